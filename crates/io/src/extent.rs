@@ -63,17 +63,16 @@ impl Extent {
     }
 
     /// Changes the file's length when no read through a map is under way.
-    pub(crate) fn set_len(
-        &self,
-        len: u64,
-        change: impl FnOnce() -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub(crate) fn set_len(&self, file: &File, len: u64) -> io::Result<()> {
         let _guard = self.change();
-        // A failed call may have shortened the file all the same.
-        self.known_len.fetch_min(len, Ordering::Release);
-        change()?;
-        self.known_len.store(len, Ordering::Release);
-        Ok(())
+        let result = file.set_len(len);
+        // A failed call may have shortened the file all the same, so the system is asked.
+        let known = match &result {
+            Ok(()) => len,
+            Err(_) => file.metadata().map_or(0, |metadata| metadata.len()),
+        };
+        self.known_len.store(known, Ordering::Release);
+        result
     }
 }
 

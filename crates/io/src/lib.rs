@@ -1,8 +1,8 @@
 //! The only door from Tidelog to the disk: files, folders, the writer's lock, and nothing that
 //! knows what is in them. The engine takes a [`Storage`] and never calls the operating system
 //! itself, so that it runs the same on a real disk ([`OsStorage`]), on a simulated one that loses
-//! power and fails on command (`SimulatedStorage`), and on one that hands out a byte at a time
-//! (`OneByteStorage`). All calls block; all are safe to make from several threads at once.
+//! power and fails on command ([`SimulatedStorage`]), and on one that hands out a byte at a time
+//! ([`OneByteStorage`]). All calls block; all are safe to make from several threads at once.
 //!
 //! `unsafe` is allowed in one module only, `map`, which reads through a memory map.
 
@@ -11,12 +11,16 @@
 mod extent;
 mod file_system;
 mod map;
+mod one_byte;
 mod os;
 mod retry;
+mod simulated;
 mod writer_lock;
 
 pub use file_system::FileSystemKind;
+pub use one_byte::OneByteStorage;
 pub use os::OsStorage;
+pub use simulated::{Counters, CrashKind, Device, FaultKind, SimulatedStorage};
 pub use writer_lock::{LockAttempt, WriterLock};
 
 use std::fmt::Debug;

@@ -173,7 +173,7 @@ impl StorageFile for OsFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.extent.set_len(len, || self.file.set_len(len))
+        self.extent.set_len(&self.file, len)
     }
 
     fn allocate(&self, position: u64, len: u64) -> io::Result<()> {

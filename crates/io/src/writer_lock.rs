@@ -27,11 +27,18 @@ pub enum LockAttempt {
 
 #[derive(Debug)]
 struct OsLock {
-    /// Closing it gives the lock back.
-    _file: File,
+    file: File,
 }
 
 impl WriterLock for OsLock {}
+
+impl Drop for OsLock {
+    fn drop(&mut self) {
+        // Closing would do, were it not for a program being started at this moment, which holds
+        // a copy of the descriptor until it has become that program. If this fails, closing does it.
+        let _closed_anyway = self.file.unlock();
+    }
+}
 
 /// `file` is the lock file, open for reading and writing.
 pub(crate) fn try_lock(file: File) -> io::Result<LockAttempt> {
@@ -48,7 +55,7 @@ pub(crate) fn try_lock(file: File) -> io::Result<LockAttempt> {
     // Emptied first, so that nobody reads the last holder's id as ours.
     file.set_len(0)?;
     file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0)?;
-    Ok(LockAttempt::Held(Box::new(OsLock { _file: file })))
+    Ok(LockAttempt::Held(Box::new(OsLock { file })))
 }
 
 fn read_pid(file: &File) -> Option<u32> {
