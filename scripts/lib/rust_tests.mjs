@@ -32,7 +32,8 @@ export function countResults(output) {
 
 /** Leaves out the lines that say nothing when something failed: tests that passed, crates that compiled. */
 function failuresOf(output) {
-  const dull = /^(test .* \.\.\. ok|\s*(Compiling|Checking|Running|Finished|Downloaded|Downloading|Doc-tests) .*|running \d+ tests?|)$/;
+  const dull =
+    /^(test .* \.\.\. ok|\s*(Compiling|Checking|Running|Finished|Downloaded|Downloading|Doc-tests) .*|running \d+ tests?|)$/;
   return output
     .split("\n")
     .filter((line) => !dull.test(line))

@@ -36,7 +36,9 @@ export async function checkNativeToolchain() {
   for (const compiler of [process.env.CC, "cc", "gcc", "clang"]) {
     if (compiler && (await version(compiler, ["--version"])) !== undefined) return;
   }
-  throw new Refusal("A C compiler is needed to build the native addon (for example gcc or clang): there is no cc on the PATH.");
+  throw new Refusal(
+    "A C compiler is needed to build the native addon (for example gcc or clang): there is no cc on the PATH.",
+  );
 }
 
 async function version(program, args) {

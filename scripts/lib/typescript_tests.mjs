@@ -30,7 +30,7 @@ export async function typescriptTests(parts) {
 function testFiles() {
   return readdirSync(join(root, "__test__"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
-    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)).split(sep).join("/"))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))
     .sort((a, b) => timeLimit(b) - timeLimit(a) || (a < b ? -1 : 1));
 }
 
