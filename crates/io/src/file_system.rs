@@ -81,8 +81,8 @@ const LOCAL: &[(u32, &str)] = &[
 #[cfg(target_os = "linux")]
 const FUSE: u32 = 0x6573_5546;
 
-/// Types behind FUSE that are on this machine's disks; all others are taken for remote ones when
-/// they are known to be, and for local ones of unknown kind otherwise.
+/// How the names of FUSE file systems begin whose bytes are on other machines. All others are
+/// taken for local ones.
 #[cfg(target_os = "linux")]
 const NETWORK_FUSE: &[&str] = &[
     "ceph",

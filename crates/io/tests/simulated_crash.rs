@@ -396,6 +396,27 @@ fn every_kind_of_ending_is_seen() {
 }
 
 #[test]
+fn a_sector_written_often_can_be_as_it_was_between_the_writes() {
+    let storage = SimulatedStorage::with_device(Device {
+        garbage_percent: 0,
+        ..Device::default()
+    });
+    let file = open(&storage, "/f");
+    file.set_len(1024).unwrap();
+    file.sync_data().unwrap();
+    storage.sync_dir(Path::new("/")).unwrap();
+    for fill in 1..=3 {
+        file.write_all_at(0, &[fill; 1024]).unwrap();
+    }
+    let seen = endings(&storage, CrashKind::PowerLoss, |storage| {
+        let found = read(storage, "/f");
+        (found[0], found[512])
+    });
+    // Each sector for itself: 4 times 4 endings.
+    assert_eq!(seen.len(), 16);
+}
+
+#[test]
 fn garbage_takes_synced_neighbours_only_if_the_device_says_so() {
     for spoils in [false, true] {
         let device = Device {

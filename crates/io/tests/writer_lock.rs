@@ -100,7 +100,9 @@ fn a_spawned_program_does_not_inherit_it() {
 fn a_strange_lock_file_names_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".lock");
+    std::fs::write(&path, "what a longer text leaves behind\n").unwrap();
     let _lock = held(&OsStorage, &path);
+    assert_eq!(busy(&OsStorage, &path), Some(std::process::id()));
     for text in [
         "",
         "12",
