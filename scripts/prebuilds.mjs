@@ -1,6 +1,7 @@
 // `npm run package:prebuilds [-- --out FOLDER]`: builds this machine's addon into FOLDER/prebuilds (default: the
 // project's), named so that node-gyp-build finds it, and loads it to see that it works.
-// `--check`: refuses an incomplete set; npm runs this before it publishes.
+// `--check`: refuses an incomplete set, and removes dist/, so that what is published is compiled anew and nothing
+// that an older build left behind goes along; npm runs this before it publishes.
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -28,6 +29,7 @@ try {
 function checkSet() {
   const missing = PLATFORMS.filter((file) => !existsSync(join(root, "prebuilds", file)));
   if (missing.length) throw new Refusal(`prebuilds/ is not complete, there is no ${missing.join(", ")}.`);
+  rmSync(join(root, "dist"), { recursive: true, force: true });
 }
 
 async function build(out) {
