@@ -1,1 +1,66 @@
-//! Placeholder.
+//! Tidelog: an event log that lives inside your process.
+//!
+//! A [`Store`] is a folder. It holds topics; a topic has partitions; a partition is a log of records, each
+//! at an offset, in Apache Kafka's record batch format. What a send that was acknowledged survives is the
+//! topic's [`Durability`]: with `Fsync` the process being killed and power loss, with `Buffered` only the
+//! former.
+//!
+//! ```
+//! use tidelog::{OpenOptions, Store, TopicConfig};
+//! use tidelog::format::{batch::TimestampType, builder::BatchBuilder, compression::Compression};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let store = Store::open(folder.path(), OpenOptions::default())?;
+//! let orders = store.create_topic("orders", TopicConfig::default())?.partition(0)?;
+//!
+//! let mut batch = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
+//! batch.append(1_700_000_000_000, Some(b"o-1"), Some(b"{\"total\":12}"), std::iter::empty())?;
+//! let appended = orders.append(batch.finish()?)?; // durable when this returns
+//!
+//! let mut bytes = Vec::new();
+//! orders.read(appended.base_offset, 1 << 20, &mut bytes)?;
+//! store.close()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All calls block unless they say otherwise and can be made from many threads.
+
+#![forbid(unsafe_code)]
+
+mod catalog;
+mod checkpoint;
+mod config;
+mod context;
+mod engine;
+mod error;
+mod group_commit;
+mod health;
+//IMPORT
+pub mod inspect;
+mod partition;
+mod point_reads;
+mod produce;
+mod published;
+mod record_buffer;
+mod registry;
+mod segment;
+mod store;
+mod sync;
+mod topic;
+mod workers;
+
+pub use tidelog_format as format;
+pub use tidelog_io as io;
+
+pub use config::{Durability, OpenOptions, TopicChange, TopicConfig};
+pub use engine::RecoveryReport;
+pub use error::{Error, Result};
+pub use format::batch::TimestampType;
+pub use format::compression::Compression;
+pub use partition::{Appended, ReadResult};
+pub use produce::{ProduceOutcome, ProducerLane, Run};
+pub use record_buffer::RecordBuffer;
+pub use store::Store;
+pub use topic::{Partition, PartitionDescription, Topic, TopicDescription, Waiter};

@@ -1,0 +1,380 @@
+//! The topics of a store on disk: one small text file each under `topics/`, in Kafka's words, replaced whole
+//! by rename; and the partitions' folders. A topic exists from the rename of its file on, when its folders
+//! are already durable, and is gone from the rename that takes the file away.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidelog_format::batch::TimestampType;
+use tidelog_format::crc::crc32c;
+use tidelog_format::file_name;
+use tidelog_format::properties::Properties;
+use tidelog_io::{OpenMode, Storage};
+
+use crate::config::{Durability, TopicConfig};
+use crate::error::{Error, IoContext, Result};
+
+pub(crate) const TOPICS: &str = "topics";
+const VERSION: u32 = 1;
+/// In the root and not under `topics/`, where any name may be a topic's.
+const NEW_FILE: &str = "topic.tmp";
+const PARTITION_METADATA: &str = "partition.metadata";
+const GONE: &str = ".deleted";
+
+/// A topic as its file describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredTopic {
+    pub name: String,
+    pub id: [u8; 16],
+    pub config: TopicConfig,
+}
+
+/// The catalog of a store's folder.
+pub(crate) struct Catalog {
+    storage: Arc<dyn Storage>,
+    root: PathBuf,
+}
+
+impl Catalog {
+    pub fn new(storage: Arc<dyn Storage>, root: PathBuf) -> Catalog {
+        Catalog { storage, root }
+    }
+
+    /// All topics.
+    pub fn load(&self) -> Result<Vec<StoredTopic>> {
+        let folder = self.root.join(TOPICS);
+        let mut topics = Vec::new();
+        for entry in self.storage.read_dir(&folder).during("list", &folder)? {
+            if !entry.is_dir
+                && let Some(topic) = self.load_file(&folder.join(&entry.name))?
+            {
+                topics.push(topic);
+            }
+        }
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(topics)
+    }
+
+    /// One topic; `None` when there is none of this name.
+    pub fn load_one(&self, name: &str) -> Result<Option<StoredTopic>> {
+        let path = self.root.join(TOPICS).join(name);
+        if !self.storage.exists(&path).during("look for", &path)? {
+            return Ok(None);
+        }
+        self.load_file(&path)
+    }
+
+    fn load_file(&self, path: &Path) -> Result<Option<StoredTopic>> {
+        let file = match self.storage.open(path, OpenMode::Read) {
+            Ok(file) => file,
+            // Deleted since the folder was listed.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).during("open", path),
+        };
+        let len = file.len().during("measure", path)?.min(1 << 16) as usize;
+        let mut bytes = vec![0; len];
+        file.read_exact_at(0, &mut bytes).during("read", path)?;
+        decode(path, &bytes).map(Some)
+    }
+
+    /// Makes a topic or changes its configuration, durably.
+    pub fn save(&self, topic: &StoredTopic) -> Result<()> {
+        let (new, path) = (
+            self.root.join(NEW_FILE),
+            self.root.join(TOPICS).join(&topic.name),
+        );
+        let file = self
+            .storage
+            .open(&new, OpenMode::Create)
+            .during("create", &new)?;
+        file.set_len(0).during("shorten", &new)?;
+        file.write_all_at(0, encode(topic).as_bytes())
+            .during("write", &new)?;
+        file.sync_all().during("sync", &new)?;
+        self.storage.rename(&new, &path).during("rename", &new)?;
+        let folder = self.root.join(TOPICS);
+        self.storage.sync_dir(&folder).during("sync", &folder)
+    }
+
+    pub fn partition_folder(&self, topic: &str, partition: u32) -> PathBuf {
+        self.root
+            .join(file_name::partition_folder(topic, partition))
+    }
+
+    /// Makes partition folders, durably. A folder left by a creation that a crash cut short is taken over;
+    /// one that holds anything else is refused.
+    pub fn create_folders(
+        &self,
+        topic: &StoredTopic,
+        partitions: std::ops::Range<u32>,
+    ) -> Result<()> {
+        for partition in partitions {
+            let folder = self.partition_folder(&topic.name, partition);
+            if self.storage.exists(&folder).during("look for", &folder)? {
+                self.reclaim(topic, &folder)?;
+            } else {
+                self.storage.create_dir(&folder).during("create", &folder)?;
+            }
+            let path = folder.join(PARTITION_METADATA);
+            let file = self
+                .storage
+                .open(&path, OpenMode::Create)
+                .during("create", &path)?;
+            let text = format!("version: 0\ntopic_id: {}\n", id_text(&topic.id));
+            file.set_len(0).during("shorten", &path)?;
+            file.write_all_at(0, text.as_bytes())
+                .during("write", &path)?;
+            file.sync_all().during("sync", &path)?;
+            self.storage.sync_dir(&folder).during("sync", &folder)?;
+        }
+        self.storage.sync_dir(&self.root).during("sync", &self.root)
+    }
+
+    fn reclaim(&self, topic: &StoredTopic, folder: &Path) -> Result<()> {
+        for entry in self.storage.read_dir(folder).during("list", folder)? {
+            let empty_log = file_name::parse_log(&entry.name).is_some() && entry.len == 0;
+            if entry.name == PARTITION_METADATA || empty_log {
+                let path = folder.join(&entry.name);
+                self.storage.remove_file(&path).during("remove", &path)?;
+                continue;
+            }
+            return Err(Error::TopicExists {
+                name: topic.name.clone(),
+                reason: format!(
+                    "has no entry in the store, but {} holds {}; move the folder away, or import it",
+                    folder.display(),
+                    entry.name
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes a topic out of the catalog, durably. Its files are still there.
+    pub fn remove(&self, topic: &StoredTopic) -> Result<()> {
+        let (path, gone) = (
+            self.root.join(TOPICS).join(&topic.name),
+            self.root.join(self.gone_name(topic)),
+        );
+        self.storage.rename(&path, &gone).during("rename", &path)?;
+        let folder = self.root.join(TOPICS);
+        self.storage
+            .sync_dir(&self.root)
+            .during("sync", &self.root)?;
+        self.storage.sync_dir(&folder).during("sync", &folder)
+    }
+
+    /// Removes the files of a topic that is no longer in the catalog.
+    pub fn unlink(&self, topic: &StoredTopic) -> Result<()> {
+        for partition in 0..topic.config.partitions {
+            let folder = self.partition_folder(&topic.name, partition);
+            if self.belongs_to(&folder, &topic.id)? {
+                let gone = self
+                    .root
+                    .join(format!("{}-{partition}{GONE}", hex(&topic.id)));
+                self.storage
+                    .rename(&folder, &gone)
+                    .during("rename", &folder)?;
+                self.remove_folder(&gone)?;
+            }
+        }
+        let path = self.root.join(self.gone_name(topic));
+        self.storage.remove_file(&path).during("remove", &path)?;
+        self.storage.sync_dir(&self.root).during("sync", &self.root)
+    }
+
+    /// Finishes what a crash cut short: deletions, and files that were being written.
+    pub fn clean_up(&self) -> Result<()> {
+        let entries = self
+            .storage
+            .read_dir(&self.root)
+            .during("list", &self.root)?;
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.is_dir && is_gone(&entry.name))
+        {
+            self.remove_folder(&self.root.join(&entry.name))?;
+        }
+        for entry in entries
+            .iter()
+            .filter(|entry| !entry.is_dir && is_gone(&entry.name))
+        {
+            if let Some(topic) = self.load_file(&self.root.join(&entry.name))? {
+                self.unlink(&topic)?;
+            }
+        }
+        for left in [NEW_FILE, "checkpoint.tmp"] {
+            let path = self.root.join(left);
+            if self.storage.exists(&path).during("look for", &path)? {
+                self.storage.remove_file(&path).during("remove", &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn belongs_to(&self, folder: &Path, id: &[u8; 16]) -> Result<bool> {
+        let path = folder.join(PARTITION_METADATA);
+        if !self.storage.exists(&path).during("look for", &path)? {
+            return Ok(false);
+        }
+        let file = self
+            .storage
+            .open(&path, OpenMode::Read)
+            .during("open", &path)?;
+        let mut bytes = vec![0; file.len().during("measure", &path)?.min(4096) as usize];
+        file.read_exact_at(0, &mut bytes).during("read", &path)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text
+            .lines()
+            .any(|line| line.strip_prefix("topic_id: ") == Some(&id_text(id))))
+    }
+
+    fn remove_folder(&self, folder: &Path) -> Result<()> {
+        for entry in self.storage.read_dir(folder).during("list", folder)? {
+            let path = folder.join(&entry.name);
+            self.storage.remove_file(&path).during("remove", &path)?;
+        }
+        self.storage.remove_dir(folder).during("remove", folder)
+    }
+
+    fn gone_name(&self, topic: &StoredTopic) -> String {
+        format!("{}{GONE}", hex(&topic.id))
+    }
+}
+
+/// `<32 hex digits>.deleted`, or `<32 hex digits>-<partition>.deleted`.
+fn is_gone(name: &str) -> bool {
+    name.strip_suffix(GONE)
+        .and_then(|stem| stem.get(..32))
+        .is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn hex(id: &[u8; 16]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A topic id as Kafka writes it: URL-safe base64 without padding.
+pub(crate) fn id_text(id: &[u8; 16]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(id)
+}
+
+fn id_from_text(text: &str) -> Option<[u8; 16]> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()?
+        .try_into()
+        .ok()
+}
+
+fn encode(topic: &StoredTopic) -> String {
+    let config = &topic.config;
+    let mut properties = Properties::default();
+    let mut set = |key: &str, value: String| properties.set(key, value);
+    set("version", VERSION.to_string());
+    set("name", topic.name.clone());
+    set("topic.id", id_text(&topic.id));
+    set("partitions", config.partitions.to_string());
+    if let Some(durability) = config.durability {
+        set("durability", durability.name().to_owned());
+    }
+    set("compression.type", config.compression.name().to_owned());
+    let timestamp_type = match config.timestamp_type {
+        TimestampType::CreateTime => "CreateTime",
+        TimestampType::LogAppendTime => "LogAppendTime",
+    };
+    set("message.timestamp.type", timestamp_type.to_owned());
+    set("retention.ms", optional(config.retention_ms));
+    set("retention.bytes", optional(config.retention_bytes));
+    set("segment.bytes", config.segment_bytes.to_string());
+    set("segment.ms", config.segment_ms.to_string());
+    set(
+        "index.interval.bytes",
+        config.index_interval_bytes.to_string(),
+    );
+    set("max.message.bytes", config.max_batch_bytes.to_string());
+    set(
+        "message.timestamp.after.max.ms",
+        config.max_future_ms.to_string(),
+    );
+    let text = properties.to_text();
+    let crc = crc32c(text.as_bytes());
+    format!("{text}crc32c={crc:08x}\n")
+}
+
+/// Kafka writes -1 for "no limit".
+fn optional(value: Option<u64>) -> String {
+    value.map_or_else(|| "-1".to_owned(), |value| value.to_string())
+}
+
+fn decode(path: &Path, bytes: &[u8]) -> Result<StoredTopic> {
+    let damaged = |reason: String| Error::CorruptFile {
+        file: path.to_owned(),
+        reason,
+    };
+    let text = std::str::from_utf8(bytes).map_err(|error| damaged(error.to_string()))?;
+    let (body, crc) = text
+        .trim_end()
+        .rsplit_once("crc32c=")
+        .ok_or_else(|| damaged("its checksum is missing".to_owned()))?;
+    if format!("{:08x}", crc32c(body.as_bytes())) != crc {
+        return Err(damaged("its checksum does not match".to_owned()));
+    }
+    let properties = Properties::parse(body).map_err(|error| damaged(error.to_string()))?;
+    let field = |key: &'static str| {
+        properties
+            .get(key)
+            .ok_or_else(|| damaged(format!("{key} is missing")))
+    };
+    fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+        text.parse().ok()
+    }
+    let bad = |key: &'static str| damaged(format!("{key} is not valid"));
+    let version: u32 = number(field("version")?).ok_or_else(|| bad("version"))?;
+    if version > VERSION {
+        return Err(Error::UnsupportedVersion {
+            path: path.to_owned(),
+            found: version,
+            supported: VERSION,
+        });
+    }
+    let limit = |key: &'static str| -> Result<Option<u64>> {
+        match field(key)? {
+            "-1" => Ok(None),
+            text => number(text).map(Some).ok_or_else(|| bad(key)),
+        }
+    };
+    let config = TopicConfig {
+        partitions: number(field("partitions")?).ok_or_else(|| bad("partitions"))?,
+        durability: match properties.get("durability") {
+            None => None,
+            Some(name) => Some(Durability::from_name(name).ok_or_else(|| bad("durability"))?),
+        },
+        compression: field("compression.type")?
+            .parse()
+            .map_err(|_| bad("compression.type"))?,
+        timestamp_type: match field("message.timestamp.type")? {
+            "CreateTime" => TimestampType::CreateTime,
+            "LogAppendTime" => TimestampType::LogAppendTime,
+            _ => return Err(bad("message.timestamp.type")),
+        },
+        retention_ms: limit("retention.ms")?,
+        retention_bytes: limit("retention.bytes")?,
+        segment_bytes: number(field("segment.bytes")?).ok_or_else(|| bad("segment.bytes"))?,
+        segment_ms: number(field("segment.ms")?).ok_or_else(|| bad("segment.ms"))?,
+        index_interval_bytes: number(field("index.interval.bytes")?)
+            .ok_or_else(|| bad("index.interval.bytes"))?,
+        max_batch_bytes: number(field("max.message.bytes")?)
+            .ok_or_else(|| bad("max.message.bytes"))?,
+        max_future_ms: number(field("message.timestamp.after.max.ms")?)
+            .ok_or_else(|| bad("message.timestamp.after.max.ms"))?,
+    };
+    config.validate()?;
+    let id = id_from_text(field("topic.id")?).ok_or_else(|| bad("topic.id"))?;
+    Ok(StoredTopic {
+        name: field("name")?.to_owned(),
+        id,
+        config,
+    })
+}

@@ -1,0 +1,180 @@
+//! The store's `checkpoint`: two slots written in turn, each whole with its own checksum, so that a torn
+//! write leaves the other one. It holds the incarnation, whether the store was closed in order, and of each
+//! partition its log start and where recovery may begin.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidelog_format::checkpoint::{Checkpoint, CheckpointError};
+use tidelog_io::{OpenMode, Storage, StorageFile};
+
+use crate::context::Context;
+use crate::error::{Error, IoContext, Result};
+
+pub(crate) const FILE_NAME: &str = "checkpoint";
+
+/// Slots start at this size and double when the partitions outgrow them.
+const SLOT_MIN: u64 = 64 << 10;
+
+/// The file, open for the life of the store. Its two slots have the same size: half of the file's.
+pub(crate) struct CheckpointFile {
+    path: PathBuf,
+    file: Arc<dyn StorageFile>,
+    slot_len: u64,
+    generation: u64,
+    /// The slot that holds the newest.
+    current: u64,
+}
+
+impl CheckpointFile {
+    /// Makes a new store's file, durable but for its folder entry.
+    pub fn create(storage: &dyn Storage, folder: &Path, first: &Checkpoint) -> Result<()> {
+        let path = folder.join(FILE_NAME);
+        let file = storage
+            .open(&path, OpenMode::Create)
+            .during("create", &path)?;
+        write_new(&*file, &path, SLOT_MIN, first)
+    }
+
+    /// Opens the file and reads its newest valid slot.
+    pub fn open(
+        storage: &dyn Storage,
+        folder: &Path,
+        writable: bool,
+    ) -> Result<(CheckpointFile, Checkpoint)> {
+        let path = folder.join(FILE_NAME);
+        let mode = if writable {
+            OpenMode::Write
+        } else {
+            OpenMode::Read
+        };
+        let file = storage.open(&path, mode).during("open", &path)?;
+        let len = file.len().during("measure", &path)?;
+        if writable {
+            // After a failed sync the page cache may show a slot that the disk does not have.
+            file.drop_cache(0, len).during("drop the cache of", &path)?;
+        }
+        let slot_len = len / 2;
+        let mut newest: Option<(u64, Checkpoint)> = None;
+        let mut reasons = Vec::new();
+        for slot in 0..2 {
+            let mut bytes = vec![0; usize::try_from(slot_len).unwrap_or(0)];
+            let read = file.read_exact_at(slot * slot_len, &mut bytes);
+            match read
+                .map_err(|e| e.to_string())
+                .and_then(|()| match Checkpoint::decode(&bytes) {
+                    Ok(checkpoint) => Ok(Ok(checkpoint)),
+                    Err(CheckpointError::UnknownVersion { found, supported }) => {
+                        Ok(Err(Error::UnsupportedVersion {
+                            path: path.clone(),
+                            found,
+                            supported,
+                        }))
+                    }
+                    Err(other) => Err(other.to_string()),
+                }) {
+                Ok(Ok(checkpoint)) => {
+                    if newest
+                        .as_ref()
+                        .is_none_or(|(_, best)| checkpoint.generation > best.generation)
+                    {
+                        newest = Some((slot, checkpoint));
+                    }
+                }
+                Ok(Err(unknown)) => return Err(unknown),
+                Err(reason) => reasons.push(reason),
+            }
+        }
+        let Some((current, checkpoint)) = newest else {
+            return Err(Error::CorruptFile {
+                file: path,
+                reason: reasons.join("; "),
+            });
+        };
+        if writable {
+            // It may stand in the page cache only, and the other slot is the next to be overwritten.
+            file.sync_data().during("sync", &path)?;
+        }
+        Ok((
+            CheckpointFile {
+                path,
+                file,
+                slot_len,
+                generation: checkpoint.generation,
+                current,
+            },
+            checkpoint,
+        ))
+    }
+
+    /// Writes and syncs a new checkpoint. A failed sync poisons the store.
+    pub fn write(
+        &mut self,
+        context: &Context,
+        folder: &Path,
+        mut checkpoint: Checkpoint,
+    ) -> Result<()> {
+        context.health.check_disk()?;
+        checkpoint.generation = self.generation + 1;
+        let bytes = checkpoint.encode();
+        if bytes.len() as u64 > self.slot_len {
+            self.grow(context, folder, &checkpoint, bytes.len() as u64)?;
+        } else {
+            let slot = 1 - self.current;
+            self.file
+                .write_all_at(slot * self.slot_len, &bytes)
+                .during("write", &self.path)?;
+            self.file.sync_data().map_err(|error| {
+                context
+                    .health
+                    .poison(format!("sync of the checkpoint: {error}"))
+            })?;
+            self.current = slot;
+        }
+        self.generation = checkpoint.generation;
+        Ok(())
+    }
+
+    /// Replaces the file by one with larger slots.
+    fn grow(
+        &mut self,
+        context: &Context,
+        folder: &Path,
+        checkpoint: &Checkpoint,
+        needed: u64,
+    ) -> Result<()> {
+        let slot_len = needed.next_power_of_two().max(SLOT_MIN);
+        let new = folder.join("checkpoint.tmp");
+        let file = context
+            .storage
+            .open(&new, OpenMode::Create)
+            .during("create", &new)?;
+        write_new(&*file, &new, slot_len, checkpoint)?;
+        context
+            .storage
+            .rename(&new, &self.path)
+            .during("rename", &new)?;
+        context.sync_dir(folder)?;
+        self.file = context
+            .storage
+            .open(&self.path, OpenMode::Write)
+            .during("open", &self.path)?;
+        self.slot_len = slot_len;
+        self.current = 0;
+        Ok(())
+    }
+}
+
+fn write_new(
+    file: &dyn StorageFile,
+    path: &Path,
+    slot_len: u64,
+    checkpoint: &Checkpoint,
+) -> Result<()> {
+    // Written whole, so that later writes find their blocks whatever happens to the disk's free space.
+    let mut bytes = checkpoint.encode();
+    bytes.resize(usize::try_from(slot_len * 2).unwrap_or(bytes.len()), 0);
+    file.set_len(0).during("shorten", path)?;
+    file.write_all_at(0, &bytes).during("write", path)?;
+    file.sync_all().during("sync", path)
+}

@@ -1,0 +1,260 @@
+//! What a store and a topic can be told: options with their units, defaults and limits, checked in one
+//! place before anything is written, and named in Kafka's words.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tidelog_format::batch::TimestampType;
+use tidelog_format::compression::Compression;
+use tidelog_format::limits::{DEFAULT_BATCH_BYTES, MAX_BATCH_BYTES};
+use tidelog_io::{OsStorage, Storage};
+
+use crate::error::{Error, Result};
+
+/// What an acknowledged send survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The process being killed and power loss: acknowledged after the disk has confirmed a sync.
+    Fsync,
+    /// The process being killed, but not power loss: acknowledged once written to the page cache.
+    Buffered,
+}
+
+impl Durability {
+    /// `fsync` or `buffered`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Durability::Fsync => "fsync",
+            Durability::Buffered => "buffered",
+        }
+    }
+
+    /// The durability of this name.
+    pub fn from_name(name: &str) -> Option<Durability> {
+        match name {
+            "fsync" => Some(Durability::Fsync),
+            "buffered" => Some(Durability::Buffered),
+            _ => None,
+        }
+    }
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// Of topics that do not say otherwise. Default `Fsync`.
+    pub durability: Durability,
+    /// Opens beside a running writer, in this or another process, and follows it. Default false.
+    pub read_only: bool,
+    /// Makes the folder and the store when there is none. Default true.
+    pub create: bool,
+    /// Opens on a network file system, where locks and syncs can't be trusted. Default false.
+    pub allow_network_file_system: bool,
+    /// How often retention is applied. Default 300 s, Kafka's `log.retention.check.interval.ms`.
+    pub maintenance_interval: Duration,
+    /// How often dirty files are synced and recovery points noted: bounds what `buffered` topics lose with
+    /// the power, and how much an unclean open has to check. Default 10 s.
+    pub checkpoint_interval: Duration,
+    /// How many segments keep files or maps open; the least recently used are closed. Default 1024.
+    pub open_segments: usize,
+    /// Where the bytes go. Default the operating system's file system.
+    pub storage: Arc<dyn Storage>,
+}
+
+/// The one value of the operating system's storage: stores opened on the same one share their engine.
+fn os_storage() -> Arc<dyn Storage> {
+    static OS: OnceLock<Arc<OsStorage>> = OnceLock::new();
+    OS.get_or_init(|| Arc::new(OsStorage)).clone()
+}
+
+impl Default for OpenOptions {
+    fn default() -> OpenOptions {
+        OpenOptions {
+            durability: Durability::Fsync,
+            read_only: false,
+            create: true,
+            allow_network_file_system: false,
+            maintenance_interval: Duration::from_secs(300),
+            checkpoint_interval: Duration::from_secs(10),
+            open_segments: 1024,
+            storage: os_storage(),
+        }
+    }
+}
+
+impl OpenOptions {
+    pub(crate) fn validate(&self) -> Result<()> {
+        let positive = |argument: &'static str, value: bool| {
+            if value {
+                return Ok(());
+            }
+            Err(Error::InvalidArgument {
+                argument,
+                reason: "must be above 0".to_owned(),
+            })
+        };
+        positive("maintenance_interval", !self.maintenance_interval.is_zero())?;
+        positive("checkpoint_interval", !self.checkpoint_interval.is_zero())?;
+        positive("open_segments", self.open_segments > 0)
+    }
+}
+
+/// A topic's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// Number of partitions, 1 to 100,000. Default 1.
+    pub partitions: u32,
+    /// What an acknowledged send survives. Default the store's.
+    pub durability: Option<Durability>,
+    /// How records are compressed, a batch at a time. Default none.
+    pub compression: Compression,
+    /// Whether records carry the producer's time or that of their append. Default the producer's.
+    pub timestamp_type: TimestampType,
+    /// Age in ms of a segment's newest record at which the segment is deleted. Default none: kept for ever.
+    pub retention_ms: Option<u64>,
+    /// Size in bytes a partition may have before its oldest segments are deleted. Default none.
+    pub retention_bytes: Option<u64>,
+    /// Size in bytes at which a segment is full, 1 KiB to 2 GiB - 1. Default 1 GiB.
+    pub segment_bytes: u64,
+    /// Span in ms between a segment's first record and a new one at which a new segment begins. Default 7 days.
+    pub segment_ms: u64,
+    /// Bytes of log for one entry of the offset and time index. Default 4096.
+    pub index_interval_bytes: u32,
+    /// Largest encoded batch in bytes, at most 64 MiB. Default 1 MiB + 12, Kafka's `max.message.bytes`.
+    pub max_batch_bytes: u32,
+    /// How far in ms a record's timestamp may lie in the future, since such a record would hold up
+    /// retention by time. Default one hour.
+    pub max_future_ms: u64,
+}
+
+impl Default for TopicConfig {
+    fn default() -> TopicConfig {
+        TopicConfig {
+            partitions: 1,
+            durability: None,
+            compression: Compression::None,
+            timestamp_type: TimestampType::CreateTime,
+            retention_ms: None,
+            retention_bytes: None,
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 3_600_000,
+            index_interval_bytes: 4096,
+            max_batch_bytes: DEFAULT_BATCH_BYTES as u32,
+            max_future_ms: 3_600_000,
+        }
+    }
+}
+
+/// Most partitions of one store.
+pub(crate) const MAX_PARTITIONS: u32 = 100_000;
+
+impl TopicConfig {
+    pub(crate) fn validate(&self) -> Result<()> {
+        within(
+            "partitions",
+            u64::from(self.partitions),
+            1,
+            u64::from(MAX_PARTITIONS),
+        )?;
+        within("segment.bytes", self.segment_bytes, 1024, i32::MAX as u64)?;
+        within("segment.ms", self.segment_ms, 1, i64::MAX as u64)?;
+        within(
+            "index.interval.bytes",
+            u64::from(self.index_interval_bytes),
+            1,
+            i32::MAX as u64,
+        )?;
+        within(
+            "max.message.bytes",
+            u64::from(self.max_batch_bytes),
+            128,
+            MAX_BATCH_BYTES as u64,
+        )?;
+        within(
+            "message.timestamp.after.max.ms",
+            self.max_future_ms,
+            0,
+            i64::MAX as u64,
+        )?;
+        if let Some(ms) = self.retention_ms {
+            within("retention.ms", ms, 1, i64::MAX as u64)?;
+        }
+        if let Some(bytes) = self.retention_bytes {
+            within("retention.bytes", bytes, 0, i64::MAX as u64)?;
+        }
+        Ok(())
+    }
+}
+
+fn within(field: &str, value: u64, min: u64, max: u64) -> Result<()> {
+    if (min..=max).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::InvalidConfig {
+        field: field.to_owned(),
+        reason: format!("must be {min} to {max}, not {value}"),
+    })
+}
+
+/// A change to a topic's configuration: only what is given changes.
+#[derive(Debug, Clone, Default)]
+pub struct TopicChange {
+    /// New number of partitions; it may only grow. Keys then map to other partitions than before.
+    pub partitions: Option<u32>,
+    /// New durability.
+    pub durability: Option<Durability>,
+    /// New compression, of batches from now on.
+    pub compression: Option<Compression>,
+    /// New retention by age; `Some(None)` keeps records for ever.
+    pub retention_ms: Option<Option<u64>>,
+    /// New retention by size; `Some(None)` lifts the bound.
+    pub retention_bytes: Option<Option<u64>>,
+    /// New segment size, from the next segment on.
+    pub segment_bytes: Option<u64>,
+    /// New segment span.
+    pub segment_ms: Option<u64>,
+    /// New limit of an encoded batch.
+    pub max_batch_bytes: Option<u32>,
+    /// New limit of timestamps in the future.
+    pub max_future_ms: Option<u64>,
+}
+
+impl TopicChange {
+    pub(crate) fn apply(&self, config: &TopicConfig) -> Result<TopicConfig> {
+        let mut new = config.clone();
+        fn set<T: Clone>(field: &mut T, value: &Option<T>) {
+            if let Some(value) = value {
+                *field = value.clone();
+            }
+        }
+        set(&mut new.partitions, &self.partitions);
+        if self.durability.is_some() {
+            new.durability = self.durability;
+        }
+        set(&mut new.compression, &self.compression);
+        set(&mut new.retention_ms, &self.retention_ms);
+        set(&mut new.retention_bytes, &self.retention_bytes);
+        set(&mut new.segment_bytes, &self.segment_bytes);
+        set(&mut new.segment_ms, &self.segment_ms);
+        set(&mut new.max_batch_bytes, &self.max_batch_bytes);
+        set(&mut new.max_future_ms, &self.max_future_ms);
+        if new.partitions < config.partitions {
+            return Err(Error::InvalidConfig {
+                field: "partitions".to_owned(),
+                reason: format!(
+                    "can only grow, from {} on; {} was asked for",
+                    config.partitions, new.partitions
+                ),
+            });
+        }
+        new.validate()?;
+        Ok(new)
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,110 @@
+//! The store's upkeep, on one thread: it tells readers in other processes how far they may read, syncs and
+//! notes recovery points, and applies retention. A store opened read-only has a thread that follows the
+//! writer's ends instead.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use crate::context::Context;
+use crate::error::Result;
+use crate::partition::now_ms;
+use crate::published;
+use crate::sync::read;
+
+/// How long moved ends gather before they are written out.
+const PUBLISH_DELAY: Duration = Duration::from_millis(5);
+/// How often a read-only store looks at the writer's ends.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(10);
+/// A checkpoint is due early once this much was appended, so that recovery stays short.
+const CHECKPOINT_BYTES: u64 = 256 << 20;
+
+/// How often upkeep is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Intervals {
+    pub maintenance: Duration,
+    pub checkpoint: Duration,
+}
+
+pub(super) fn maintain(engine: &Weak<Engine>, context: &Context, intervals: Intervals) {
+    let mut retention_due = Instant::now() + intervals.maintenance;
+    let mut checkpoint_due = Instant::now() + intervals.checkpoint;
+    let mut noted = 0;
+    while context.changes.wait(retention_due.min(checkpoint_due))
+        && context.changes.pause(PUBLISH_DELAY)
+    {
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        // A failure here is either latched, and told to whoever sends next, or passes with its cause.
+        let _ = engine.publish_ends();
+        let now = Instant::now();
+        let appended = context.appended.load(Ordering::Relaxed);
+        if now >= checkpoint_due || appended - noted >= CHECKPOINT_BYTES {
+            if appended > noted {
+                let _ = engine.sync_all().and_then(|()| engine.checkpoint(false));
+            }
+            noted = appended;
+            checkpoint_due = Instant::now() + intervals.checkpoint;
+        }
+        if now >= retention_due {
+            let _ = engine.apply_retention();
+            retention_due = Instant::now() + intervals.maintenance;
+        }
+    }
+}
+
+impl Engine {
+    /// Deletes segments that their topics no longer keep: all log starts move first, one checkpoint makes
+    /// them durable, then files go.
+    pub(crate) fn apply_retention(&self) -> Result<()> {
+        let now = now_ms();
+        let mut moved = Vec::new();
+        for log in self.all_logs() {
+            // One damaged partition must not keep the others from being trimmed.
+            if let Ok(Some(start)) = log.retention_start(now)
+                && log.raise_start(start).is_ok()
+            {
+                moved.push(log);
+            }
+        }
+        if moved.is_empty() {
+            return Ok(());
+        }
+        self.checkpoint(false)?;
+        moved
+            .iter()
+            .try_for_each(|log| log.unlink_below_start().map(|_| ()))
+    }
+}
+
+pub(super) fn follow(engine: &Weak<Engine>, context: &Context) {
+    let mut pause = FOLLOW_INTERVAL;
+    while context.changes.pause(pause) {
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let began = Instant::now();
+        let topics: Vec<_> = read(&engine.topics).values().cloned().collect();
+        for topic in topics {
+            for log in read(&topic.logs).iter() {
+                let _ = follow_one(&engine, log);
+            }
+        }
+        // With very many partitions, looking must not become the main thing this process does.
+        pause = FOLLOW_INTERVAL.max(began.elapsed() * 4);
+    }
+}
+
+fn follow_one(engine: &Engine, log: &Arc<crate::partition::Log>) -> Result<()> {
+    let Some(ends) = published::load(&*engine.context.storage, log.folder())? else {
+        return Ok(());
+    };
+    if (ends.log_start, ends.high_watermark) != (log.log_start(), log.high_watermark()) {
+        // Files first: whoever sees the new end must find the segments that hold it.
+        log.refresh_segments()?;
+        log.follow(ends.log_start, ends.high_watermark);
+    }
+    Ok(())
+}

@@ -1,0 +1,359 @@
+//! One open store: its lock, its catalog, its partitions and its threads. What handles share.
+
+mod maintenance;
+mod open;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
+
+use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
+use tidelog_format::published::Published;
+use tidelog_format::topic_name;
+use tidelog_io::WriterLock;
+
+use crate::catalog::{Catalog, StoredTopic};
+use crate::checkpoint::CheckpointFile;
+use crate::config::{Durability, MAX_PARTITIONS, OpenOptions, TopicChange, TopicConfig};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::partition::{Log, TopicMeta};
+use crate::published;
+use crate::sync::{lock, read, write};
+
+use maintenance::Intervals;
+pub use open::RecoveryReport;
+
+/// Most topics of one store.
+const MAX_TOPICS: usize = 10_000;
+
+pub(crate) struct Engine {
+    pub path: PathBuf,
+    pub id: String,
+    pub context: Arc<Context>,
+    pub recovery: RecoveryReport,
+    durability: Durability,
+    topics: RwLock<BTreeMap<String, Arc<TopicState>>>,
+    /// All partitions by uid.
+    logs: RwLock<HashMap<u64, Arc<Log>>>,
+    /// Held while the catalog changes.
+    catalog: Mutex<Catalog>,
+    checkpoint: Mutex<Option<CheckpointFile>>,
+    writer_lock: Mutex<Option<Box<dyn WriterLock>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    intervals: Intervals,
+}
+
+/// A topic as the engine holds it.
+pub(crate) struct TopicState {
+    pub meta: Arc<TopicMeta>,
+    pub logs: RwLock<Vec<Arc<Log>>>,
+}
+
+impl Engine {
+    /// Refuses options that contradict those that the engine was opened with by another handle.
+    pub fn check_options(&self, options: &OpenOptions) -> Result<()> {
+        if options.durability == self.durability || self.context.read_only {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument {
+            argument: "durability",
+            reason: format!(
+                "the store is already open in this process with {}; give the same, or set it per topic",
+                self.durability
+            ),
+        })
+    }
+
+    pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Arc<TopicState>> {
+        topic_name::validate(name).map_err(|error| Error::InvalidTopicName {
+            name: name.to_owned(),
+            reason: error.reason.to_string(),
+        })?;
+        config.validate()?;
+        let catalog = lock(&self.catalog);
+        self.context.health.check()?;
+        self.check_new_name(name, &config)?;
+        let stored = StoredTopic {
+            name: name.to_owned(),
+            id: *uuid::Uuid::new_v4().as_bytes(),
+            config,
+        };
+        catalog.create_folders(&stored, 0..stored.config.partitions)?;
+        catalog.save(&stored)?;
+        let state = self.add_topic(&stored, |meta, number| {
+            let folder = catalog.partition_folder(name, number);
+            Ok(Log::create(
+                Arc::clone(&self.context),
+                Arc::clone(meta),
+                number,
+                folder,
+            ))
+        })?;
+        Ok(state)
+    }
+
+    fn check_new_name(&self, name: &str, config: &TopicConfig) -> Result<()> {
+        let topics = read(&self.topics);
+        let taken = |reason: String| Error::TopicExists {
+            name: name.to_owned(),
+            reason,
+        };
+        if topics.contains_key(name) {
+            return Err(taken("exists".to_owned()));
+        }
+        if let Some(other) = topics
+            .keys()
+            .find(|other| topic_name::collides(name, other))
+        {
+            return Err(taken(format!(
+                "differs from {other:?} only in case, or in '.' and '_'; choose another"
+            )));
+        }
+        let limit = |argument, reason| Err(Error::InvalidArgument { argument, reason });
+        if topics.len() >= MAX_TOPICS {
+            return limit(
+                "name",
+                format!("the store has {MAX_TOPICS} topics, which is the most it can have"),
+            );
+        }
+        if read(&self.logs).len() + config.partitions as usize > MAX_PARTITIONS as usize {
+            return limit(
+                "partitions",
+                format!("the store can have {MAX_PARTITIONS} partitions in all"),
+            );
+        }
+        Ok(())
+    }
+
+    /// Enters a topic whose partitions `open` gives.
+    fn add_topic(
+        &self,
+        stored: &StoredTopic,
+        open: impl Fn(&Arc<TopicMeta>, u32) -> Result<Log>,
+    ) -> Result<Arc<TopicState>> {
+        let meta = Arc::new(TopicMeta {
+            name: stored.name.clone(),
+            id: stored.id,
+            config: RwLock::new(Arc::new(stored.config.clone())),
+            store_durability: self.durability,
+        });
+        let logs = (0..stored.config.partitions)
+            .map(|number| open(&meta, number).map(Arc::new))
+            .collect::<Result<Vec<_>>>()?;
+        write(&self.logs).extend(logs.iter().map(|log| (log.uid(), Arc::clone(log))));
+        let state = Arc::new(TopicState {
+            meta,
+            logs: RwLock::new(logs),
+        });
+        write(&self.topics).insert(stored.name.clone(), Arc::clone(&state));
+        Ok(state)
+    }
+
+    pub fn open_topic(&self, name: &str) -> Result<Arc<TopicState>> {
+        if let Some(state) = read(&self.topics).get(name) {
+            return Ok(Arc::clone(state));
+        }
+        let unknown = || Error::UnknownTopic {
+            name: name.to_owned(),
+        };
+        if !self.context.read_only {
+            return Err(unknown());
+        }
+        // A reader beside the writer opens topics as it is asked for them.
+        topic_name::validate(name).map_err(|_| unknown())?;
+        let catalog = lock(&self.catalog);
+        if let Some(state) = read(&self.topics).get(name) {
+            return Ok(Arc::clone(state));
+        }
+        let stored = catalog.load_one(name)?.ok_or_else(unknown)?;
+        self.add_topic(&stored, |meta, number| {
+            let folder = catalog.partition_folder(name, number);
+            let ends = published::load(&*self.context.storage, &folder)?;
+            let ends = ends.map(|ends| (ends.log_start, ends.high_watermark));
+            Log::load_read_only(
+                Arc::clone(&self.context),
+                Arc::clone(meta),
+                number,
+                folder,
+                ends,
+            )
+        })
+    }
+
+    pub fn topic_names(&self) -> Result<Vec<String>> {
+        if self.context.read_only {
+            return Ok(lock(&self.catalog)
+                .load()?
+                .into_iter()
+                .map(|topic| topic.name)
+                .collect());
+        }
+        Ok(read(&self.topics).keys().cloned().collect())
+    }
+
+    pub fn delete_topic(&self, name: &str) -> Result<()> {
+        let catalog = lock(&self.catalog);
+        self.context.health.check()?;
+        let state = read(&self.topics)
+            .get(name)
+            .cloned()
+            .ok_or_else(|| Error::UnknownTopic {
+                name: name.to_owned(),
+            })?;
+        let stored = stored(&state);
+        catalog.remove(&stored)?;
+        write(&self.topics).remove(name);
+        for log in read(&state.logs).iter() {
+            write(&self.logs).remove(&log.uid());
+            log.delete();
+            self.context.tables.forget_log(log.uid());
+        }
+        catalog.unlink(&stored)
+    }
+
+    pub fn alter_topic(&self, state: &TopicState, change: &TopicChange) -> Result<()> {
+        let catalog = lock(&self.catalog);
+        self.context.health.check()?;
+        let mut stored = stored(state);
+        if !read(&self.topics).contains_key(&stored.name) {
+            return Err(Error::TopicDeleted { name: stored.name });
+        }
+        let before = stored.config.partitions;
+        stored.config = change.apply(&stored.config)?;
+        let after = stored.config.partitions;
+        if after > before {
+            catalog.create_folders(&stored, before..after)?;
+        }
+        catalog.save(&stored)?;
+        *write(&state.meta.config) = Arc::new(stored.config.clone());
+        for number in before..after {
+            let folder = catalog.partition_folder(&stored.name, number);
+            let log = Log::create(
+                Arc::clone(&self.context),
+                Arc::clone(&state.meta),
+                number,
+                folder,
+            );
+            let log = Arc::new(log);
+            write(&self.logs).insert(log.uid(), Arc::clone(&log));
+            write(&state.logs).push(log);
+        }
+        Ok(())
+    }
+
+    fn all_logs(&self) -> Vec<Arc<Log>> {
+        read(&self.logs).values().cloned().collect()
+    }
+
+    /// Makes everything appended before durable.
+    pub fn sync_all(&self) -> Result<()> {
+        self.all_logs().iter().try_for_each(|log| log.sync())
+    }
+
+    /// Notes log starts and recovery points durably. `clean` says that nothing will be written any more.
+    pub fn checkpoint(&self, clean: bool) -> Result<()> {
+        let mut file = lock(&self.checkpoint);
+        let Some(file) = &mut *file else {
+            return Err(Error::Closed);
+        };
+        let mut partitions: Vec<PartitionMark> =
+            self.all_logs().iter().map(|log| mark(log)).collect();
+        partitions.retain(|mark| mark.log_start > 0 || mark.recovery_point > 0);
+        let checkpoint = Checkpoint {
+            generation: 0,
+            incarnation: self.context.incarnation as u32,
+            clean,
+            partitions,
+        };
+        file.write(&self.context, &self.path, checkpoint)
+    }
+
+    /// Wakes everything that waits through a handle that closes.
+    pub fn close_waiters(&self, handle: u64) {
+        for log in self.all_logs() {
+            if log.has_waiters() {
+                log.close_waiters(handle);
+            }
+        }
+    }
+
+    /// Writes the ends of partitions where they moved, for readers in other processes.
+    fn publish_ends(&self) -> Result<()> {
+        for uid in self.context.changes.take() {
+            let Some(log) = read(&self.logs).get(&uid).cloned() else {
+                continue;
+            };
+            // Cleared first: a move while it is being written is announced again.
+            log.announced
+                .store(false, std::sync::atomic::Ordering::Release);
+            let ends = Published {
+                log_start: log.log_start(),
+                high_watermark: log.high_watermark(),
+                incarnation: self.context.incarnation as u32,
+            };
+            match published::store(&*self.context.storage, log.folder(), &ends) {
+                Err(_) if log.check().is_err() => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the engine's work. Whatever fails on the way, the lock is let go and the threads end.
+    pub fn shut_down(&self) -> Result<()> {
+        self.context.health.close();
+        for log in self.all_logs() {
+            log.fail_waiters(&Error::Closed);
+        }
+        self.context.changes.stop();
+        // Jobs that are queued find the store closed and answer so.
+        self.context.workers.stop();
+        self.context.commits.end();
+        let own = std::thread::current().id();
+        for thread in lock(&self.threads).drain(..) {
+            if thread.thread().id() != own {
+                let _ = thread.join();
+            }
+        }
+        let settled = if self.context.read_only {
+            Ok(())
+        } else {
+            self.settle()
+        };
+        *lock(&self.checkpoint) = None;
+        *lock(&self.writer_lock) = None;
+        settled
+    }
+
+    /// Makes all durable, completes the index files and leaves the mark of an orderly close.
+    fn settle(&self) -> Result<()> {
+        self.context.health.check_disk()?;
+        for log in self.all_logs() {
+            log.settle()?;
+        }
+        self.publish_ends()?;
+        self.checkpoint(true)
+    }
+}
+
+fn stored(state: &TopicState) -> StoredTopic {
+    StoredTopic {
+        name: state.meta.name.clone(),
+        id: state.meta.id,
+        config: TopicConfig::clone(&state.meta.config()),
+    }
+}
+
+fn mark(log: &Log) -> PartitionMark {
+    let synced = log.synced();
+    PartitionMark {
+        topic_id: log.topic().id,
+        partition: log.number(),
+        log_start: log.log_start(),
+        recovery_point: synced.offset,
+        recovery_segment: synced.segment,
+        recovery_position: synced.position,
+    }
+}

@@ -1,0 +1,423 @@
+//! Opening a store: its lock, its version, its checkpoint, then topic by topic; what an unclean end left
+//! behind is settled before the first write is accepted.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
+use tidelog_format::properties::Properties;
+use tidelog_format::published::Published;
+use tidelog_io::{FileSystemKind, LockAttempt, OpenMode, Storage, WriterLock};
+
+use super::Engine;
+use super::maintenance::{self, Intervals};
+use crate::catalog::{Catalog, TOPICS};
+use crate::checkpoint::{self, CheckpointFile};
+use crate::config::OpenOptions;
+use crate::context::Context;
+use crate::error::{Error, IoContext, Result};
+use crate::group_commit::CommitQueue;
+use crate::partition::{Log, Marks, SyncPoint};
+use crate::published;
+use crate::sync::{lock, read};
+use crate::workers::Workers;
+
+const META: &str = "meta.properties";
+const LOCK: &str = ".lock";
+/// Raised when an older Tidelog could no longer read what this one writes.
+const FORMAT_VERSION: u32 = 1;
+
+/// What opening a store found and did.
+#[derive(Debug, Clone, Default)]
+pub struct RecoveryReport {
+    /// Whether the store had been closed in order, so that nothing needed checking.
+    pub clean: bool,
+    /// Bytes read and checked.
+    pub bytes_checked: u64,
+    /// Bytes cut off torn tails.
+    pub bytes_cut: u64,
+    /// Where cut bytes were kept.
+    pub torn_files: Vec<PathBuf>,
+    /// Partitions that are damaged below their durable end, with what is wrong. They are read-only.
+    pub damaged: Vec<Error>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl Engine {
+    pub fn open(path: PathBuf, options: OpenOptions) -> Result<Engine> {
+        let began = Instant::now();
+        let storage = &options.storage;
+        if let FileSystemKind::Network(kind) =
+            storage.file_system(&path).during("examine", &path)?
+            && !options.allow_network_file_system
+        {
+            return Err(Error::UnsupportedFileSystem {
+                path,
+                kind: kind.to_string(),
+            });
+        }
+        if options.read_only {
+            let id = store_id(&**storage, &path)?.ok_or_else(|| no_store(&path))?;
+            let context = context(&options, 0)?;
+            return Engine::start(
+                path,
+                id,
+                context,
+                options,
+                None,
+                None,
+                RecoveryReport::default(),
+            );
+        }
+        let known = store_id(&**storage, &path)?;
+        if known.is_none() {
+            check_vacant(&options, &path)?;
+        }
+        let writer_lock = take_lock(&**storage, &path)?;
+        // Asked again under the lock: another process may just have made the store.
+        let id = match store_id(&**storage, &path)? {
+            Some(id) => id,
+            None => create_store(&**storage, &path)?,
+        };
+        let (mut file, last) = CheckpointFile::open(&**storage, &path, true)?;
+        let incarnation = i32::try_from(last.incarnation.saturating_add(1)).unwrap_or(i32::MAX);
+        let context = context(&options, incarnation)?;
+        let catalog = Catalog::new(Arc::clone(storage), path.clone());
+        catalog.clean_up()?;
+        let mut report = RecoveryReport {
+            clean: last.clean,
+            ..RecoveryReport::default()
+        };
+        let topics = load_topics(&context, &catalog, &options, &last, &mut report)?;
+        // From here on the store counts as not closed, and batches carry the new incarnation.
+        file.write(&context, &path, first_checkpoint(&topics, incarnation))?;
+        report.duration = began.elapsed();
+        let mut engine = Engine::start(
+            path,
+            id,
+            context,
+            options,
+            Some(file),
+            Some(writer_lock),
+            report,
+        )?;
+        engine.enter(topics);
+        Ok(engine)
+    }
+
+    fn start(
+        path: PathBuf,
+        id: String,
+        context: Arc<Context>,
+        options: OpenOptions,
+        checkpoint: Option<CheckpointFile>,
+        writer_lock: Option<Box<dyn WriterLock>>,
+        recovery: RecoveryReport,
+    ) -> Result<Engine> {
+        let catalog = Catalog::new(Arc::clone(&context.storage), path.clone());
+        Ok(Engine {
+            path,
+            id,
+            context,
+            recovery,
+            durability: options.durability,
+            topics: RwLock::default(),
+            logs: RwLock::default(),
+            catalog: Mutex::new(catalog),
+            checkpoint: Mutex::new(checkpoint),
+            writer_lock: Mutex::new(writer_lock),
+            threads: Mutex::default(),
+            intervals: Intervals {
+                maintenance: options.maintenance_interval,
+                checkpoint: options.checkpoint_interval,
+            },
+        })
+    }
+
+    fn enter(&mut self, topics: Vec<Arc<super::TopicState>>) {
+        let mut logs = HashMap::new();
+        let mut names = BTreeMap::new();
+        for state in topics {
+            logs.extend(
+                read(&state.logs)
+                    .iter()
+                    .map(|log| (log.uid(), Arc::clone(log))),
+            );
+            names.insert(state.meta.name.clone(), state);
+        }
+        self.logs = RwLock::new(logs);
+        self.topics = RwLock::new(names);
+    }
+
+    /// Starts the threads, which hold the engine only weakly: it ends when its handles do.
+    pub fn run(self: &Arc<Self>) -> Result<()> {
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(work)
+                .during("start a thread for", &self.path)?;
+            lock(&self.threads).push(thread);
+            Ok(())
+        };
+        let (weak, context) = (Arc::downgrade(self), Arc::clone(&self.context));
+        if self.context.read_only {
+            return spawn(
+                "tidelog-follow",
+                Box::new(move || maintenance::follow(&weak, &context)),
+            );
+        }
+        let intervals = self.intervals;
+        spawn(
+            "tidelog-upkeep",
+            Box::new(move || maintenance::maintain(&weak, &context, intervals)),
+        )?;
+        let context = Arc::clone(&self.context);
+        spawn(
+            "tidelog-commit",
+            Box::new(move || CommitQueue::run(&context)),
+        )
+    }
+}
+
+fn context(options: &OpenOptions, incarnation: i32) -> Result<Arc<Context>> {
+    let threads = std::thread::available_parallelism()
+        .map_or(2, |n| n.get())
+        .clamp(2, 8);
+    let workers = Workers::start(threads).during("start threads for", Path::new("the store"))?;
+    let storage = Arc::clone(&options.storage);
+    Ok(Arc::new(Context::new(
+        storage,
+        options.read_only,
+        incarnation,
+        options.open_segments,
+        workers,
+    )))
+}
+
+fn no_store(path: &Path) -> Error {
+    Error::NotAStore {
+        path: path.to_owned(),
+        reason: format!("it has no {META}"),
+    }
+}
+
+/// The store's id, if the folder is a store of a version that is known here.
+fn store_id(storage: &dyn Storage, path: &Path) -> Result<Option<String>> {
+    let file_path = path.join(META);
+    if !storage.exists(&file_path).during("look for", &file_path)? {
+        return Ok(None);
+    }
+    let file = storage
+        .open(&file_path, OpenMode::Read)
+        .during("open", &file_path)?;
+    let mut bytes = vec![0; file.len().during("measure", &file_path)?.min(1 << 16) as usize];
+    file.read_exact_at(0, &mut bytes)
+        .during("read", &file_path)?;
+    let other = |reason: &str| Error::NotAStore {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let text = String::from_utf8(bytes).map_err(|_| other("its meta.properties is not text"))?;
+    let properties = Properties::parse(&text)
+        .map_err(|error| other(&format!("its meta.properties: {error}")))?;
+    let Some(version) = properties.get("tidelog.format.version") else {
+        return Err(other(
+            "its meta.properties is another program's, such as a Kafka broker's; import it instead",
+        ));
+    };
+    let version: u32 = version
+        .parse()
+        .map_err(|_| other("its format version is not a number"))?;
+    if version > FORMAT_VERSION {
+        return Err(Error::UnsupportedVersion {
+            path: file_path,
+            found: version,
+            supported: FORMAT_VERSION,
+        });
+    }
+    let id = properties
+        .get("cluster.id")
+        .ok_or_else(|| other("its meta.properties has no cluster.id"))?;
+    Ok(Some(id.to_owned()))
+}
+
+/// A store is made in an empty folder only, or in one where a crash cut that short.
+fn check_vacant(options: &OpenOptions, path: &Path) -> Result<()> {
+    if !options.create {
+        return Err(no_store(path));
+    }
+    const OWN: [&str; 5] = [
+        LOCK,
+        TOPICS,
+        checkpoint::FILE_NAME,
+        "meta.tmp",
+        "lost+found",
+    ];
+    let entries = options.storage.read_dir(path).during("list", path)?;
+    match entries
+        .iter()
+        .find(|entry| !OWN.contains(&entry.name.as_str()))
+    {
+        None => Ok(()),
+        Some(entry) => Err(Error::NotAStore {
+            path: path.to_owned(),
+            reason: format!(
+                "it holds {:?}; a store is made in an empty folder only",
+                entry.name
+            ),
+        }),
+    }
+}
+
+fn take_lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn WriterLock>> {
+    let file = path.join(LOCK);
+    match storage.lock(&file).during("lock", &file)? {
+        LockAttempt::Held(held) => Ok(held),
+        LockAttempt::Busy { pid } => Err(Error::StoreLocked {
+            path: path.to_owned(),
+            pid,
+        }),
+    }
+}
+
+/// Makes an empty store; `meta.properties` comes last and makes it one.
+fn create_store(storage: &dyn Storage, path: &Path) -> Result<String> {
+    let topics = path.join(TOPICS);
+    if !storage.exists(&topics).during("look for", &topics)? {
+        storage.create_dir(&topics).during("create", &topics)?;
+    }
+    CheckpointFile::create(
+        storage,
+        path,
+        &Checkpoint {
+            clean: true,
+            ..Checkpoint::default()
+        },
+    )?;
+    storage.sync_dir(path).during("sync", path)?;
+
+    let id = crate::catalog::id_text(uuid::Uuid::new_v4().as_bytes());
+    let mut properties = Properties::default();
+    properties.set("version", "1".to_owned());
+    properties.set("cluster.id", id.clone());
+    properties.set("tidelog.format.version", FORMAT_VERSION.to_string());
+    let (new, meta) = (path.join("meta.tmp"), path.join(META));
+    let file = storage
+        .open(&new, OpenMode::Create)
+        .during("create", &new)?;
+    file.set_len(0).during("shorten", &new)?;
+    file.write_all_at(0, properties.to_text().as_bytes())
+        .during("write", &new)?;
+    file.sync_all().during("sync", &new)?;
+    storage.rename(&new, &meta).during("rename", &new)?;
+    storage.sync_dir(path).during("sync", path)?;
+    Ok(id)
+}
+
+fn load_topics(
+    context: &Arc<Context>,
+    catalog: &Catalog,
+    options: &OpenOptions,
+    last: &Checkpoint,
+    report: &mut RecoveryReport,
+) -> Result<Vec<Arc<super::TopicState>>> {
+    let marks: HashMap<([u8; 16], u32), Marks> = last
+        .partitions
+        .iter()
+        .map(|mark| ((mark.topic_id, mark.partition), marks(mark)))
+        .collect();
+    let mut topics = Vec::new();
+    for stored in catalog.load()? {
+        let meta = Arc::new(crate::partition::TopicMeta {
+            name: stored.name.clone(),
+            id: stored.id,
+            config: RwLock::new(Arc::new(stored.config.clone())),
+            store_durability: options.durability,
+        });
+        let mut logs = Vec::with_capacity(stored.config.partitions as usize);
+        for number in 0..stored.config.partitions {
+            let folder = catalog.partition_folder(&stored.name, number);
+            let known = marks.get(&(stored.id, number)).copied();
+            if !context
+                .storage
+                .exists(&folder)
+                .during("look for", &folder)?
+            {
+                // Folders are durable before their topic is: this one was taken away.
+                context
+                    .storage
+                    .create_dir(&folder)
+                    .during("create", &folder)?;
+                context.sync_dir(catalog_root(&folder))?;
+            }
+            let (log, loaded) = Log::load(
+                Arc::clone(context),
+                Arc::clone(&meta),
+                number,
+                folder,
+                known,
+                last.clean,
+            )?;
+            report.bytes_checked += loaded.checked;
+            report.bytes_cut += loaded.cut;
+            report.torn_files.extend(loaded.torn);
+            report.damaged.extend(log.damage().cloned());
+            announce_if_stale(context, &log)?;
+            logs.push(Arc::new(log));
+        }
+        topics.push(Arc::new(super::TopicState {
+            meta,
+            logs: RwLock::new(logs),
+        }));
+    }
+    Ok(topics)
+}
+
+fn catalog_root(folder: &Path) -> &Path {
+    folder.parent().unwrap_or(folder)
+}
+
+/// A crash may have taken back what readers in other processes were told.
+fn announce_if_stale(context: &Context, log: &Log) -> Result<()> {
+    let told = published::load(&*context.storage, log.folder())?;
+    let ends = Published {
+        log_start: log.log_start(),
+        high_watermark: log.high_watermark(),
+        incarnation: context.incarnation as u32,
+    };
+    let same = told
+        .is_some_and(|t| (t.log_start, t.high_watermark) == (ends.log_start, ends.high_watermark));
+    let nothing_to_tell = told.is_none() && ends.high_watermark == 0;
+    if same || nothing_to_tell {
+        return Ok(());
+    }
+    published::store(&*context.storage, log.folder(), &ends)
+}
+
+fn marks(mark: &PartitionMark) -> Marks {
+    Marks {
+        log_start: mark.log_start,
+        recovery: SyncPoint {
+            offset: mark.recovery_point,
+            segment: mark.recovery_segment,
+            position: mark.recovery_position,
+        },
+    }
+}
+
+fn first_checkpoint(topics: &[Arc<super::TopicState>], incarnation: i32) -> Checkpoint {
+    let mut partitions = Vec::new();
+    for state in topics {
+        partitions.extend(read(&state.logs).iter().map(|log| super::mark(log)));
+    }
+    partitions.retain(|mark| mark.log_start > 0 || mark.recovery_point > 0);
+    Checkpoint {
+        generation: 0,
+        incarnation: incarnation as u32,
+        clean: false,
+        partitions,
+    }
+}

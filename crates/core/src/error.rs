@@ -1,0 +1,284 @@
+//! Every error of the engine: one enum with a stable code per variant, whether trying again can help,
+//! and whether the outcome is unknown. Messages say what was wrong and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidelog_format::FormatError;
+
+/// The result of an engine call.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong. Definite unless [`Error::indefinite`] says otherwise: nothing was stored.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument is outside of what the call takes.
+    #[error("{argument}: {reason}")]
+    InvalidArgument {
+        /// The argument's name.
+        argument: &'static str,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// A topic name that Kafka would refuse.
+    #[error("topic name {name:?} {reason}")]
+    InvalidTopicName {
+        /// The name.
+        name: String,
+        /// The broken rule.
+        reason: String,
+    },
+    /// A configuration field that is unknown, out of range or in contradiction to another.
+    #[error("config {field}: {reason}")]
+    InvalidConfig {
+        /// The field in Kafka's words, for example `segment.bytes`.
+        field: String,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// The topic exists, or its name collides with one that does.
+    #[error("topic {name:?} {reason}")]
+    TopicExists {
+        /// The name.
+        name: String,
+        /// How it collides.
+        reason: String,
+    },
+    /// No topic of this name.
+    #[error("topic {name:?} does not exist; create it first")]
+    UnknownTopic {
+        /// The name.
+        name: String,
+    },
+    /// The topic was deleted while a handle on it was open.
+    #[error("topic {name:?} was deleted")]
+    TopicDeleted {
+        /// The name.
+        name: String,
+    },
+    /// The topic has no such partition.
+    #[error("topic {topic:?} has partitions 0 to {last}, not {partition}", last = count.saturating_sub(1))]
+    UnknownPartition {
+        /// The topic.
+        topic: String,
+        /// The partition asked for.
+        partition: u32,
+        /// How many there are.
+        count: u32,
+    },
+    /// A record or batch larger than the topic takes.
+    #[error(
+        "{what} of {size} bytes is over the limit of {limit}; send less at once or raise {field}"
+    )]
+    RecordTooLarge {
+        /// Record, batch, key or headers.
+        what: &'static str,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+        /// The setting that holds the limit.
+        field: &'static str,
+    },
+    /// A record that can't be stored as given.
+    #[error("record {index}: {reason}")]
+    InvalidRecord {
+        /// Its index among the records of the call.
+        index: usize,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// An encoded batch that can't be taken.
+    #[error("record batch: {reason}")]
+    InvalidBatch {
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// An offset outside of what the partition holds.
+    #[error(
+        "offset {offset} of {topic}-{partition} is out of range: it holds {log_start} to {high_watermark}; seek to one of these"
+    )]
+    OffsetOutOfRange {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset asked for.
+        offset: u64,
+        /// The first offset held.
+        log_start: u64,
+        /// The offset after the last one that may be read.
+        high_watermark: u64,
+    },
+    /// Another process writes to the store.
+    #[error("store {path} is open for writing by {holder}; close it there or open this one read-only", path = path.display(), holder = holder(*pid))]
+    StoreLocked {
+        /// The store's folder.
+        path: PathBuf,
+        /// The holder's process id, where it could be read.
+        pid: Option<u32>,
+    },
+    /// The folder holds something else than a store.
+    #[error("{path} is not a Tidelog store: {reason}", path = path.display())]
+    NotAStore {
+        /// The folder.
+        path: PathBuf,
+        /// What was found instead.
+        reason: String,
+    },
+    /// A store or file written by a newer Tidelog. Nothing was touched.
+    #[error("{path} has format version {found}; this Tidelog reads up to {supported}: use a newer one", path = path.display())]
+    UnsupportedVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+        /// The newest version known here.
+        supported: u32,
+    },
+    /// A file system that can't hold a store safely.
+    #[error("{path} is on {kind}: locks and syncs can't be trusted there; use a local disk, or force it at your own risk", path = path.display())]
+    UnsupportedFileSystem {
+        /// The folder.
+        path: PathBuf,
+        /// The file system.
+        kind: String,
+    },
+    /// A write to a store that was opened read-only.
+    #[error("the store was opened read-only")]
+    ReadOnly,
+    /// The store or the handle is closed.
+    #[error("the store is closed")]
+    Closed,
+    /// Stored bytes that are not what was written. Never served; the rest stays readable.
+    #[error("{topic}-{partition} is damaged at offset {offset}, {file} byte {position}: {reason}; run `tidelog verify`", file = file.display())]
+    Corruption {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The damaged file.
+        file: PathBuf,
+        /// The byte at which the damaged batch begins.
+        position: u64,
+        /// The offset that was expected there.
+        offset: u64,
+        /// How it was noticed.
+        reason: String,
+    },
+    /// A damaged file of the store's own, outside of any partition.
+    #[error("{file} is damaged: {reason}", file = file.display())]
+    CorruptFile {
+        /// The file.
+        file: PathBuf,
+        /// How it was noticed.
+        reason: String,
+    },
+    /// No space left. Nothing was stored; works again once space is free.
+    #[error("no space left for {path}; free some and send again", path = path.display())]
+    StorageFull {
+        /// The file that could not grow.
+        path: PathBuf,
+    },
+    /// The operating system refused something.
+    #[error("{operation} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Its answer.
+        source: Arc<io::Error>,
+    },
+    /// A write or sync failed before, so what the disk holds is unknown. Reading goes on; writing needs
+    /// the store to be closed and opened again.
+    #[error(
+        "writing stopped after a failure ({cause}); close the store and open it again to recover"
+    )]
+    Poisoned {
+        /// The first failure.
+        cause: String,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(
+        || "another process".to_owned(),
+        |pid| format!("process {pid}"),
+    )
+}
+
+impl Error {
+    /// The stable code, `ERR_TIDELOG_…`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::InvalidArgument { .. } => "ERR_TIDELOG_INVALID_ARGUMENT",
+            Error::InvalidTopicName { .. } => "ERR_TIDELOG_INVALID_TOPIC_NAME",
+            Error::InvalidConfig { .. } => "ERR_TIDELOG_INVALID_CONFIG",
+            Error::TopicExists { .. } => "ERR_TIDELOG_TOPIC_EXISTS",
+            Error::UnknownTopic { .. } => "ERR_TIDELOG_UNKNOWN_TOPIC",
+            Error::TopicDeleted { .. } => "ERR_TIDELOG_TOPIC_DELETED",
+            Error::UnknownPartition { .. } => "ERR_TIDELOG_UNKNOWN_PARTITION",
+            Error::RecordTooLarge { .. } => "ERR_TIDELOG_RECORD_TOO_LARGE",
+            Error::InvalidRecord { .. } => "ERR_TIDELOG_INVALID_RECORD",
+            Error::InvalidBatch { .. } => "ERR_TIDELOG_INVALID_BATCH",
+            Error::OffsetOutOfRange { .. } => "ERR_TIDELOG_OFFSET_OUT_OF_RANGE",
+            Error::StoreLocked { .. } => "ERR_TIDELOG_STORE_LOCKED",
+            Error::NotAStore { .. } => "ERR_TIDELOG_NOT_A_STORE",
+            Error::UnsupportedVersion { .. } => "ERR_TIDELOG_UNSUPPORTED_VERSION",
+            Error::UnsupportedFileSystem { .. } => "ERR_TIDELOG_UNSUPPORTED_FILE_SYSTEM",
+            Error::ReadOnly => "ERR_TIDELOG_READ_ONLY",
+            Error::Closed => "ERR_TIDELOG_CLOSED",
+            Error::Corruption { .. } | Error::CorruptFile { .. } => "ERR_TIDELOG_CORRUPTION",
+            Error::StorageFull { .. } => "ERR_TIDELOG_STORAGE_FULL",
+            Error::Io { .. } => "ERR_TIDELOG_IO",
+            Error::Poisoned { .. } => "ERR_TIDELOG_POISONED",
+        }
+    }
+
+    /// Whether the same call may succeed later without anything being mended in the program.
+    pub fn retriable(&self) -> bool {
+        matches!(self, Error::StorageFull { .. } | Error::StoreLocked { .. })
+    }
+
+    /// Whether it is unknown if the records were stored: they may be found when the store is opened again.
+    pub fn indefinite(&self) -> bool {
+        matches!(self, Error::Poisoned { .. })
+    }
+
+    pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Error {
+        // A quota is a disk of one's own that is full.
+        if matches!(
+            source.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        ) {
+            return Error::StorageFull {
+                path: path.to_owned(),
+            };
+        }
+        Error::Io {
+            operation,
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+
+    pub(crate) fn invalid_batch(error: &FormatError) -> Error {
+        Error::InvalidBatch {
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// Adds what was tried, and on which file, to an I/O error.
+pub(crate) trait IoContext<T> {
+    fn during(self, operation: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn during(self, operation: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| Error::io(operation, path, source))
+    }
+}

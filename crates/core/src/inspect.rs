@@ -1,0 +1,368 @@
+//! Looking into stores and segment files, for people and tools. Nothing here changes anything.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidelog_format::batch::BatchHeader;
+use tidelog_format::file_name;
+use tidelog_format::offset_index::OffsetEntry;
+use tidelog_format::time_index::TimeEntry;
+use tidelog_io::{OpenMode, Storage, StorageFile};
+
+use crate::error::{Error, IoContext, Result};
+use crate::segment::{Damage, Expect, Found, Scanner};
+
+/// The batches of one segment file, in order, with their CRC checked.
+pub struct SegmentScan {
+    file: Arc<dyn StorageFile>,
+    len: u64,
+    position: u64,
+    expect: Expect,
+    batch: Vec<u8>,
+    ended: bool,
+}
+
+/// A batch, or where and why the file does not hold one.
+#[derive(Debug, Clone)]
+pub enum Scanned {
+    /// A batch that holds.
+    Batch {
+        /// Its first byte in the file.
+        position: u64,
+        /// Its header.
+        header: BatchHeader,
+    },
+    /// The scan ends here.
+    Damage {
+        /// The byte where a batch should begin.
+        position: u64,
+        /// The offset that it should have.
+        offset: u64,
+        /// What does not hold.
+        reason: String,
+    },
+}
+
+/// Opens a segment file (`<base offset>.log`) for a scan.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if it is not named like a segment, [`Error::Io`].
+pub fn scan_segment(storage: &dyn Storage, path: &Path) -> Result<SegmentScan> {
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let base = file_name::parse_log(&name).ok_or_else(|| Error::InvalidArgument {
+        argument: "path",
+        reason: format!("{name:?} is not named like a segment: 20 digits and .log"),
+    })?;
+    let file = storage.open(path, OpenMode::Read).during("open", path)?;
+    let len = file.len().during("measure", path)?;
+    let expect = Expect {
+        offset: base,
+        epoch_min: i32::MIN,
+        epoch_max: i32::MAX,
+    };
+    Ok(SegmentScan {
+        file,
+        len,
+        position: 0,
+        expect,
+        batch: Vec::new(),
+        ended: false,
+    })
+}
+
+impl SegmentScan {
+    /// The file's length in bytes.
+    pub fn file_len(&self) -> u64 {
+        self.len
+    }
+
+    /// The encoded bytes of the batch that was given last.
+    pub fn bytes(&self) -> &[u8] {
+        &self.batch
+    }
+}
+
+impl Iterator for SegmentScan {
+    type Item = Scanned;
+
+    fn next(&mut self) -> Option<Scanned> {
+        if self.ended {
+            return None;
+        }
+        let mut scanner = Scanner::new(&*self.file, self.position, self.len, self.expect, true);
+        let next = scanner.next();
+        self.position = scanner.position();
+        self.expect = scanner.expect();
+        self.batch = scanner.into_bytes();
+        match next {
+            Ok(Some(Found { position, header })) => Some(Scanned::Batch { position, header }),
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Err(Damage {
+                position,
+                offset,
+                reason,
+            }) => {
+                self.ended = true;
+                Some(Scanned::Damage {
+                    position,
+                    offset,
+                    reason,
+                })
+            }
+        }
+    }
+}
+
+/// What a check of a store or a partition found.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyReport {
+    /// Partitions looked at.
+    pub partitions: u64,
+    /// Segments looked at.
+    pub segments: u64,
+    /// Batches that hold.
+    pub batches: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// What does not hold.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing that does not hold.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// The byte in it.
+    pub position: u64,
+    /// The offset that was expected there.
+    pub offset: u64,
+    /// What does not hold.
+    pub reason: String,
+    /// Whether records are affected; an index can be made again.
+    pub records_affected: bool,
+}
+
+/// Checks every batch and every index entry under a store's folder, or under one partition's. Of a store that
+/// is being written, what lies behind the published end is left out. `progress` gets the bytes done and all
+/// bytes, and stops the check by giving false.
+///
+/// # Errors
+/// [`Error::NotAStore`] if there is no partition folder, [`Error::Io`].
+pub fn verify_store(
+    storage: &dyn Storage,
+    path: &Path,
+    mut progress: impl FnMut(u64, u64) -> bool,
+) -> Result<VerifyReport> {
+    let folders = partition_folders(storage, path)?;
+    let mut segments = Vec::new();
+    let mut total = 0;
+    for folder in &folders {
+        let mut files: Vec<(u64, PathBuf, u64)> = storage
+            .read_dir(folder)
+            .during("list", folder)?
+            .into_iter()
+            .filter_map(|entry| {
+                Some((
+                    file_name::parse_log(&entry.name)?,
+                    folder.join(&entry.name),
+                    entry.len,
+                ))
+            })
+            .collect();
+        files.sort();
+        total += files.iter().map(|(_, _, len)| len).sum::<u64>();
+        segments.push(files);
+    }
+    let mut report = VerifyReport {
+        partitions: folders.len() as u64,
+        ..VerifyReport::default()
+    };
+    let mut done = 0;
+    for (folder, files) in folders.iter().zip(segments) {
+        let end = crate::published::load(storage, folder)?.map(|ends| ends.high_watermark);
+        let mut expected = None;
+        for (base, path, len) in files {
+            report.segments += 1;
+            if let Some(expected) = expected
+                && expected != base
+            {
+                let reason =
+                    format!("offset {expected} should follow, but the segment begins at {base}");
+                report.problems.push(Problem {
+                    file: path.clone(),
+                    position: 0,
+                    offset: expected,
+                    reason,
+                    records_affected: true,
+                });
+            }
+            expected = Some(verify_segment(storage, &path, end, &mut report, |bytes| {
+                progress(done + bytes, total)
+            })?);
+            done += len;
+            if !progress(done, total) {
+                return Ok(report);
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn partition_folders(storage: &dyn Storage, path: &Path) -> Result<Vec<PathBuf>> {
+    let entries = storage.read_dir(path).during("list", path)?;
+    if entries
+        .iter()
+        .any(|entry| file_name::parse_log(&entry.name).is_some())
+    {
+        return Ok(vec![path.to_owned()]);
+    }
+    let folders: Vec<PathBuf> = entries
+        .iter()
+        .filter(|entry| entry.is_dir && file_name::parse_partition_folder(&entry.name).is_some())
+        .map(|entry| path.join(&entry.name))
+        .collect();
+    let is_store = entries.iter().any(|entry| entry.name == "meta.properties");
+    if folders.is_empty() && !is_store {
+        let reason = "it has neither partition folders nor segments".to_owned();
+        return Err(Error::NotAStore {
+            path: path.to_owned(),
+            reason,
+        });
+    }
+    Ok(folders)
+}
+
+/// Checks one segment and its indexes; gives the offset that should follow.
+fn verify_segment(
+    storage: &dyn Storage,
+    path: &Path,
+    end: Option<u64>,
+    report: &mut VerifyReport,
+    mut progress: impl FnMut(u64) -> bool,
+) -> Result<u64> {
+    let mut scan = scan_segment(storage, path)?;
+    let base = scan.expect.offset;
+    // By last offset, which is what index entries name.
+    let mut batches: Vec<(u64, u64, i64)> = Vec::new();
+    let mut problem = |file: PathBuf, position, offset, reason, records_affected| {
+        report.problems.push(Problem {
+            file,
+            position,
+            offset,
+            reason,
+            records_affected,
+        });
+    };
+    for scanned in scan.by_ref() {
+        match scanned {
+            Scanned::Batch { position, header } => {
+                report.batches += 1;
+                report.records += u64::from(header.record_count);
+                report.bytes += header.size() as u64;
+                batches.push((header.last_offset(), position, header.max_timestamp));
+                if !progress(position) {
+                    break;
+                }
+            }
+            Scanned::Damage {
+                position,
+                offset,
+                reason,
+            } => {
+                if end.is_none_or(|end| offset < end) {
+                    problem(path.to_owned(), position, offset, reason, true);
+                }
+            }
+        }
+    }
+    let next = scan.expect.offset;
+    let index = path.with_extension("index");
+    for (number, entry) in entries(
+        storage,
+        &index,
+        tidelog_format::offset_index::ENTRY_LEN,
+        OffsetEntry::decode,
+    )?
+    .into_iter()
+    .enumerate()
+    {
+        let offset = base + u64::from(entry.relative_offset);
+        let fits = batches
+            .binary_search_by_key(&offset, |batch| batch.0)
+            .is_ok_and(|i| {
+                batches
+                    .get(i)
+                    .is_some_and(|batch| batch.1 == u64::from(entry.position))
+            });
+        if !fits && offset < next {
+            let reason = format!(
+                "entry {number} points at byte {}, where no batch ends with offset {offset}",
+                entry.position
+            );
+            problem(
+                index.clone(),
+                (number * tidelog_format::offset_index::ENTRY_LEN) as u64,
+                offset,
+                reason,
+                false,
+            );
+        }
+    }
+    let index = path.with_extension("timeindex");
+    for (number, entry) in entries(
+        storage,
+        &index,
+        tidelog_format::time_index::ENTRY_LEN,
+        TimeEntry::decode,
+    )?
+    .into_iter()
+    .enumerate()
+    {
+        let offset = base + u64::from(entry.relative_offset);
+        let fits = batches
+            .binary_search_by_key(&offset, |batch| batch.0)
+            .is_ok_and(|i| {
+                batches
+                    .get(i)
+                    .is_some_and(|batch| batch.2 == entry.timestamp)
+            });
+        if !fits && offset < next {
+            let reason = format!(
+                "entry {number} names time {}, which is not that of offset {offset}",
+                entry.timestamp
+            );
+            problem(
+                index.clone(),
+                (number * tidelog_format::time_index::ENTRY_LEN) as u64,
+                offset,
+                reason,
+                false,
+            );
+        }
+    }
+    Ok(next)
+}
+
+fn entries<E>(
+    storage: &dyn Storage,
+    path: &Path,
+    len: usize,
+    decode: impl Fn(&[u8]) -> Option<E>,
+) -> Result<Vec<E>> {
+    if !storage.exists(path).during("look for", path)? {
+        return Ok(Vec::new());
+    }
+    let file = storage.open(path, OpenMode::Read).during("open", path)?;
+    let mut bytes = vec![0; usize::try_from(file.len().during("measure", path)?).unwrap_or(0)];
+    file.read_exact_at(0, &mut bytes).during("read", path)?;
+    Ok(bytes.chunks_exact(len).filter_map(decode).collect())
+}

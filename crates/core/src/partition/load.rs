@@ -1,0 +1,441 @@
+//! Opening a partition: its files are listed and, unless the store was closed cleanly, everything beyond the
+//! recovery point is checked. A tail that a crash tore is cut and kept aside; damage below the recovery
+//! point is reported, and what lies before it stays readable.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, RwLock};
+
+use tidelog_format::file_name;
+use tidelog_io::OpenMode;
+
+use super::append::Writer;
+use super::waiters::Waiters;
+use super::{Log, SyncPoint, TopicMeta, Unsynced};
+use crate::context::Context;
+use crate::error::{Error, IoContext, Result};
+use crate::segment::{Damage, Expect, Scanner, Segment};
+
+/// What the checkpoint knows of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub log_start: u64,
+    pub recovery: SyncPoint,
+}
+
+/// What opening found out.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Loaded {
+    /// Bytes read and checked.
+    pub checked: u64,
+    /// Bytes cut off the tail.
+    pub cut: u64,
+    /// Where the cut bytes were kept, when they were worth it.
+    pub torn: Option<PathBuf>,
+}
+
+/// A torn tail is kept for a look at it, up to this size.
+const TORN_MAX: u64 = 16 << 20;
+
+struct Tail {
+    end: u64,
+    damage: Option<Error>,
+}
+
+impl Log {
+    /// A partition that was made just now and is empty.
+    pub fn create(
+        context: Arc<Context>,
+        topic: Arc<TopicMeta>,
+        number: u32,
+        folder: PathBuf,
+    ) -> Log {
+        Log::assemble(
+            context,
+            topic,
+            number,
+            folder,
+            Vec::new(),
+            0,
+            Tail {
+                end: 0,
+                damage: None,
+            },
+        )
+    }
+
+    /// Opens a partition for writing. `clean` when the store was closed in order, with these marks as its ends.
+    pub fn load(
+        context: Arc<Context>,
+        topic: Arc<TopicMeta>,
+        number: u32,
+        folder: PathBuf,
+        marks: Option<Marks>,
+        clean: bool,
+    ) -> Result<(Log, Loaded)> {
+        let mut loaded = Loaded::default();
+        let capacity = Segment::capacity_for(topic.config().segment_bytes);
+        let mut segments = list(&context, &folder, capacity)?;
+        let log_start = marks.map_or_else(
+            || segments.first().map_or(0, |s| s.base()),
+            |marks| marks.log_start,
+        );
+        drop_below(&context, &mut segments, log_start)?;
+
+        let place = |position: u64, offset: u64, reason: String, segment: Option<&Arc<Segment>>| {
+            Error::Corruption {
+                topic: topic.name.clone(),
+                partition: number,
+                file: segment.map_or_else(
+                    || folder.join(file_name::log(offset)),
+                    |s| s.path().to_owned(),
+                ),
+                position,
+                offset,
+                reason,
+            }
+        };
+        let recovery = marks
+            .map(|marks| marks.recovery)
+            .filter(|point| point.offset >= log_start);
+        let tail = match (recovery, segments.first()) {
+            (Some(point), None) if point.offset > log_start => {
+                let reason = format!("all segments up to offset {} are missing", point.offset);
+                Tail {
+                    end: log_start,
+                    damage: Some(place(0, log_start, reason, None)),
+                }
+            }
+            (_, None) => Tail {
+                end: log_start,
+                damage: None,
+            },
+            (_, Some(first)) if first.base() > log_start => {
+                let reason = format!("the segment at the log start {log_start} is missing");
+                let damage = Some(place(0, log_start, reason, None));
+                Tail {
+                    end: log_start,
+                    damage,
+                }
+            }
+            (Some(point), Some(_)) if clean && ends_at(&segments, &point) => Tail {
+                end: point.offset,
+                damage: None,
+            },
+            _ => recover(
+                &context,
+                &topic,
+                number,
+                &mut segments,
+                recovery,
+                &mut loaded,
+            )?,
+        };
+        if tail.damage.is_some() && tail.end == log_start {
+            segments.retain(|segment| segment.base() <= log_start);
+        }
+        let log = Log::assemble(context, topic, number, folder, segments, log_start, tail);
+        if let (Some(_), Some(marks)) = (log.damage(), marks) {
+            // What was durable stays on record, so that the damage is found again at the next opening.
+            *crate::sync::lock(&log.synced) = marks.recovery;
+        }
+        Ok((log, loaded))
+    }
+
+    /// Opens a partition for reading beside its writer: the published ends tell how far.
+    pub fn load_read_only(
+        context: Arc<Context>,
+        topic: Arc<TopicMeta>,
+        number: u32,
+        folder: PathBuf,
+        ends: Option<(u64, u64)>,
+    ) -> Result<Log> {
+        let capacity = Segment::capacity_for(topic.config().segment_bytes);
+        let segments = list(&context, &folder, capacity)?;
+        let (log_start, end) = ends.unwrap_or((0, 0));
+        Ok(Log::assemble(
+            context,
+            topic,
+            number,
+            folder,
+            segments,
+            log_start,
+            Tail { end, damage: None },
+        ))
+    }
+
+    fn assemble(
+        context: Arc<Context>,
+        topic: Arc<TopicMeta>,
+        number: u32,
+        folder: PathBuf,
+        segments: Vec<Arc<Segment>>,
+        log_start: u64,
+        tail: Tail,
+    ) -> Log {
+        let active = segments.last().cloned();
+        let synced = SyncPoint {
+            offset: tail.end,
+            segment: active.as_ref().map_or(tail.end, |segment| segment.base()),
+            position: active.as_ref().map_or(0, |segment| segment.size()),
+        };
+        Log {
+            uid: context.next_uid(),
+            context,
+            topic,
+            number,
+            folder,
+            log_start: AtomicU64::new(log_start),
+            high_watermark: AtomicU64::new(tail.end),
+            log_end: AtomicU64::new(tail.end),
+            synced: Mutex::new(synced),
+            segments: RwLock::new(Arc::new(segments)),
+            writer: Mutex::new(Writer::new(active)),
+            unsynced: Mutex::new(Unsynced::default()),
+            sync: Mutex::new(()),
+            waiters: Waiters::default(),
+            announced: AtomicBool::new(false),
+            deleted: AtomicBool::new(false),
+            damage: tail.damage,
+        }
+    }
+
+    /// Looks at the folder again, where another process writes: new segments, sizes that grew, old ones gone.
+    pub fn refresh_segments(&self) -> Result<()> {
+        let capacity = Segment::capacity_for(self.topic.config().segment_bytes);
+        let found = list(&self.context, &self.folder, capacity)?;
+        let known = self.segments();
+        let merged = found
+            .into_iter()
+            .map(
+                |segment| match known.iter().find(|old| old.base() == segment.base()) {
+                    Some(old) => {
+                        old.follow_size(segment.size());
+                        Arc::clone(old)
+                    }
+                    None => segment,
+                },
+            )
+            .collect();
+        *crate::sync::write(&self.segments) = Arc::new(merged);
+        Ok(())
+    }
+}
+
+/// The folder's segments in order; leftovers of an interrupted write of an index are removed.
+fn list(context: &Context, folder: &Path, capacity: u64) -> Result<Vec<Arc<Segment>>> {
+    let mut segments = Vec::new();
+    for entry in context.storage.read_dir(folder).during("list", folder)? {
+        if let Some(base) = file_name::parse_log(&entry.name) {
+            segments.push(Arc::new(Segment::new(folder, base, entry.len, capacity)));
+        } else if entry.name.ends_with(".tmp") && !context.read_only {
+            let path = folder.join(&entry.name);
+            context.storage.remove_file(&path).during("remove", &path)?;
+        }
+    }
+    segments.sort_by_key(|segment| segment.base());
+    Ok(segments)
+}
+
+/// Removes what a crash kept from being unlinked: segments that lie wholly below the log start.
+fn drop_below(context: &Context, segments: &mut Vec<Arc<Segment>>, log_start: u64) -> Result<()> {
+    let keep_from = segments
+        .windows(2)
+        .take_while(|pair| pair.get(1).is_some_and(|s| s.base() <= log_start))
+        .count();
+    for segment in segments.drain(..keep_from) {
+        for path in [
+            segment.path().to_owned(),
+            segment.path().with_extension("index"),
+            segment.path().with_extension("timeindex"),
+        ] {
+            if context.storage.exists(&path).during("look for", &path)? {
+                context.storage.remove_file(&path).during("remove", &path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the last file is what a clean close left.
+fn ends_at(segments: &[Arc<Segment>], point: &SyncPoint) -> bool {
+    segments
+        .last()
+        .is_some_and(|last| last.base() == point.segment && last.size() == point.position)
+}
+
+/// Checks everything from the recovery point on (from the beginning if there is none), cuts what does not
+/// hold, and syncs what stays.
+fn recover(
+    context: &Arc<Context>,
+    topic: &TopicMeta,
+    number: u32,
+    segments: &mut Vec<Arc<Segment>>,
+    recovery: Option<SyncPoint>,
+    loaded: &mut Loaded,
+) -> Result<Tail> {
+    let interval = topic.config().index_interval_bytes;
+    let known = recovery.map_or(0, |point| point.offset);
+    let from = recovery.map_or(0, |point| point.segment);
+    let corruption = |segment: &Segment, damage: Damage| Error::Corruption {
+        topic: topic.name.clone(),
+        partition: number,
+        file: segment.path().to_owned(),
+        position: damage.position,
+        offset: damage.offset,
+        reason: damage.reason,
+    };
+    let first = segments
+        .iter()
+        .position(|segment| segment.base() >= from)
+        .unwrap_or(0);
+    // A recovery point in a segment whose first batch is not at its start would be our own doing, or damage.
+    let mut expect = Expect {
+        offset: segments.get(first).map_or(known, |segment| segment.base()),
+        epoch_min: i32::MIN,
+        epoch_max: context.incarnation,
+    };
+    let mut index = first;
+    let mut damage = None;
+    while let Some(segment) = segments.get(index).cloned() {
+        let file = context
+            .storage
+            .open(segment.path(), OpenMode::Write)
+            .during("open", segment.path())?;
+        let trusted = match recovery {
+            Some(point) if point.segment == segment.base() => point.position.min(segment.size()),
+            _ => 0,
+        };
+        // After a failed sync the page cache may show bytes that the disk does not have.
+        file.drop_cache(trusted, segment.size() - trusted)
+            .during("drop the cache of", segment.path())?;
+        let mut scanner = Scanner::new(&*file, 0, segment.size(), expect, false);
+        let mut stop = walk(&mut scanner, trusted);
+        if stop.is_none() {
+            let position = scanner.position();
+            expect = scanner.expect();
+            let mut checked = Scanner::new(&*file, position, segment.size(), expect, true);
+            stop = walk(&mut checked, u64::MAX);
+            loaded.checked += checked.position() - position;
+            expect = checked.expect();
+        } else {
+            expect = scanner.expect();
+        }
+        // Segments follow each other without a gap.
+        if stop.is_none()
+            && let Some(next) = segments.get(index + 1)
+            && next.base() != expect.offset
+        {
+            stop = Some(Damage {
+                position: segment.size(),
+                offset: expect.offset,
+                reason: format!("the next segment begins at offset {}", next.base()),
+            });
+        }
+        let Some(stop) = stop else {
+            if index >= first && (recovery.is_none() || segment.size() > trusted || trusted == 0) {
+                let files = segment.files(context)?;
+                segment.rebuild_indexes(context, &files, interval)?;
+                file.sync_data().during("sync", segment.path())?;
+            }
+            index += 1;
+            continue;
+        };
+        expect.offset = stop.offset;
+        if stop.offset < known {
+            damage = Some(corruption(&segment, stop));
+            segment.cap(damage_position(&damage));
+            segments.truncate(index + 1);
+            break;
+        }
+        cut(context, segments, index, &*file, stop.position, loaded)?;
+        let files = segment.files(context)?;
+        segment.rebuild_indexes(context, &files, interval)?;
+        break;
+    }
+    if damage.is_none() && expect.offset < known {
+        let reason = format!(
+            "the log ends at offset {} although {known} was durable",
+            expect.offset
+        );
+        if let Some(last) = segments.last() {
+            damage = Some(corruption(
+                last,
+                Damage {
+                    position: last.size(),
+                    offset: expect.offset,
+                    reason,
+                },
+            ));
+        }
+    }
+    Ok(Tail {
+        end: expect.offset,
+        damage,
+    })
+}
+
+fn damage_position(damage: &Option<Error>) -> u64 {
+    match damage {
+        Some(Error::Corruption { position, .. }) => *position,
+        _ => 0,
+    }
+}
+
+/// Walks until the end, `stop_at` or damage.
+fn walk(scanner: &mut Scanner<'_>, stop_at: u64) -> Option<Damage> {
+    while scanner.position() < stop_at {
+        match scanner.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => return None,
+            Err(damage) => return Some(damage),
+        }
+    }
+    None
+}
+
+/// Cuts the log at a position of the segment with this index. The bytes are kept beside it as `.torn`, unless
+/// they are zeros, which no append has written. Later segments go.
+fn cut(
+    context: &Context,
+    segments: &mut Vec<Arc<Segment>>,
+    index: usize,
+    file: &dyn tidelog_io::StorageFile,
+    position: u64,
+    loaded: &mut Loaded,
+) -> Result<()> {
+    let Some(segment) = segments.get(index).cloned() else {
+        return Ok(());
+    };
+    let len = segment.size() - position;
+    loaded.cut += len;
+    let mut bytes = vec![0; len.min(TORN_MAX) as usize];
+    let readable = file.read_exact_at(position, &mut bytes).is_ok();
+    if readable && bytes.iter().any(|byte| *byte != 0) {
+        let torn = segment.path().with_extension("torn");
+        let copy = context
+            .storage
+            .open(&torn, OpenMode::Create)
+            .during("create", &torn)?;
+        copy.set_len(0).during("shorten", &torn)?;
+        copy.write_all_at(0, &bytes).during("write", &torn)?;
+        copy.sync_data().during("sync", &torn)?;
+        loaded.torn = Some(torn);
+    }
+    for later in segments.drain(index + 1..) {
+        loaded.cut += later.size();
+        let torn = later.path().with_extension("torn");
+        context
+            .storage
+            .rename(later.path(), &torn)
+            .during("rename", later.path())?;
+        loaded.torn.get_or_insert(torn);
+    }
+    file.set_len(position).during("cut", segment.path())?;
+    file.sync_all().during("sync", segment.path())?;
+    segment.cap(position);
+    if let Some(folder) = segment.path().parent() {
+        context.storage.sync_dir(folder).during("sync", folder)?;
+    }
+    Ok(())
+}

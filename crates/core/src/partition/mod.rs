@@ -1,0 +1,271 @@
+//! One partition's log: its segments, its ends and the lock under which it grows. Appending, reading,
+//! searching, retention and recovery are in files of their own.
+
+mod append;
+mod load;
+mod read;
+mod retention;
+mod search;
+mod waiters;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use crate::config::{Durability, TopicConfig};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::segment::Segment;
+use crate::sync::{lock, read};
+
+pub use append::Appended;
+pub(crate) use append::now_ms;
+pub(crate) use load::Marks;
+pub(crate) use read::FoundBatch;
+pub use read::ReadResult;
+use waiters::{Waiters, Wake};
+
+/// What the partitions of a topic share.
+#[derive(Debug)]
+pub(crate) struct TopicMeta {
+    pub name: String,
+    pub id: [u8; 16],
+    pub config: RwLock<Arc<TopicConfig>>,
+    pub store_durability: Durability,
+}
+
+impl TopicMeta {
+    pub fn config(&self) -> Arc<TopicConfig> {
+        Arc::clone(&read(&self.config))
+    }
+
+    pub fn durability(&self) -> Durability {
+        self.config().durability.unwrap_or(self.store_durability)
+    }
+}
+
+/// A partition as the engine holds it. The ends are in order:
+/// log start offset <= high watermark <= log end offset.
+pub(crate) struct Log {
+    context: Arc<Context>,
+    topic: Arc<TopicMeta>,
+    number: u32,
+    uid: u64,
+    folder: PathBuf,
+    /// The first offset that may be read. Durable before anything below it is unlinked.
+    log_start: AtomicU64,
+    /// The end of what may be read: for `fsync` topics the durable end, for `buffered` ones the log end.
+    high_watermark: AtomicU64,
+    /// The offset that the next record gets.
+    log_end: AtomicU64,
+    /// How far the last sync reached: where a recovery may begin.
+    synced: Mutex<SyncPoint>,
+    /// In order of their base offsets; replaced whole when one is added or removed, so that readers hold no lock.
+    segments: RwLock<Arc<Vec<Arc<Segment>>>>,
+    writer: Mutex<append::Writer>,
+    unsynced: Mutex<Unsynced>,
+    sync: Mutex<()>,
+    waiters: Waiters,
+    /// Whether its ends are already in the queue for readers in other processes.
+    pub(crate) announced: AtomicBool,
+    deleted: AtomicBool,
+    /// Damage below the durable end: what lies before it is served, nothing is appended.
+    damage: Option<Error>,
+}
+
+/// An end of the log that is durable, and its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SyncPoint {
+    pub offset: u64,
+    /// Base offset of the segment that the next record goes to.
+    pub segment: u64,
+    /// Its size in bytes at that offset.
+    pub position: u64,
+}
+
+#[derive(Default)]
+struct Unsynced {
+    segments: Vec<Arc<Segment>>,
+    /// A segment file was made and its folder entry is not durable yet.
+    folder: bool,
+}
+
+impl Log {
+    pub fn uid(&self) -> u64 {
+        self.uid
+    }
+
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    pub fn topic(&self) -> &Arc<TopicMeta> {
+        &self.topic
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    pub fn log_start(&self) -> u64 {
+        self.log_start.load(Ordering::Acquire)
+    }
+
+    pub fn high_watermark(&self) -> u64 {
+        self.high_watermark.load(Ordering::Acquire)
+    }
+
+    pub fn log_end(&self) -> u64 {
+        self.log_end.load(Ordering::Acquire)
+    }
+
+    /// A snapshot of the segments; it stays readable while held, also when some are deleted.
+    pub fn segments(&self) -> Arc<Vec<Arc<Segment>>> {
+        Arc::clone(&read(&self.segments))
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.segments().iter().map(|segment| segment.size()).sum()
+    }
+
+    pub fn damage(&self) -> Option<&Error> {
+        self.damage.as_ref()
+    }
+
+    /// Refuses work on a closed store or a deleted topic.
+    pub fn check(&self) -> Result<()> {
+        if self.context.health.is_closed() {
+            return Err(Error::Closed);
+        }
+        if self.deleted.load(Ordering::Acquire) {
+            return Err(Error::TopicDeleted {
+                name: self.topic.name.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes everything appended before durable and moves the high watermark there. Blocks for the disk.
+    pub fn sync(&self) -> Result<()> {
+        let _one_at_a_time = lock(&self.sync);
+        if self.log_end() == self.synced().offset && self.log_end() == self.high_watermark() {
+            return self.context.health.check_disk();
+        }
+        // Read first: whatever is below it was marked as unsynced before it was published.
+        let end = self.end_point();
+        let Unsynced { segments, folder } = std::mem::take(&mut *lock(&self.unsynced));
+        for segment in &segments {
+            segment.sync(&self.context)?;
+        }
+        if folder {
+            self.context.sync_dir(&self.folder)?;
+        }
+        self.context.health.check_disk()?;
+        *lock(&self.synced) = end;
+        self.publish(end.offset);
+        Ok(())
+    }
+
+    /// Makes all durable and completes the active segment's index files, for an orderly close.
+    pub fn settle(&self) -> Result<()> {
+        self.sync()?;
+        let writer = lock(&self.writer);
+        match writer.active() {
+            Some(active) if self.damage.is_none() && active.is_touched() => {
+                active.seal(&self.context)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How far the last sync reached.
+    pub fn synced(&self) -> SyncPoint {
+        *lock(&self.synced)
+    }
+
+    /// The log's end and its place, taken together.
+    fn end_point(&self) -> SyncPoint {
+        let writer = lock(&self.writer);
+        let offset = self.log_end();
+        match writer.active() {
+            Some(active) => SyncPoint {
+                offset,
+                segment: active.base(),
+                position: active.size(),
+            },
+            None => SyncPoint {
+                offset,
+                segment: offset,
+                position: 0,
+            },
+        }
+    }
+
+    /// Raises the high watermark and wakes who waited for it.
+    fn publish(&self, end: u64) {
+        self.high_watermark.fetch_max(end, Ordering::AcqRel);
+        self.waiters.wake_up_to(end);
+        self.announce();
+    }
+
+    /// Has the ends written out for readers in other processes.
+    fn announce(&self) {
+        if !self.context.read_only && !self.announced.swap(true, Ordering::AcqRel) {
+            self.context.changes.add(self.uid);
+        }
+    }
+
+    /// Calls `wake` once the high watermark is above `offset`, at once if it is.
+    pub fn wait_for(&self, handle: u64, offset: u64, wake: Wake) -> Result<u64> {
+        self.check()?;
+        let id = self.waiters.enter(handle, offset, wake);
+        if let Err(error) = self.check() {
+            self.waiters.fail(&error);
+        }
+        self.waiters.wake_up_to(self.high_watermark());
+        Ok(id)
+    }
+
+    pub fn cancel_wait(&self, id: u64) -> bool {
+        self.waiters.cancel(id)
+    }
+
+    pub fn has_waiters(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
+    /// Ends what waits on this partition through a store handle that closes.
+    pub fn close_waiters(&self, handle: u64) {
+        self.waiters.close(handle);
+    }
+
+    /// Ends all that waits on this partition.
+    pub fn fail_waiters(&self, error: &Error) {
+        self.waiters.fail(error);
+    }
+
+    /// Follows the ends that the writer in another process has published.
+    pub fn follow(&self, log_start: u64, high_watermark: u64) {
+        // They may move back: a writer that recovered may have lost what a `buffered` topic had.
+        self.log_start.store(log_start, Ordering::Release);
+        self.log_end.store(high_watermark, Ordering::Release);
+        self.high_watermark.store(high_watermark, Ordering::Release);
+        self.waiters.wake_up_to(high_watermark);
+    }
+
+    /// The topic is gone: nothing is appended or read any more, and files are let go.
+    pub fn delete(&self) {
+        self.deleted.store(true, Ordering::Release);
+        self.waiters.fail(&Error::TopicDeleted {
+            name: self.topic.name.clone(),
+        });
+        let _no_append_in_flight = lock(&self.writer);
+        for segment in self.segments().iter() {
+            segment.abandon();
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Reading: whole batches from an offset on, below the high watermark, every byte checked before it is
+//! handed out. No lock is held while bytes are read.
+
+use std::sync::Arc;
+
+use tidelog_format::batch::{Batch, BatchHeader};
+use tidelog_format::limits::MAX_BATCH_BYTES;
+use tidelog_format::packed::RecordRow;
+
+use super::Log;
+use crate::error::{Error, IoContext, Result};
+use crate::record_buffer::RecordBuffer;
+use crate::segment::{OpenFiles, Place, Segment};
+
+/// Where a read ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadResult {
+    /// The offset to read on from.
+    pub next: u64,
+}
+
+/// A checked batch and where it is.
+pub(crate) struct FoundBatch {
+    pub segment: Arc<Segment>,
+    pub place: Place,
+    pub bytes: Vec<u8>,
+}
+
+impl Log {
+    /// Appends whole batches to `out`, cleared first: from the one that holds `offset` on, at least one, and
+    /// no more than `max_bytes` beside that.
+    pub fn read(&self, offset: u64, max_bytes: usize, out: &mut Vec<u8>) -> Result<ReadResult> {
+        out.clear();
+        let next = self.walk(offset, |log, files, segment, place, header| {
+            if !out.is_empty() && out.len() + header.size() > max_bytes {
+                return Ok(false);
+            }
+            let start = out.len();
+            out.resize(start + header.size(), 0);
+            let checked = out
+                .get_mut(start..)
+                .map_or(Ok(()), |bytes| log.fetch(files, segment, place, bytes));
+            if let Err(error) = checked {
+                out.truncate(start);
+                return Err(error);
+            }
+            Ok(true)
+        })?;
+        Ok(ReadResult { next })
+    }
+
+    /// Decodes records from `offset` on into `out`, cleared first: those of at least one batch, and of no
+    /// more batches than fit in `max_bytes` beside that.
+    pub fn read_records(
+        &self,
+        offset: u64,
+        max_bytes: usize,
+        out: &mut RecordBuffer,
+    ) -> Result<()> {
+        out.clear();
+        let mut encoded = Vec::new();
+        let next = self.walk(offset, |log, files, segment, place, header| {
+            if !out.bytes.is_empty() && out.bytes.len() + header.size() > max_bytes {
+                return Ok(false);
+            }
+            let start = out.bytes.len();
+            out.bytes.resize(start + header.size(), 0);
+            let bytes = out.bytes.get_mut(start..).unwrap_or_default();
+            log.fetch(files, segment, place, bytes)?;
+            log.decode(segment, place, header, offset, start, out, &mut encoded)?;
+            Ok(true)
+        });
+        out.log_start = self.log_start();
+        out.high_watermark = self.high_watermark();
+        out.next = match next {
+            Ok(next) => next,
+            // What was decoded before the damage is good; the next read begins at the damage and reports it.
+            Err(Error::Corruption {
+                offset: damaged, ..
+            }) if out.count > 0 => damaged,
+            Err(error) => return Err(error),
+        };
+        Ok(())
+    }
+
+    /// Turns the batch at `start` of the buffer into rows, its records decompressed in its place if need be.
+    #[allow(clippy::too_many_arguments)]
+    fn decode(
+        &self,
+        segment: &Segment,
+        place: Place,
+        header: &BatchHeader,
+        from: u64,
+        start: usize,
+        out: &mut RecordBuffer,
+        encoded: &mut Vec<u8>,
+    ) -> Result<()> {
+        let damage = |reason: String| self.corruption(segment, place, reason);
+        let compression = header
+            .attributes
+            .compression()
+            .map_err(|error| damage(error.to_string()))?;
+        let mut section = start + tidelog_format::batch::HEADER_LEN;
+        if compression != tidelog_format::compression::Compression::None {
+            encoded.clear();
+            encoded.extend_from_slice(out.bytes.get(section..).unwrap_or_default());
+            out.bytes.truncate(start);
+            section = start;
+            compression
+                .decompress(encoded, &mut out.bytes, MAX_BATCH_BYTES)
+                .map_err(|error| damage(error.to_string()))?;
+        }
+        let records = tidelog_format::batch::Records::new(
+            out.bytes.get(section..).unwrap_or_default(),
+            header,
+        );
+        for record in records {
+            let record = record.map_err(|error| damage(error.to_string()))?;
+            if record.offset >= from {
+                RecordRow::of(&record, section).write(&mut out.table);
+                out.count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` for each batch that holds `offset` or follows, up to the high watermark, until it gives
+    /// false; gives the offset to read on from.
+    fn walk(
+        &self,
+        offset: u64,
+        mut visit: impl FnMut(&Log, &OpenFiles, &Arc<Segment>, Place, &BatchHeader) -> Result<bool>,
+    ) -> Result<u64> {
+        self.check()?;
+        let end = self.high_watermark();
+        if offset < self.log_start() || offset > end {
+            return Err(self.out_of_range(offset));
+        }
+        let interval = self.topic().config().index_interval_bytes;
+        let segments = self.segments();
+        let mut next = offset;
+        let mut index = segments.partition_point(|segment| segment.base() <= offset);
+        while next < end {
+            let Some(segment) = index.checked_sub(1).and_then(|i| segments.get(i)) else {
+                // Retention took the segment between the check above and the snapshot.
+                return Err(self.out_of_range(offset));
+            };
+            let files = match segment.files(self.context()) {
+                Ok(files) => files,
+                Err(_) if next < self.log_start() => return Err(self.out_of_range(next)),
+                Err(error) => return Err(error),
+            };
+            let mut place = segment.locate(self.context(), &files, next, interval)?;
+            let size = segment.size();
+            while place.offset < end && place.position < size {
+                let header = self.header(&files, segment, place, size)?;
+                let after = Place {
+                    position: place.position + header.size() as u64,
+                    offset: header.next_offset(),
+                };
+                if after.offset > next {
+                    if !visit(self, &files, segment, place, &header)? {
+                        segment.set_hint(place);
+                        return Ok(next);
+                    }
+                    next = after.offset;
+                }
+                place = after;
+            }
+            segment.set_hint(place);
+            if next >= end {
+                break;
+            }
+            match segments.get(index) {
+                Some(following) if following.base() == place.offset => index += 1,
+                _ => {
+                    if let Some(damage) = self.damage() {
+                        return Err(damage.clone());
+                    }
+                    return Err(self.corruption(
+                        segment,
+                        place,
+                        "the file ends before the log does".to_owned(),
+                    ));
+                }
+            }
+        }
+        Ok(next)
+    }
+
+    /// The header at a place, compared with what has to stand there.
+    pub(super) fn header(
+        &self,
+        files: &OpenFiles,
+        segment: &Segment,
+        place: Place,
+        size: u64,
+    ) -> Result<BatchHeader> {
+        let header =
+            segment
+                .header_at(files.log(), place.position)
+                .map_err(|error| match error {
+                    Error::InvalidBatch { reason } => self.corruption(segment, place, reason),
+                    other => other,
+                })?;
+        if header.base_offset != place.offset {
+            let reason = format!(
+                "base offset {} where {} should follow",
+                header.base_offset, place.offset
+            );
+            return Err(self.corruption(segment, place, reason));
+        }
+        if place.position + header.size() as u64 > size {
+            let reason = format!(
+                "a batch of {} bytes runs over the end at {size}",
+                header.size()
+            );
+            return Err(self.corruption(segment, place, reason));
+        }
+        Ok(header)
+    }
+
+    /// Copies a batch out and checks the copy.
+    fn fetch(
+        &self,
+        files: &OpenFiles,
+        segment: &Segment,
+        place: Place,
+        bytes: &mut [u8],
+    ) -> Result<()> {
+        files
+            .log()
+            .read_exact_at(place.position, bytes)
+            .during("read", segment.path())?;
+        Batch::check(bytes).map_err(|error| self.corruption(segment, place, error.to_string()))?;
+        Ok(())
+    }
+
+    pub(crate) fn corruption(&self, segment: &Segment, place: Place, reason: String) -> Error {
+        Error::Corruption {
+            topic: self.topic().name.clone(),
+            partition: self.number(),
+            file: segment.path().to_owned(),
+            position: place.position,
+            offset: place.offset,
+            reason,
+        }
+    }
+
+    pub(crate) fn out_of_range(&self, offset: u64) -> Error {
+        Error::OffsetOutOfRange {
+            topic: self.topic().name.clone(),
+            partition: self.number(),
+            offset,
+            log_start: self.log_start(),
+            high_watermark: self.high_watermark(),
+        }
+    }
+
+    /// One checked batch that holds `offset`, with its place, for point reads.
+    pub(crate) fn batch_of(&self, offset: u64) -> Result<Option<FoundBatch>> {
+        let mut found = None;
+        let mut bytes = Vec::new();
+        self.walk(offset, |log, files, segment, place, header| {
+            if found.is_some() {
+                return Ok(false);
+            }
+            bytes.resize(header.size(), 0);
+            log.fetch(files, segment, place, &mut bytes)?;
+            found = Some((Arc::clone(segment), place));
+            Ok(false)
+        })?;
+        Ok(found.map(|(segment, place)| FoundBatch {
+            segment,
+            place,
+            bytes,
+        }))
+    }
+}

@@ -1,0 +1,109 @@
+//! Letting go of old records. The log start is raised first and made durable by the store's checkpoint;
+//! only then are the segments below it unlinked. A reader that is in one keeps its map until it is done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Log;
+use crate::error::{IoContext, Result};
+use crate::segment::Segment;
+use crate::sync::{lock, write};
+
+impl Log {
+    /// Raises the log start to `before`, at most to the high watermark. Gives the new log start. The caller
+    /// makes it durable before it calls `unlink_below_start`.
+    pub fn raise_start(&self, before: u64) -> Result<u64> {
+        self.check()?;
+        if before > self.high_watermark() {
+            return Err(self.out_of_range(before));
+        }
+        self.log_start.fetch_max(before, Ordering::AcqRel);
+        self.announce();
+        Ok(self.log_start())
+    }
+
+    /// The log start that the topic's retention asks for at this time: the base of the first segment that
+    /// stays. Kafka's rules: oldest first, and never beyond the first segment that stays. An expired active
+    /// segment is left by starting a new one.
+    pub fn retention_start(self: &Arc<Self>, now: i64) -> Result<Option<u64>> {
+        let config = self.topic().config();
+        if config.retention_ms.is_none() && config.retention_bytes.is_none() {
+            return Ok(None);
+        }
+        let segments = self.segments();
+        let mut excess = match config.retention_bytes {
+            Some(limit) => self.bytes().saturating_sub(limit),
+            None => 0,
+        };
+        let high_watermark = self.high_watermark();
+        let mut start = None;
+        for (number, segment) in segments.iter().enumerate() {
+            let last = number + 1 == segments.len();
+            let end = segments
+                .get(number + 1)
+                .map_or_else(|| self.log_end(), |next| next.base());
+            if end > high_watermark || segment.size() == 0 {
+                break;
+            }
+            let too_old = match config.retention_ms {
+                Some(limit) => segment
+                    .max_timestamp(self.context(), config.index_interval_bytes)?
+                    .is_some_and(|newest| now.saturating_sub(newest) > limit as i64),
+                None => false,
+            };
+            // By size only what is wholly in excess goes, and never the segment that is being written.
+            let too_much = !last && excess >= segment.size();
+            if !(too_old || too_much) {
+                break;
+            }
+            excess = excess.saturating_sub(segment.size());
+            start = Some(end);
+        }
+        Ok(start.filter(|start| *start > self.log_start()))
+    }
+
+    /// Unlinks the segments that lie wholly below the log start, which is durable.
+    pub fn unlink_below_start(&self) -> Result<usize> {
+        let start = self.log_start();
+        let gone: Vec<Arc<Segment>> = {
+            let mut writer = lock(&self.writer);
+            let mut segments = write(&self.segments);
+            let end = self.log_end();
+            let keep_from = segments
+                .iter()
+                .enumerate()
+                .take_while(|(number, segment)| {
+                    let next = segments.get(number + 1).map_or(end, |next| next.base());
+                    next <= start && next > segment.base()
+                })
+                .count();
+            let gone = segments.iter().take(keep_from).cloned().collect();
+            *segments = Arc::new(segments.iter().skip(keep_from).cloned().collect());
+            if segments.is_empty() {
+                // The log goes on in a segment named by its end; the next append makes it.
+                writer.leave();
+            }
+            gone
+        };
+        let storage = &self.context().storage;
+        lock(&self.unsynced)
+            .segments
+            .retain(|segment| !gone.iter().any(|g| Arc::ptr_eq(g, segment)));
+        for segment in &gone {
+            for path in [
+                segment.path().to_owned(),
+                segment.path().with_extension("index"),
+                segment.path().with_extension("timeindex"),
+            ] {
+                if storage.exists(&path).during("look for", &path)? {
+                    storage.remove_file(&path).during("remove", &path)?;
+                }
+            }
+            segment.abandon();
+            self.context()
+                .tables
+                .forget_segment(self.uid(), segment.base());
+        }
+        Ok(gone.len())
+    }
+}

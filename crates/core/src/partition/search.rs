@@ -1,0 +1,70 @@
+//! Searching by time.
+
+use tidelog_format::batch::Batch;
+
+use super::Log;
+use crate::error::{Error, IoContext, Result};
+use crate::segment::Place;
+
+impl Log {
+    /// The earliest record, at or above the log start and below the high watermark, whose time is at or
+    /// after `timestamp`: its offset and its time. Kafka's `offsetsForTimes`.
+    pub fn offset_for_time(&self, timestamp: i64) -> Result<Option<(u64, i64)>> {
+        self.check()?;
+        let (start, end) = (self.log_start(), self.high_watermark());
+        let interval = self.topic().config().index_interval_bytes;
+        let context = self.context();
+        let segments = self.segments();
+        let mut batch = Vec::new();
+        let mut scratch = Vec::new();
+        for (number, segment) in segments.iter().enumerate() {
+            let over = segments
+                .get(number + 1)
+                .is_some_and(|next| next.base() <= start);
+            if over || segment.base() >= end {
+                continue;
+            }
+            // The newest time of a segment is that of its last time index entry; the active one's is known.
+            if segment
+                .max_timestamp(context, interval)?
+                .is_none_or(|newest| newest < timestamp)
+            {
+                continue;
+            }
+            let files = segment.files(context)?;
+            let size = segment.size();
+            let mut place = segment.locate_time(context, &files, timestamp, interval)?;
+            while place.offset < end && place.position < size {
+                let header = self.header(&files, segment, place, size)?;
+                if header.max_timestamp >= timestamp && header.next_offset() > start {
+                    batch.resize(header.size(), 0);
+                    files
+                        .log()
+                        .read_exact_at(place.position, &mut batch)
+                        .during("read", segment.path())?;
+                    let damage = |error: tidelog_format::FormatError| {
+                        self.corruption(segment, place, error.to_string())
+                    };
+                    let checked = Batch::check(&batch).map_err(damage)?;
+                    for record in checked.records(&mut scratch).map_err(damage)? {
+                        let record = record.map_err(damage)?;
+                        if record.timestamp >= timestamp
+                            && record.offset >= start
+                            && record.offset < end
+                        {
+                            return Ok(Some((record.offset, record.timestamp)));
+                        }
+                    }
+                }
+                place = Place {
+                    position: place.position + header.size() as u64,
+                    offset: header.next_offset(),
+                };
+            }
+        }
+        match self.damage() {
+            Some(damage @ Error::Corruption { .. }) => Err(damage.clone()),
+            _ => Ok(None),
+        }
+    }
+}

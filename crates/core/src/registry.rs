@@ -1,0 +1,135 @@
+//! The engines of this process, by folder: all handles on one folder, in whatever thread, share one engine.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::config::OpenOptions;
+use crate::engine::Engine;
+use crate::error::{Error, IoContext, Result};
+use crate::sync::lock;
+use tidelog_io::Storage;
+
+/// Folder, whether read-only, and which disk: a simulated one may have a folder of the same name.
+type Key = (PathBuf, bool, usize);
+
+enum Slot {
+    /// Being opened or closed by some thread; the others wait.
+    Busy,
+    Open {
+        engine: Arc<Engine>,
+        handles: usize,
+    },
+}
+
+static ENGINES: Mutex<Option<HashMap<Key, Slot>>> = Mutex::new(None);
+static CHANGED: Condvar = Condvar::new();
+
+/// The engine of a folder, opened if no handle has it open.
+pub(crate) fn acquire(path: &Path, options: OpenOptions) -> Result<Arc<Engine>> {
+    let storage = Arc::clone(&options.storage);
+    let create = options.create && !options.read_only;
+    if create {
+        create_folders(&options, path)?;
+    }
+    if !storage.exists(path).during("look for", path)? {
+        return Err(Error::NotAStore {
+            path: path.to_owned(),
+            reason: "there is no such folder".to_owned(),
+        });
+    }
+    let path = storage.canonicalize(path).during("resolve", path)?;
+    let key = key(path.clone(), options.read_only, &options.storage);
+    {
+        let mut guard = lock(&ENGINES);
+        loop {
+            let engines = guard.get_or_insert_default();
+            match engines.get_mut(&key) {
+                None => {
+                    engines.insert(key.clone(), Slot::Busy);
+                    break;
+                }
+                Some(Slot::Open { engine, handles }) => {
+                    engine.check_options(&options)?;
+                    *handles += 1;
+                    return Ok(Arc::clone(engine));
+                }
+                Some(Slot::Busy) => {
+                    guard = CHANGED.wait(guard).unwrap_or_else(PoisonError::into_inner)
+                }
+            }
+        }
+    }
+    let opened = Engine::open(path, options)
+        .map(Arc::new)
+        .and_then(|engine| engine.run().map(|()| engine));
+    let mut guard = lock(&ENGINES);
+    let engines = guard.get_or_insert_default();
+    match &opened {
+        Ok(engine) => engines.insert(
+            key,
+            Slot::Open {
+                engine: Arc::clone(engine),
+                handles: 1,
+            },
+        ),
+        Err(_) => engines.remove(&key),
+    };
+    CHANGED.notify_all();
+    opened
+}
+
+/// Gives back one handle; the last one closes the engine.
+pub(crate) fn release(engine: &Arc<Engine>) -> Result<()> {
+    let key = key(
+        engine.path.clone(),
+        engine.context.read_only,
+        &engine.context.storage,
+    );
+    {
+        let mut guard = lock(&ENGINES);
+        if let Some(slot) = guard.get_or_insert_default().get_mut(&key) {
+            if let Slot::Open { handles, .. } = slot {
+                *handles -= 1;
+                if *handles > 0 {
+                    return Ok(());
+                }
+            }
+            *slot = Slot::Busy;
+        }
+    }
+    let closed = engine.shut_down();
+    lock(&ENGINES).get_or_insert_default().remove(&key);
+    CHANGED.notify_all();
+    closed
+}
+
+fn key(path: PathBuf, read_only: bool, storage: &Arc<dyn Storage>) -> Key {
+    (path, read_only, Arc::as_ptr(storage).cast::<()>() as usize)
+}
+
+fn create_folders(options: &OpenOptions, path: &Path) -> Result<()> {
+    let mut missing = Vec::new();
+    let mut folder = path;
+    while !folder.as_os_str().is_empty()
+        && !options.storage.exists(folder).during("look for", folder)?
+    {
+        missing.push(folder);
+        match folder.parent() {
+            Some(parent) => folder = parent,
+            None => break,
+        }
+    }
+    for folder in missing.into_iter().rev() {
+        match options.storage.create_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => other.during("create", folder)?,
+        }
+        let parent = folder
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        options.storage.sync_dir(parent).during("sync", parent)?;
+    }
+    Ok(())
+}

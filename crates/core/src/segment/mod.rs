@@ -1,0 +1,333 @@
+//! One segment of a partition: a file of record batches named by its base offset, with its two indexes.
+//! Its bytes below `size` never change. Files and maps are opened when needed and closed when idle.
+
+mod index;
+mod locate;
+mod open;
+mod scan;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+
+use tidelog_format::batch::{BatchHeader, HEADER_LEN};
+use tidelog_format::file_name;
+use tidelog_format::limits::MAX_BATCH_BYTES;
+use tidelog_format::offset_index::OffsetEntry;
+use tidelog_format::time_index::TimeEntry;
+use tidelog_io::{OpenMode, ReadAt, StorageFile};
+
+use crate::context::Context;
+use crate::error::{Error, IoContext, Result};
+use crate::sync::{lock, read, write};
+
+use index::SparseIndex;
+pub(crate) use locate::Place;
+pub(crate) use open::OpenSegments;
+pub(crate) use scan::{Damage, Expect, Found, Scanner};
+
+pub(crate) struct Segment {
+    base: u64,
+    path: PathBuf,
+    /// Bytes of whole batches; raised after they are written.
+    size: AtomicU64,
+    /// Largest size it may reach, which its map covers.
+    capacity: AtomicU64,
+    open: RwLock<Option<Arc<OpenFiles>>>,
+    last_used: AtomicU64,
+    /// Written since the last sync. Set after a write and before the new end is published; cleared before a sync.
+    dirty: AtomicBool,
+    sync: Mutex<()>,
+    indexes: Mutex<Option<Indexes>>,
+    /// Where the last read ended, which is where the next one in a row begins.
+    hint: Mutex<Option<Place>>,
+}
+
+pub(crate) struct OpenFiles {
+    file: Arc<dyn StorageFile>,
+    log: Arc<dyn ReadAt>,
+}
+
+struct Indexes {
+    offset: SparseIndex<OffsetEntry>,
+    time: SparseIndex<TimeEntry>,
+    /// Bytes appended since the last entry.
+    unindexed: u64,
+    /// The largest timestamp so far, with the last offset of its batch.
+    max_timestamp: Option<(i64, u64)>,
+}
+
+impl Segment {
+    /// A segment whose file has `size` bytes of whole batches (0 and no file yet for a new one).
+    pub fn new(folder: &Path, base: u64, size: u64, capacity: u64) -> Segment {
+        Segment {
+            base,
+            path: folder.join(file_name::log(base)),
+            size: AtomicU64::new(size),
+            capacity: AtomicU64::new(capacity.max(size)),
+            open: RwLock::new(None),
+            last_used: AtomicU64::new(0),
+            dirty: AtomicBool::new(false),
+            sync: Mutex::new(()),
+            indexes: Mutex::new(None),
+            hint: Mutex::new(None),
+        }
+    }
+
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    /// For a reader beside a writer in another process, which learns the size from the file. The indexes grow
+    /// with it, and are loaded again.
+    pub fn follow_size(&self, size: u64) {
+        if self.size.swap(size, Ordering::AcqRel) != size {
+            *lock(&self.indexes) = None;
+        }
+    }
+
+    /// Ends the segment at a position, for a recovery that cut it or found damage there.
+    pub fn cap(&self, position: u64) {
+        self.size.store(position, Ordering::Release);
+    }
+
+    pub fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
+    }
+
+    pub fn is_open(&self) -> bool {
+        read(&self.open).is_some()
+    }
+
+    /// The largest size that a segment filled up to `segment_bytes` can reach: a batch larger than the
+    /// segment has one to itself.
+    pub fn capacity_for(segment_bytes: u64) -> u64 {
+        segment_bytes.max(MAX_BATCH_BYTES as u64)
+    }
+
+    /// The open file and map, opened if need be.
+    pub fn files(self: &Arc<Self>, context: &Context) -> Result<Arc<OpenFiles>> {
+        self.last_used
+            .store(context.segments.tick(), Ordering::Relaxed);
+        if let Some(files) = &*read(&self.open) {
+            return Ok(Arc::clone(files));
+        }
+        let files = {
+            let mut open = write(&self.open);
+            if let Some(files) = &*open {
+                return Ok(Arc::clone(files));
+            }
+            let files = Arc::new(self.open_files(context)?);
+            *open = Some(Arc::clone(&files));
+            files
+        };
+        context.segments.opened(context, self);
+        Ok(files)
+    }
+
+    fn open_files(&self, context: &Context) -> Result<OpenFiles> {
+        // Where another process writes, a file may be cut by its recovery: a map could then end the process.
+        if context.read_only {
+            let file = context
+                .storage
+                .open(&self.path, OpenMode::Read)
+                .during("open", &self.path)?;
+            return Ok(OpenFiles {
+                log: file.clone(),
+                file,
+            });
+        }
+        let file = context
+            .storage
+            .open(&self.path, OpenMode::Write)
+            .during("open", &self.path)?;
+        let log = file
+            .map(self.capacity.load(Ordering::Acquire))
+            .during("map", &self.path)?;
+        Ok(OpenFiles { file, log })
+    }
+
+    /// Makes the file of a new segment. Its folder entry is not durable until the folder is synced.
+    pub fn create(self: &Arc<Self>, context: &Context) -> Result<()> {
+        let file = context
+            .storage
+            .open(&self.path, OpenMode::CreateNew)
+            .during("create", &self.path)?;
+        let log = file
+            .map(self.capacity.load(Ordering::Acquire))
+            .during("map", &self.path)?;
+        *write(&self.open) = Some(Arc::new(OpenFiles { file, log }));
+        *lock(&self.indexes) = Some(self.empty_indexes());
+        self.last_used
+            .store(context.segments.tick(), Ordering::Relaxed);
+        context.segments.opened(context, self);
+        Ok(())
+    }
+
+    /// Writes a batch at the end of the segment and enters it in the indexes. One writer at a time: the
+    /// partition's lock. On an error nothing has changed for readers, and `size` tells where to cut.
+    pub fn append(
+        &self,
+        files: &OpenFiles,
+        bytes: &[u8],
+        header: &BatchHeader,
+        index_interval: u32,
+    ) -> Result<()> {
+        let position = self.size();
+        files
+            .file
+            .write_all_at(position, bytes)
+            .during("write", &self.path)?;
+        self.size
+            .store(position + bytes.len() as u64, Ordering::Release);
+        if let Some(indexes) = &mut *lock(&self.indexes) {
+            indexes.enter(self.base, position, header, index_interval);
+        }
+        Ok(())
+    }
+
+    /// Writes index entries that fill a page. A failure is harmless: indexes are rebuilt from the log.
+    pub fn flush_full_index_pages(&self, context: &Context) {
+        if let Some(indexes) = &mut *lock(&self.indexes)
+            && (indexes.offset.is_page_pending() || indexes.time.is_page_pending())
+        {
+            let _ = indexes.offset.flush(&*context.storage);
+            let _ = indexes.time.flush(&*context.storage);
+        }
+    }
+
+    /// Writes the indexes out whole, with the final entry of the time index, as Kafka does when a segment
+    /// is left; and gives back blocks that were allocated ahead.
+    pub fn seal(self: &Arc<Self>, context: &Context) -> Result<()> {
+        self.with_indexes(context, |indexes| {
+            indexes.enter_time(self.base);
+            indexes.offset.flush(&*context.storage)?;
+            indexes.time.flush(&*context.storage)
+        })?;
+        let files = self.files(context)?;
+        files.file.set_len(self.size()).during("trim", &self.path)
+    }
+
+    /// Whether its indexes may hold more than their files do.
+    pub fn is_touched(&self) -> bool {
+        lock(&self.indexes).is_some()
+    }
+
+    pub fn mark_dirty(&self) -> bool {
+        !self.dirty.swap(true, Ordering::AcqRel)
+    }
+
+    /// Makes what was written durable. Syncs of one file are serialised: whoever finds the mark cleared must
+    /// know that the sync that cleared it has ended.
+    pub fn sync(self: &Arc<Self>, context: &Context) -> Result<()> {
+        let _one_at_a_time = lock(&self.sync);
+        context.health.check_disk()?;
+        if !self.dirty.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let files = self.files(context)?;
+        files.file.sync_data().map_err(|error| {
+            context
+                .health
+                .poison(format!("sync of {}: {error}", self.path.display()))
+        })
+    }
+
+    /// Closes file and map unless they are in use.
+    pub fn close_if_idle(self: &Arc<Self>, context: &Context) {
+        if self.sync(context).is_err() {
+            return;
+        }
+        let mut open = write(&self.open);
+        let idle = open
+            .as_ref()
+            .is_some_and(|files| Arc::strong_count(files) == 1);
+        if idle && !self.dirty.load(Ordering::Acquire) {
+            *open = None;
+            if let Some(indexes) = &mut *lock(&self.indexes) {
+                indexes.offset.close();
+                indexes.time.close();
+            }
+        }
+    }
+
+    /// Closes file and map at once, for a segment that is deleted; a reader in it keeps its own until it is done.
+    pub fn abandon(&self) {
+        *write(&self.open) = None;
+        *lock(&self.indexes) = None;
+    }
+
+    fn empty_indexes(&self) -> Indexes {
+        Indexes {
+            offset: SparseIndex::empty(self.path.with_extension("index")),
+            time: SparseIndex::empty(self.path.with_extension("timeindex")),
+            unindexed: 0,
+            max_timestamp: None,
+        }
+    }
+
+    /// Reads a batch header at a position below `size`.
+    pub fn header_at(&self, log: &dyn ReadAt, position: u64) -> Result<BatchHeader> {
+        let mut bytes = [0; HEADER_LEN];
+        log.read_exact_at(position, &mut bytes)
+            .during("read", &self.path)?;
+        BatchHeader::parse(&bytes).map_err(|error| Error::invalid_batch(&error))
+    }
+}
+
+impl OpenFiles {
+    pub fn log(&self) -> &dyn ReadAt {
+        &*self.log
+    }
+
+    pub fn file(&self) -> &dyn StorageFile {
+        &*self.file
+    }
+}
+
+impl Indexes {
+    /// Kafka's rule: an entry for a batch once more than the interval has gone by since the last entry.
+    fn enter(&mut self, base: u64, position: u64, header: &BatchHeader, interval: u32) {
+        let last_offset = header.last_offset();
+        // A batch without records only holds offsets: its timestamp is nobody's.
+        if header.record_count > 0
+            && self
+                .max_timestamp
+                .is_none_or(|(timestamp, _)| header.max_timestamp > timestamp)
+        {
+            self.max_timestamp = Some((header.max_timestamp, last_offset));
+        }
+        if self.unindexed > u64::from(interval) {
+            self.offset.push(OffsetEntry {
+                relative_offset: (last_offset - base) as u32,
+                position: position as u32,
+            });
+            self.enter_time(base);
+            self.unindexed = 0;
+        }
+        self.unindexed += header.size() as u64;
+    }
+
+    /// Timestamps in the time index rise strictly.
+    fn enter_time(&mut self, base: u64) {
+        if let Some((timestamp, offset)) = self.max_timestamp
+            && self
+                .time
+                .last()
+                .is_none_or(|last| timestamp > last.timestamp)
+        {
+            self.time.push(TimeEntry {
+                timestamp,
+                relative_offset: (offset - base) as u32,
+            });
+        }
+    }
+}

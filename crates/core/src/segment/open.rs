@@ -1,0 +1,56 @@
+//! Bounds how many segments keep a file and a map open. A segment that is used again is opened again; the
+//! least recently used are synced, if they need it, and closed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use super::Segment;
+use crate::context::Context;
+use crate::sync::lock;
+
+pub(crate) struct OpenSegments {
+    limit: usize,
+    clock: AtomicU64,
+    open: Mutex<Vec<Weak<Segment>>>,
+}
+
+impl OpenSegments {
+    pub fn new(limit: usize) -> OpenSegments {
+        OpenSegments {
+            limit,
+            clock: AtomicU64::new(1),
+            open: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The time of use by which the least recently used is told.
+    pub fn tick(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Notes a segment that was just opened, and closes others when there are too many.
+    pub fn opened(&self, context: &Context, segment: &Arc<Segment>) {
+        let victims = {
+            let mut open = lock(&self.open);
+            open.push(Arc::downgrade(segment));
+            if open.len() <= self.limit {
+                return;
+            }
+            open.retain(|weak| weak.upgrade().is_some_and(|s| s.is_open()));
+            if open.len() <= self.limit {
+                return;
+            }
+            let mut live: Vec<Arc<Segment>> = open.iter().filter_map(Weak::upgrade).collect();
+            live.sort_by_key(|s| s.last_used());
+            // A quarter at once: one pass over the list serves many opens.
+            live.truncate((self.limit / 4).max(1));
+            live
+        };
+        for victim in victims {
+            if !Arc::ptr_eq(&victim, segment) {
+                victim.close_if_idle(context);
+            }
+        }
+        lock(&self.open).retain(|weak| weak.upgrade().is_some_and(|s| s.is_open()));
+    }
+}

@@ -1,0 +1,364 @@
+//! Topics and partitions as a program holds them: handles on the engine's logs through one store handle.
+
+use std::sync::Arc;
+
+use tidelog_format::batch::Batch;
+
+use crate::catalog::id_text;
+use crate::config::{TopicChange, TopicConfig};
+use crate::engine::TopicState;
+use crate::error::{Error, Result};
+use crate::partition::{Appended, Log, ReadResult};
+use crate::point_reads;
+use crate::record_buffer::RecordBuffer;
+use crate::store::Store;
+use crate::sync::read;
+
+/// A topic: named, partitioned. Cheap to clone.
+#[derive(Clone)]
+pub struct Topic {
+    store: Store,
+    state: Arc<TopicState>,
+}
+
+/// What [`Topic::describe`] tells.
+#[derive(Debug, Clone)]
+pub struct TopicDescription {
+    /// The topic's name.
+    pub name: String,
+    /// Its id, in Kafka's writing.
+    pub id: String,
+    /// Its configuration, with the durability in force.
+    pub config: TopicConfig,
+    /// Its partitions in order.
+    pub partitions: Vec<PartitionDescription>,
+}
+
+/// The ends and the size of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionDescription {
+    /// Its number.
+    pub partition: u32,
+    /// The first offset held.
+    pub log_start_offset: u64,
+    /// The offset after the last one that may be read.
+    pub high_watermark: u64,
+    /// The offset that the next record gets.
+    pub log_end_offset: u64,
+    /// Number of segment files.
+    pub segments: usize,
+    /// Bytes of record batches in them.
+    pub bytes: u64,
+    /// What is damaged, if opening found damage; the partition is then read-only.
+    pub damage: Option<String>,
+}
+
+impl Topic {
+    pub(crate) fn new(store: Store, state: Arc<TopicState>) -> Topic {
+        Topic { store, state }
+    }
+
+    /// The topic's name.
+    pub fn name(&self) -> &str {
+        &self.state.meta.name
+    }
+
+    /// The topic's id, in Kafka's writing (URL-safe base64).
+    pub fn id(&self) -> String {
+        id_text(&self.state.meta.id)
+    }
+
+    /// The configuration, with the durability in force.
+    pub fn config(&self) -> TopicConfig {
+        let mut config = TopicConfig::clone(&self.state.meta.config());
+        config.durability = Some(self.state.meta.durability());
+        config
+    }
+
+    /// Number of partitions.
+    pub fn partition_count(&self) -> u32 {
+        read(&self.state.logs).len() as u32
+    }
+
+    /// A partition by its number.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPartition`].
+    pub fn partition(&self, number: u32) -> Result<Partition> {
+        self.store.check()?;
+        Ok(Partition {
+            store: self.store.clone(),
+            log: self.log(number)?,
+        })
+    }
+
+    pub(crate) fn log(&self, number: u32) -> Result<Arc<Log>> {
+        let logs = read(&self.state.logs);
+        logs.get(number as usize)
+            .cloned()
+            .ok_or_else(|| Error::UnknownPartition {
+                topic: self.name().to_owned(),
+                partition: number,
+                count: logs.len() as u32,
+            })
+    }
+
+    pub(crate) fn check_partition(&self, number: u32) -> Result<()> {
+        self.log(number).map(|_| ())
+    }
+
+    /// Ends and sizes of all partitions. Does not wait for the disk.
+    pub fn describe(&self) -> Result<TopicDescription> {
+        self.store.check()?;
+        let partitions = read(&self.state.logs)
+            .iter()
+            .map(|log| {
+                // In this order, so that a partition that grows meanwhile still has its ends in order.
+                let (log_start_offset, high_watermark, log_end_offset) =
+                    (log.log_start(), log.high_watermark(), log.log_end());
+                PartitionDescription {
+                    partition: log.number(),
+                    log_start_offset,
+                    high_watermark,
+                    log_end_offset,
+                    segments: log.segments().len(),
+                    bytes: log.bytes(),
+                    damage: log.damage().map(Error::to_string),
+                }
+            })
+            .collect();
+        Ok(TopicDescription {
+            name: self.name().to_owned(),
+            id: self.id(),
+            config: self.config(),
+            partitions,
+        })
+    }
+
+    /// Changes the configuration, durably. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] names the field; nothing has changed then.
+    pub fn alter(&self, change: &TopicChange) -> Result<()> {
+        self.store.check_writable()?;
+        self.store.engine().alter_topic(&self.state, change)
+    }
+
+    /// Reads single records: `wanted` names partitions and offsets; the rows come in that order. A record
+    /// that is not there (below the log start, not below the high watermark, or compacted away) has a row
+    /// whose offset is NaN. May wait for the disk.
+    pub fn get(&self, wanted: &[(u32, u64)], out: &mut RecordBuffer) -> Result<()> {
+        self.store.check()?;
+        let logs: Vec<(Arc<Log>, u64)> = wanted
+            .iter()
+            .map(|(number, offset)| Ok((self.log(*number)?, *offset)))
+            .collect::<Result<_>>()?;
+        point_reads::read(
+            &self.store.engine().context,
+            logs.iter().map(|(log, offset)| (log, *offset)),
+            out,
+        )
+    }
+
+    /// Makes all partitions durable up to their present end. Blocks for the disk.
+    pub fn sync(&self) -> Result<()> {
+        self.store.check_writable()?;
+        let logs = read(&self.state.logs).clone();
+        logs.iter().try_for_each(|log| log.sync())
+    }
+}
+
+/// One partition of a topic. Cheap to clone.
+#[derive(Clone)]
+pub struct Partition {
+    store: Store,
+    log: Arc<Log>,
+}
+
+/// A wait that can be given up; see [`Partition::wait_for`].
+pub struct Waiter {
+    log: Arc<Log>,
+    id: u64,
+}
+
+impl Waiter {
+    /// Forgets the wait. False if it has been answered already; else its callback is dropped uncalled.
+    pub fn cancel(&self) -> bool {
+        self.log.cancel_wait(self.id)
+    }
+}
+
+impl Partition {
+    /// The topic's name.
+    pub fn topic_name(&self) -> &str {
+        &self.log.topic().name
+    }
+
+    /// The partition's number.
+    pub fn index(&self) -> u32 {
+        self.log.number()
+    }
+
+    /// The first offset held.
+    pub fn log_start_offset(&self) -> u64 {
+        self.log.log_start()
+    }
+
+    /// The offset after the last one that may be read: the durable end of an `fsync` topic.
+    pub fn high_watermark(&self) -> u64 {
+        self.log.high_watermark()
+    }
+
+    /// The offset that the next record gets.
+    pub fn log_end_offset(&self) -> u64 {
+        self.log.log_end()
+    }
+
+    /// Appends an encoded record batch (version 2) and waits until it is as durable as the topic promises.
+    /// Base offset and leader epoch are set; all else is stored as given.
+    ///
+    /// # Errors
+    /// [`Error::InvalidBatch`] if anything about it does not hold, [`Error::RecordTooLarge`],
+    /// [`Error::StorageFull`], [`Error::Poisoned`] (the only one after which it may be stored).
+    pub fn append(&self, batch: Vec<u8>) -> Result<Appended> {
+        let (answer, wait) = std::sync::mpsc::sync_channel(1);
+        self.append_with(batch, move |appended| {
+            let _ = answer.send(appended);
+        });
+        // The callback is always called; a sender that is gone means that its thread died.
+        wait.recv().unwrap_or(Err(Error::Closed))
+    }
+
+    /// As [`Partition::append`], but returns once the batch is written and calls `done` when it is durable:
+    /// before it returns (`buffered`) or on a thread of the core (`fsync`).
+    pub fn append_with(
+        &self,
+        batch: Vec<u8>,
+        done: impl FnOnce(Result<Appended>) + Send + 'static,
+    ) {
+        let header = self
+            .store
+            .check_writable()
+            .and_then(|()| check_foreign(&batch));
+        match header {
+            Ok(header) => self.log.append(batch, header, Box::new(done)),
+            Err(error) => done(Err(error)),
+        }
+    }
+
+    /// Puts whole record batches into `out`, cleared first: from the one that holds `offset` on, at least
+    /// one, and no more than `max_bytes` beside that. Empty at the high watermark. May wait for the disk.
+    ///
+    /// # Errors
+    /// [`Error::OffsetOutOfRange`], [`Error::Corruption`].
+    pub fn read(&self, offset: u64, max_bytes: usize, out: &mut Vec<u8>) -> Result<ReadResult> {
+        self.store.check()?;
+        self.log.read(offset, max_bytes, out)
+    }
+
+    /// Decodes records from `offset` on, in the same measure as [`Partition::read`].
+    pub fn read_records(
+        &self,
+        offset: u64,
+        max_bytes: usize,
+        out: &mut RecordBuffer,
+    ) -> Result<()> {
+        self.store.check()?;
+        self.log.read_records(offset, max_bytes, out)
+    }
+
+    /// The earliest record whose time is at or after `timestamp` (ms): its offset and its time. May wait for
+    /// the disk.
+    pub fn offset_for_time(&self, timestamp: i64) -> Result<Option<(u64, i64)>> {
+        self.store.check()?;
+        self.log.offset_for_time(timestamp)
+    }
+
+    /// Calls `wake` once: when the high watermark is above `offset` (before this returns, if it is), or with
+    /// an error when the store closes or the topic is deleted. It is called on a thread of the core and must
+    /// not wait.
+    pub fn wait_for(
+        &self,
+        offset: u64,
+        wake: impl FnOnce(Result<()>) + Send + 'static,
+    ) -> Result<Waiter> {
+        self.store.check()?;
+        let id = self
+            .log
+            .wait_for(self.store.handle_id(), offset, Box::new(wake))?;
+        if let Err(error) = self.store.check() {
+            self.log.close_waiters(self.store.handle_id());
+            return Err(error);
+        }
+        Ok(Waiter {
+            log: Arc::clone(&self.log),
+            id,
+        })
+    }
+
+    /// Deletes the records before an offset, at most up to the high watermark; gives the new log start. It is
+    /// durable when this returns. Blocks for the disk.
+    pub fn delete_records(&self, before: u64) -> Result<u64> {
+        self.store.check_writable()?;
+        let start = self.log.raise_start(before)?;
+        self.store.engine().checkpoint(false)?;
+        self.log.unlink_below_start()?;
+        Ok(start)
+    }
+
+    /// Makes everything appended before durable. Blocks for the disk.
+    pub fn sync(&self) -> Result<()> {
+        self.store.check_writable()?;
+        self.log.sync()
+    }
+
+    /// Appends a batch that keeps its offsets, for taking over a log; see [`crate::import`].
+    pub(crate) fn append_imported(&self, batch: Vec<u8>) -> Result<()> {
+        self.store.check_writable()?;
+        self.log.append_imported(batch)
+    }
+}
+
+/// Checks a batch that somebody else has encoded: all of it, since it must never need to be doubted again.
+fn check_foreign(batch: &[u8]) -> Result<tidelog_format::batch::BatchHeader> {
+    let invalid = |reason: &str| Error::InvalidBatch {
+        reason: reason.to_owned(),
+    };
+    let checked = Batch::check(batch).map_err(|error| Error::invalid_batch(&error))?;
+    let header = *checked.header();
+    if header.size() != batch.len() {
+        return Err(invalid("bytes follow the batch; append one at a time"));
+    }
+    if header.attributes.is_control() || header.attributes.is_transactional() {
+        return Err(invalid(
+            "control and transactional batches can't be appended",
+        ));
+    }
+    if header.producer_id >= 0 {
+        return Err(invalid(
+            "it carries a producer id; leave it -1, since sequences are not checked",
+        ));
+    }
+    if header.record_count == 0 || header.record_count != header.last_offset_delta + 1 {
+        return Err(invalid("its records do not have one offset each"));
+    }
+    let mut scratch = Vec::new();
+    let records = checked
+        .records(&mut scratch)
+        .map_err(|error| Error::invalid_batch(&error))?;
+    let mut newest = i64::MIN;
+    for (index, record) in records.enumerate() {
+        let record = record.map_err(|error| Error::invalid_batch(&error))?;
+        if record.offset != header.base_offset + index as u64 {
+            return Err(invalid("its records' offsets do not follow each other"));
+        }
+        if record.timestamp < 0 {
+            return Err(invalid("a record has a negative timestamp"));
+        }
+        newest = newest.max(record.timestamp);
+    }
+    if newest != header.max_timestamp {
+        return Err(invalid("its largest timestamp is not that of its records"));
+    }
+    Ok(header)
+}

@@ -1,0 +1,217 @@
+//! The real engine over the simulated disk: crashed at every write and sync of a script, killed or without
+//! power, opened again, compared with what was acknowledged. Seeds are printed by the assertions; the long
+//! form is `TIDELOG_CRASH_SEEDS=2000 cargo test --release -p tidelog --test crash`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use support::*;
+use tidelog::io::{CrashKind, FaultKind, SimulatedStorage, Storage};
+use tidelog::{Durability, Store, TopicConfig};
+
+const ROOT: &str = "/data";
+
+/// What the script was told before the crash, by topic and partition.
+#[derive(Default)]
+struct Told {
+    /// Values in the order in which they were appended, acknowledged or not.
+    sent: BTreeMap<(&'static str, u32), Vec<Vec<u8>>>,
+    /// How many of these were acknowledged, by their topic's promise.
+    acknowledged: BTreeMap<(&'static str, u32), usize>,
+    /// The highest log start that was acknowledged, and the highest asked for.
+    starts: BTreeMap<(&'static str, u32), (u64, u64)>,
+}
+
+fn config(durability: Durability) -> TopicConfig {
+    TopicConfig {
+        partitions: 2,
+        durability: Some(durability),
+        // Small, so that the script rolls several times.
+        segment_bytes: 1500,
+        index_interval_bytes: 256,
+        ..TopicConfig::default()
+    }
+}
+
+/// Appends to four partitions, deletes records, and closes in the end; stops at the first error.
+fn script(storage: &Arc<dyn Storage>, told: &mut Told, seed: u64) -> tidelog::Result<()> {
+    let store = Store::open(ROOT, options(storage, Durability::Fsync))?;
+    let mut partitions = Vec::new();
+    for (name, durability) in [("safe", Durability::Fsync), ("fast", Durability::Buffered)] {
+        let topic = match store.open_topic(name) {
+            Ok(topic) => topic,
+            Err(_) => store.create_topic(name, config(durability))?,
+        };
+        for number in 0..2 {
+            partitions.push((name, number, topic.partition(number)?));
+        }
+    }
+    let mut random = seed;
+    for round in 0..24_u64 {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let (name, number, partition) = &partitions[(random >> 33) as usize % partitions.len()];
+        let key = (*name, *number);
+        let sent = told.sent.entry(key).or_default();
+        let count = 1 + (random >> 40) % 4;
+        let values: Vec<_> = (0..count)
+            .map(|n| value(seed << 32 | round << 8 | n, 60))
+            .collect();
+        sent.extend(values.iter().cloned());
+        partition.append(batch(&values))?;
+        told.acknowledged.insert(key, sent.len());
+        if round % 9 == 8 {
+            let before = partition.high_watermark() / 2;
+            let start = told.starts.entry(key).or_default();
+            start.1 = start.1.max(before);
+            partition.delete_records(before)?;
+            start.0 = start.0.max(before);
+        }
+    }
+    store.close()
+}
+
+/// Opens the store after the crash and checks every promise that it was told of.
+fn check(storage: &Arc<dyn Storage>, told: &Told, power_lost: bool, context: &str) {
+    let store = match Store::open(ROOT, options(storage, Durability::Fsync)) {
+        Ok(store) => store,
+        Err(error) => panic!("{context}: does not open: {error}"),
+    };
+    assert!(
+        store.recovery().damaged.is_empty(),
+        "{context}: {:?}",
+        store.recovery().damaged
+    );
+    for ((name, number), sent) in &told.sent {
+        let key = (*name, *number);
+        let acknowledged = told.acknowledged.get(&key).copied().unwrap_or(0);
+        let partition = store.open_topic(name).unwrap().partition(*number).unwrap();
+        let records =
+            read_all(&partition).unwrap_or_else(|error| panic!("{context}: {key:?}: {error}"));
+        let start = partition.log_start_offset();
+        let (durable, asked) = told.starts.get(&key).copied().unwrap_or_default();
+        assert!(
+            start >= durable && start <= asked,
+            "{context}: {key:?} starts at {start}, not {durable}..={asked}"
+        );
+        for (n, (offset, value)) in records.iter().enumerate() {
+            assert_eq!(*offset, start + n as u64, "{context}: {key:?} has a hole");
+            assert_eq!(
+                value, &sent[*offset as usize],
+                "{context}: {key:?} offset {offset} is another record"
+            );
+        }
+        let end = partition.high_watermark() as usize;
+        let promised = *name == "safe" || !power_lost;
+        assert!(
+            !promised || end >= acknowledged,
+            "{context}: {key:?} lost {end}..{acknowledged} of acknowledged"
+        );
+        // It goes on where it ended.
+        let appended = partition.append(batch(&[value(7, 20)])).unwrap();
+        assert_eq!(appended.base_offset as usize, end, "{context}: {key:?}");
+    }
+    store.close().unwrap();
+}
+
+fn seeds() -> u64 {
+    std::env::var("TIDELOG_CRASH_SEEDS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(3)
+}
+
+/// One life of the machine: what happens in it fails for good with the next crash.
+fn life(disk: &SimulatedStorage) -> Arc<dyn Storage> {
+    Arc::new(disk.process())
+}
+
+#[test]
+fn acknowledged_records_survive_a_crash_at_every_change_of_the_disk() {
+    let mut crashes = 0;
+    for seed in 0..seeds() {
+        for kind in [CrashKind::Kill, CrashKind::PowerLoss] {
+            for change in 1.. {
+                let disk = SimulatedStorage::new();
+                let mut told = Told::default();
+                disk.crash_at_change(change);
+                let ended = script(&life(&disk), &mut told, seed);
+                let context = format!("seed {seed}, change {change}, {kind:?}");
+                if ended.is_ok() && !disk.is_down() {
+                    check(&life(&disk), &told, false, &context);
+                    break;
+                }
+                crashes += 1;
+                disk.crash(kind, seed * 1_000_003 + change);
+                check(&life(&disk), &told, kind == CrashKind::PowerLoss, &context);
+            }
+        }
+    }
+    assert!(crashes > 100, "{crashes}");
+}
+
+#[test]
+fn recovery_may_crash_anywhere_and_be_run_again() {
+    for seed in 0..seeds() {
+        let disk = SimulatedStorage::new();
+        let mut told = Told::default();
+        disk.crash_at_change(140 + seed * 17 % 60);
+        assert!(script(&life(&disk), &mut told, seed).is_err());
+        disk.crash(CrashKind::PowerLoss, seed);
+        for change in 1.. {
+            let disk = disk.duplicate();
+            disk.crash_at_change(disk.counters().changes + change);
+            let opened = Store::open(ROOT, options(&life(&disk), Durability::Fsync))
+                .and_then(|store| store.close());
+            if opened.is_ok() && !disk.is_down() {
+                break;
+            }
+            disk.crash(CrashKind::PowerLoss, seed * 31 + change);
+            check(
+                &life(&disk),
+                &told,
+                true,
+                &format!("seed {seed}, recovery crashed at change {change}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn an_error_of_any_call_is_reported_and_loses_nothing_that_was_acknowledged() {
+    for kind in [
+        FaultKind::Eio,
+        FaultKind::NoSpace,
+        FaultKind::ShortWrite(40),
+        FaultKind::LateEio,
+    ] {
+        for call in 1.. {
+            let disk = SimulatedStorage::new();
+            let mut told = Told::default();
+            disk.fail_at(call, kind);
+            let ended = script(&life(&disk), &mut told, 7);
+            let reached = disk.counters().calls >= call;
+            disk.crash(CrashKind::PowerLoss, call);
+            check(
+                &life(&disk),
+                &told,
+                true,
+                &format!("call {call} fails with {kind:?}: {ended:?}"),
+            );
+            if !reached {
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Letting go of records: by age, by size and by request; what is gone is free on disk, also while somebody
+//! reads behind it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::*;
+use tidelog::{Compression, Error, OpenOptions, Store, TopicChange, TopicConfig};
+
+fn now() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_millis() as i64
+}
+
+fn small_segments() -> TopicConfig {
+    TopicConfig {
+        segment_bytes: 2000,
+        ..TopicConfig::default()
+    }
+}
+
+fn logs(folder: &std::path::Path) -> usize {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .filter(|e| {
+            e.as_ref()
+                .unwrap()
+                .path()
+                .extension()
+                .is_some_and(|x| x == "log")
+        })
+        .count()
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "{what} did not happen"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn delete_records_moves_the_start_durably_and_frees_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), OpenOptions::default()).unwrap();
+    let partition = store
+        .create_topic("t", small_segments())
+        .unwrap()
+        .partition(0)
+        .unwrap();
+    for n in 0..40 {
+        partition.append(batch(&[value(n, 400)])).unwrap();
+    }
+    let before = logs(&folder.path().join("t-0"));
+    assert!(before >= 9, "{before}");
+    assert_eq!(partition.delete_records(17).unwrap(), 17);
+    assert!(logs(&folder.path().join("t-0")) < before);
+    assert_eq!(partition.log_start_offset(), 17);
+    assert!(matches!(
+        read_from(&partition, 16),
+        Err(Error::OffsetOutOfRange { log_start: 17, .. })
+    ));
+    assert_eq!(read_all(&partition).unwrap().len(), 23);
+    assert_eq!(
+        partition.delete_records(5).unwrap(),
+        17,
+        "the start never moves back"
+    );
+    assert!(matches!(
+        partition.delete_records(41),
+        Err(Error::OffsetOutOfRange { .. })
+    ));
+
+    assert_eq!(partition.delete_records(40).unwrap(), 40);
+    assert_eq!(
+        logs(&folder.path().join("t-0")),
+        0,
+        "nothing is left of an emptied log"
+    );
+    assert_eq!(read_all(&partition).unwrap(), []);
+    store.close().unwrap();
+
+    let store = Store::open(folder.path(), OpenOptions::default()).unwrap();
+    let partition = store.open_topic("t").unwrap().partition(0).unwrap();
+    assert_eq!(
+        (partition.log_start_offset(), partition.high_watermark()),
+        (40, 40)
+    );
+    assert_eq!(
+        partition
+            .append(batch(&[value(40, 10)]))
+            .unwrap()
+            .base_offset,
+        40
+    );
+    assert_eq!(read_all(&partition).unwrap(), [(40, value(40, 10))]);
+    store.close().unwrap();
+}
+
+#[test]
+fn retention_by_size_keeps_the_newest_segments_and_by_age_also_leaves_the_active_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = OpenOptions {
+        maintenance_interval: Duration::from_millis(20),
+        ..OpenOptions::default()
+    };
+    let store = Store::open(folder.path(), options).unwrap();
+    let config = TopicConfig {
+        retention_bytes: Some(5000),
+        ..small_segments()
+    };
+    let topic = store.create_topic("t", config).unwrap();
+    let partition = topic.partition(0).unwrap();
+    for n in 0..40 {
+        partition
+            .append(batch_at(now(), Compression::None, &[value(n, 400)]))
+            .unwrap();
+    }
+    eventually("retention by size", || {
+        topic.describe().unwrap().partitions[0].bytes <= 7000
+    });
+    let left = topic.describe().unwrap().partitions[0].bytes;
+    assert!(
+        left >= 5000,
+        "{left}: a segment goes only if all of it is in excess"
+    );
+    assert!(partition.log_start_offset() > 0);
+    assert_eq!(partition.high_watermark(), 40);
+
+    // The same records become too old.
+    let change = TopicChange {
+        retention_ms: Some(Some(1)),
+        ..TopicChange::default()
+    };
+    topic.alter(&change).unwrap();
+    eventually("retention by age", || partition.log_start_offset() == 40);
+    eventually("unlinking", || logs(&folder.path().join("t-0")) == 0);
+    assert_eq!(
+        partition
+            .append(batch_at(
+                now() + 60_000,
+                Compression::None,
+                &[value(40, 10)]
+            ))
+            .unwrap()
+            .base_offset,
+        40
+    );
+    store.close().unwrap();
+}
+
+#[test]
+fn a_reader_behind_the_retention_is_told_where_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), OpenOptions::default()).unwrap();
+    let partition = store
+        .create_topic("t", small_segments())
+        .unwrap()
+        .partition(0)
+        .unwrap();
+    for n in 0..30 {
+        partition.append(batch(&[value(n, 400)])).unwrap();
+    }
+    let reading = partition.clone();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = stop.clone();
+    let reader = std::thread::spawn(move || {
+        let (mut out, mut behind) = (Vec::new(), 0);
+        while !stopped.load(std::sync::atomic::Ordering::Relaxed) || behind == 0 {
+            match reading.read(3, 1 << 20, &mut out) {
+                Ok(_) => {}
+                Err(Error::OffsetOutOfRange {
+                    log_start,
+                    high_watermark,
+                    ..
+                }) => {
+                    assert!(log_start > 3 && log_start <= high_watermark);
+                    behind += 1;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+    });
+    for start in 1..=30 {
+        partition.delete_records(start).unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    reader.join().unwrap();
+    store.close().unwrap();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    assert!(
+        !maps.contains(&folder.path().display().to_string()),
+        "nothing stays mapped after the close"
+    );
+}

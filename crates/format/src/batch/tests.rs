@@ -1,0 +1,1 @@
+//! Batches: exact bytes, and what happens to damaged ones.

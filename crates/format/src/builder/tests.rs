@@ -1,0 +1,1 @@
+//! Encoding: round trips and limits.

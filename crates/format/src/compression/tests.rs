@@ -1,0 +1,1 @@
+//! Round trips, foreign framings, and bounds.

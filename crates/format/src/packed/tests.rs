@@ -1,0 +1,1 @@
+//! The layouts that are shared with JavaScript.
