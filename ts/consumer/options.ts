@@ -1,0 +1,140 @@
+// What a consumer can be told, and the types of what it reads, which follow from the topics given.
+
+import { InvalidArgumentError } from "../errors.js";
+import { checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
+import type { ConsumerRecord } from "../record.js";
+import type { AnyTopic, Topic } from "../topic.js";
+
+/** Where to begin: at the first record held, behind the last one, or at the first that is not older than a time. */
+export type From = "earliest" | "latest" | { timestamp: number };
+
+/** A partition to read, and where from. */
+export interface Assignment<T extends AnyTopic | string = AnyTopic | string> {
+  topic: T;
+  partition: number;
+  /** The first offset to read. Default what `from` says. */
+  offset?: number | undefined;
+}
+
+/** What a consumer can be told. Either `assign` or `topics` must be given. */
+export interface ConsumerOptions<T extends AnyTopic | string = AnyTopic | string> {
+  /** The partitions to read. */
+  assign?: readonly Assignment<T>[] | undefined;
+  /** Topics of which to read all the partitions that there are now. */
+  topics?: readonly T[] | undefined;
+  /** Where to begin in partitions without an offset of their own. Default `"earliest"`. */
+  from?: From | undefined;
+  /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
+  until?: "live" | "end" | undefined;
+  /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
+  onOutOfRange?: "error" | "earliest" | "latest" | undefined;
+  /** Bytes to read at once, from one partition; two such reads are held. Default 256 KiB, 1 KiB to 64 MiB. */
+  readBytes?: number | undefined;
+  /** Ends reading with an `AbortError`. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The records of a topic given by handle or name. */
+export type RecordOf<T> =
+  T extends Topic<infer _K, infer _V, infer RK, infer RV> ? ConsumerRecord<RK, RV> : ConsumerRecord<Buffer, Buffer>;
+
+/** Picks partitions among those of a consumer: of one topic, of one number; all of them where nothing is given. */
+export interface PartitionChoice {
+  topic?: AnyTopic | string | undefined;
+  partition?: number | undefined;
+}
+
+/** Where to go on. */
+export type SeekTarget = { offset: number } | { timestamp: number } | { to: "beginning" | "end" };
+
+/** One partition of a consumer. */
+export interface AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** How far behind a consumer is in one partition. */
+export interface PartitionLag extends AssignedPartition {
+  /** The offset that is read next. */
+  readonly position: number;
+  readonly highWatermark: number;
+  /** Offsets from one to the other. */
+  readonly lag: number;
+}
+
+const NAMES = ["assign", "topics", "from", "until", "onOutOfRange", "readBytes", "signal"] as const;
+
+/** Checked and complete. */
+export interface ReadingOptions {
+  /** What to read: with a number, one partition; without, all of the topic's. */
+  wanted: { topic: AnyTopic | string; partition?: number; offset?: number }[];
+  from: From;
+  until: "live" | "end";
+  onOutOfRange: "error" | "earliest" | "latest";
+  readBytes: number;
+  signal: AbortSignal | undefined;
+}
+
+/** Checks what was given and fills in the defaults. */
+export function readingOptions(given: ConsumerOptions): ReadingOptions {
+  const where = "log.consumer";
+  checkOptions(where, given ?? null, NAMES);
+  const { assign, topics, from = "earliest", until = "live", onOutOfRange = "error", readBytes = 256 << 10 } = given;
+  if ((assign === undefined) === (topics === undefined)) {
+    throw new InvalidArgumentError(`${where}: give either assign, a list of partitions, or topics, to read them whole`);
+  }
+  checkFrom(where, from);
+  return {
+    wanted: assign === undefined ? wholeTopics(where, topics!) : partitions(where, assign),
+    from,
+    until: checkOneOf(where, "until", until, ["live", "end"]),
+    onOutOfRange: checkOneOf(where, "onOutOfRange", onOutOfRange, ["error", "earliest", "latest"]),
+    readBytes: checkInteger(where, "readBytes", readBytes, 1024, 64 << 20),
+    signal: checkSignal(where, given.signal),
+  };
+}
+
+function wholeTopics(where: string, topics: readonly (AnyTopic | string)[]): ReadingOptions["wanted"] {
+  checkList(where, "topics", topics);
+  return topics.map((topic) => ({ topic }));
+}
+
+function partitions(where: string, assign: readonly Assignment[]): ReadingOptions["wanted"] {
+  checkList(where, "assign", assign);
+  return assign.map((assignment, i) => {
+    const entry = `${where}: assign[${i}]`;
+    checkOptions(entry, assignment ?? null, ["topic", "partition", "offset"]);
+    const { topic, partition, offset } = assignment;
+    checkInteger(entry, "partition", partition);
+    if (offset === undefined) return { topic, partition };
+    return { topic, partition, offset: checkInteger(entry, "offset", offset) };
+  });
+}
+
+function checkList(where: string, name: string, list: unknown): void {
+  if (!Array.isArray(list) || list.length === 0) {
+    throw new InvalidArgumentError(`${where}: ${name} must be an array that is not empty, not ${shown(list)}`);
+  }
+}
+
+function checkFrom(where: string, from: unknown): void {
+  if (typeof from === "object" && from !== null) {
+    checkOptions(`${where}: from`, from, ["timestamp"]);
+    checkInteger(`${where}: from`, "timestamp", (from as { timestamp: unknown }).timestamp);
+  } else if (from !== "earliest" && from !== "latest") {
+    throw new InvalidArgumentError(`${where}: from must be "earliest", "latest" or { timestamp }, not ${shown(from)}`);
+  }
+}
+
+/** Checks a seek and splits it into where to, and which partitions. */
+export function seekTarget(given: SeekTarget & PartitionChoice): SeekTarget {
+  const where = "consumer.seek";
+  checkOptions(where, given ?? null, ["offset", "timestamp", "to", "topic", "partition"]);
+  const { offset, timestamp, to } = given as { offset?: number; timestamp?: number; to?: "beginning" | "end" };
+  if ([offset, timestamp, to].filter((target) => target !== undefined).length !== 1) {
+    throw new InvalidArgumentError(`${where}: give one of offset, timestamp or to ("beginning" or "end")`);
+  }
+  if (offset !== undefined) return { offset: checkInteger(where, "offset", offset) };
+  if (timestamp !== undefined) return { timestamp: checkInteger(where, "timestamp", timestamp) };
+  return { to: checkOneOf(where, "to", to, ["beginning", "end"]) };
+}

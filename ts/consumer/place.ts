@@ -1,0 +1,46 @@
+// One partition that a consumer reads: where it stands, and what is under way for it.
+
+import type { NativePartition } from "../native.js";
+import { settled } from "../native.js";
+import type { TopicState } from "../topic_state.js";
+import type { SeekTarget } from "./options.js";
+
+/** A partition and the place in it. */
+export class Place {
+  readonly topic: TopicState;
+  readonly partition: number;
+  readonly native: NativePartition;
+  /** The offset of the record that the user gets next. */
+  position: number;
+  /** The offset to fetch next; ahead of `position` by what is fetched and not yet handed out. */
+  fetchAt: number;
+  /** Where reading ends, if it does. */
+  end = Number.POSITIVE_INFINITY;
+  paused = false;
+  /** Whether it stands in the fetcher's line. */
+  queued = false;
+  /** Whether a read is under way. */
+  reading = false;
+  /** The ticket of a wait for more, or 0. */
+  wait = 0;
+  /** Rises when what is fetched or under way is no longer wanted. */
+  epoch = 0;
+
+  constructor(topic: TopicState, partition: number, position: number) {
+    this.topic = topic;
+    this.partition = partition;
+    this.native = topic.partition(partition);
+    this.position = position;
+    this.fetchAt = position;
+  }
+
+  /** The offset that a target means here, now. */
+  async offsetOf(target: SeekTarget): Promise<number> {
+    if ("offset" in target) return target.offset;
+    if ("to" in target) return target.to === "beginning" ? this.native.logStartOffset : this.native.highWatermark;
+    // Asked for first: what is appended meanwhile must not be skipped.
+    const end = this.native.highWatermark;
+    const found = await settled(() => this.native.offsetForTime(target.timestamp));
+    return found === null ? end : found[0];
+  }
+}

@@ -1,0 +1,220 @@
+// Every error a user can meet: one base class with a stable code, whether trying again can help and whether
+// the outcome is unknown; subclasses where an error carries figures of its own. No decision anywhere is
+// taken by looking at message text.
+
+import type { BatchResult } from "./producer/result.js";
+
+/** The codes, stable between releases. */
+export const ERROR_CODES = [
+  "ERR_TIDELOG_ABORTED",
+  "ERR_TIDELOG_ALREADY_ITERATED",
+  "ERR_TIDELOG_BUFFER_TOO_SMALL",
+  "ERR_TIDELOG_CLOSED",
+  "ERR_TIDELOG_CORRUPTION",
+  "ERR_TIDELOG_INTERNAL",
+  "ERR_TIDELOG_INVALID_ARGUMENT",
+  "ERR_TIDELOG_INVALID_BATCH",
+  "ERR_TIDELOG_INVALID_CONFIG",
+  "ERR_TIDELOG_INVALID_RECORD",
+  "ERR_TIDELOG_INVALID_TOPIC_NAME",
+  "ERR_TIDELOG_IO",
+  "ERR_TIDELOG_NOT_A_STORE",
+  "ERR_TIDELOG_OFFSET_OUT_OF_RANGE",
+  "ERR_TIDELOG_POISONED",
+  "ERR_TIDELOG_READ_ONLY",
+  "ERR_TIDELOG_RECORD_TOO_LARGE",
+  "ERR_TIDELOG_SERIALIZATION",
+  "ERR_TIDELOG_STALE_BATCH",
+  "ERR_TIDELOG_STORAGE_FULL",
+  "ERR_TIDELOG_STORE_LOCKED",
+  "ERR_TIDELOG_TOPIC_DELETED",
+  "ERR_TIDELOG_TOPIC_EXISTS",
+  "ERR_TIDELOG_UNKNOWN_PARTITION",
+  "ERR_TIDELOG_UNKNOWN_TOPIC",
+  "ERR_TIDELOG_UNSUPPORTED_FILE_SYSTEM",
+  "ERR_TIDELOG_UNSUPPORTED_VERSION",
+] as const;
+
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** What an error says beside its code and message. */
+export interface ErrorDetails {
+  /** Whether the same call may succeed later with nothing mended in the program. Default false. */
+  retriable?: boolean | undefined;
+  /** Whether it is unknown if the records were stored. Default false: nothing was. */
+  indefinite?: boolean | undefined;
+  /** What led to it. */
+  cause?: unknown;
+}
+
+/** The base of every error that this package throws or rejects with. */
+export class TidelogError extends Error {
+  override name = "TidelogError";
+  /** Stable between releases; the message is not. */
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later with nothing mended in the program. */
+  readonly retriable: boolean;
+  /** True only when it is unknown whether the records were stored: they may be found later. */
+  readonly indefinite: boolean;
+  /** Of a failed `sendBatch`: which of its records were appended all the same, and where. */
+  appended?: BatchResult;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.retriable = details.retriable ?? false;
+    this.indefinite = details.indefinite ?? false;
+  }
+}
+
+/** The log, or the handle that was used, is closed. */
+export class ClosedError extends TidelogError {
+  override name = "ClosedError";
+  constructor(what: string, details: ErrorDetails = {}) {
+    super("ERR_TIDELOG_CLOSED", `${what} is closed; open a new one`, details);
+  }
+}
+
+/** An `AbortSignal` ended the wait. Its reason is the `cause`. Named `AbortError`, as everywhere in Node. */
+export class AbortedError extends TidelogError {
+  override name = "AbortError";
+  constructor(what: string, reason: unknown) {
+    super("ERR_TIDELOG_ABORTED", `${what} was aborted by its signal`, { cause: reason });
+  }
+}
+
+/** An argument or option is not what the call takes. */
+export class InvalidArgumentError extends TidelogError {
+  override name = "InvalidArgumentError";
+  constructor(message: string, details: ErrorDetails = {}) {
+    super("ERR_TIDELOG_INVALID_ARGUMENT", message, details);
+  }
+}
+
+/** A serde or schema refused a value, on its way in or out. */
+export class SerializationError extends TidelogError {
+  override name = "SerializationError";
+  /** Where the record stands, when it was read. */
+  readonly topic: string | undefined;
+  readonly partition: number | undefined;
+  readonly offset: number | undefined;
+  constructor(message: string, cause?: unknown, place?: { topic: string; partition: number; offset: number }) {
+    super("ERR_TIDELOG_SERIALIZATION", message, { cause });
+    this.topic = place?.topic;
+    this.partition = place?.partition;
+    this.offset = place?.offset;
+  }
+}
+
+/** The store is open for writing in another process. */
+export class StoreLockedError extends TidelogError {
+  override name = "StoreLockedError";
+  /** The process that holds it, where it could be read. */
+  readonly pid: number | undefined;
+  constructor(message: string, pid: number | undefined, details: ErrorDetails) {
+    super("ERR_TIDELOG_STORE_LOCKED", message, details);
+    this.pid = pid;
+  }
+}
+
+/** The offset asked for is not, or no longer, held. */
+export class OffsetOutOfRangeError extends TidelogError {
+  override name = "OffsetOutOfRangeError";
+  /** The offset asked for. */
+  readonly offset: number;
+  /** The first offset held. */
+  readonly logStartOffset: number;
+  /** The offset after the last one that may be read. */
+  readonly highWatermark: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails) {
+    super("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", message, details);
+    this.offset = numbers[0] ?? Number.NaN;
+    this.logStartOffset = numbers[1] ?? Number.NaN;
+    this.highWatermark = numbers[2] ?? Number.NaN;
+  }
+}
+
+/** Stored bytes are not what was written. They are never served; what lies around them stays readable. */
+export class CorruptionError extends TidelogError {
+  override name = "CorruptionError";
+  /** The damaged file. */
+  readonly path: string | undefined;
+  constructor(message: string, path: string | undefined, details: ErrorDetails) {
+    super("ERR_TIDELOG_CORRUPTION", message, details);
+    this.path = path;
+  }
+}
+
+/** The buffer given to a raw read can't hold the next batch. */
+export class BufferTooSmallError extends TidelogError {
+  override name = "BufferTooSmallError";
+  /** The bytes that the next batch needs. */
+  readonly needed: number;
+  constructor(needed: number, given: number) {
+    super(
+      "ERR_TIDELOG_BUFFER_TOO_SMALL",
+      `the next batch has ${needed} bytes and the buffer ${given}; give a larger one`,
+    );
+    this.needed = needed;
+  }
+}
+
+/** An error as the binding reports it. */
+export interface NativeError {
+  code: string;
+  message: string;
+  retriable: boolean;
+  indefinite: boolean;
+  numbers?: number[] | undefined;
+  path?: string | undefined;
+}
+
+/** Turns the binding's description of an error into the class a user catches. */
+export function fromNative(error: NativeError, cause?: unknown): TidelogError {
+  const details = { retriable: error.retriable, indefinite: error.indefinite, cause };
+  const numbers = error.numbers ?? [];
+  switch (error.code) {
+    case "ERR_TIDELOG_STORE_LOCKED":
+      return new StoreLockedError(error.message, numbers[0], details);
+    case "ERR_TIDELOG_OFFSET_OUT_OF_RANGE":
+      return new OffsetOutOfRangeError(error.message, numbers, details);
+    case "ERR_TIDELOG_CORRUPTION":
+      return new CorruptionError(error.message, error.path, details);
+    case "ERR_TIDELOG_CLOSED":
+      return new ClosedError("the store", details);
+    case "ERR_TIDELOG_INVALID_ARGUMENT":
+      return new InvalidArgumentError(error.message, details);
+    default:
+      return new TidelogError(isErrorCode(error.code) ? error.code : "ERR_TIDELOG_INTERNAL", error.message, details);
+  }
+}
+
+/** Turns whatever a call of the binding threw into a TidelogError; the description travels as JSON in the message. */
+export function fromThrown(thrown: unknown): TidelogError {
+  if (thrown instanceof TidelogError) return thrown;
+  const { code, message } = thrown as { code?: unknown; message?: unknown };
+  if (typeof code === "string" && code.startsWith("ERR_TIDELOG_") && typeof message === "string") {
+    const described = parsed(message);
+    if (described !== undefined) return fromNative({ ...described, code });
+    return fromNative({ code, message, retriable: false, indefinite: false });
+  }
+  if (typeof message === "string") {
+    return new TidelogError("ERR_TIDELOG_INTERNAL", `the binding failed: ${message}`, { cause: thrown });
+  }
+  return new TidelogError("ERR_TIDELOG_INTERNAL", "the binding failed", { cause: thrown });
+}
+
+function parsed(message: string): NativeError | undefined {
+  try {
+    const value: unknown = JSON.parse(message);
+    if (typeof value === "object" && value !== null && "message" in value) return value as NativeError;
+  } catch {
+    // Not a description: a message for people.
+  }
+  return undefined;
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return (ERROR_CODES as readonly string[]).includes(code);
+}

@@ -1,0 +1,56 @@
+// Everything that a user of the package can import.
+
+export type { RecordBatch } from "./consumer/batch.js";
+export type { Consumer } from "./consumer/consumer.js";
+export type {
+  AssignedPartition,
+  Assignment,
+  ConsumerOptions,
+  From,
+  PartitionChoice,
+  PartitionLag,
+  RecordOf,
+  SeekTarget,
+} from "./consumer/options.js";
+export type { CloseEvent, ErrorEvent, OpenEvent, ProduceEvent } from "./diagnostics.js";
+export {
+  AbortedError,
+  BufferTooSmallError,
+  ClosedError,
+  CorruptionError,
+  ERROR_CODES,
+  type ErrorCode,
+  InvalidArgumentError,
+  OffsetOutOfRangeError,
+  SerializationError,
+  StoreLockedError,
+  TidelogError,
+} from "./errors.js";
+export { type Header, type HeaderInput, header } from "./headers.js";
+export { type Log, type OpenOptions, open, type RecoveryReport, type TopicOf } from "./log.js";
+export type { CloseOptions, ProducerOptions, WaitOptions } from "./producer/options.js";
+export type { Partitioner } from "./producer/partitioner.js";
+export type { Producer } from "./producer/producer.js";
+export type { BatchResult, Run } from "./producer/result.js";
+export type { AppendedBatch, Raw, RawPartition, RawRead } from "./raw.js";
+export type { ConsumerRecord, ProducerRecord, RecordMetadata } from "./record.js";
+export { bytes } from "./serdes/bytes.js";
+export { json } from "./serdes/json.js";
+export type { AnySerde, Read, Sent, Serde } from "./serdes/serde.js";
+export {
+  SchemaIssues,
+  type StandardIssue,
+  type StandardResult,
+  type StandardSchema,
+} from "./serdes/standard_schema.js";
+export { string } from "./serdes/string.js";
+export type { PartitionDescription, RecordPlace, Topic, TopicDescription } from "./topic.js";
+export type {
+  Compression,
+  Durability,
+  FullTopicConfig,
+  SerdeOptions,
+  TopicChange,
+  TopicConfig,
+  TopicOptions,
+} from "./topic_config.js";

@@ -1,0 +1,294 @@
+// An open log: topics, and the handles that are made from it and close with it.
+
+import { resolve as resolvePath } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Consumer, consumerOf } from "./consumer/consumer.js";
+import type { ConsumerOptions, RecordOf } from "./consumer/options.js";
+import { LogContext } from "./context.js";
+import { closed, opened, publishError } from "./diagnostics.js";
+import { fromNative, InvalidArgumentError, TidelogError } from "./errors.js";
+import { type NativeOpenOptions, type NativeStore, type NativeTopic, openStore, settled } from "./native.js";
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, shown } from "./options.js";
+import { type CloseOptions, closeTimeout, type ProducerOptions } from "./producer/options.js";
+import { type Producer, producerOf } from "./producer/producer.js";
+import { type Raw, rawOf } from "./raw.js";
+import { bytes } from "./serdes/bytes.js";
+import { type AnySerde, codecOf, type Read, type Sent, type Serde } from "./serdes/serde.js";
+import { type AnyTopic, type Topic, topicOf } from "./topic.js";
+import {
+  CONFIG_NAMES,
+  checkSameConfig,
+  type Durability,
+  type SerdeOptions,
+  type TopicOptions,
+  toNativeConfig,
+} from "./topic_config.js";
+import { TopicState } from "./topic_state.js";
+
+/** How a store is opened. */
+export interface OpenOptions {
+  /**
+   * Of topics that do not say otherwise. `"fsync"`, the default: an acknowledged record survives the process being
+   * killed and power loss. `"buffered"`: it survives the process being killed, not power loss.
+   */
+  durability?: Durability | undefined;
+  /** Reads a store while another process writes to it. Default false. */
+  readOnly?: boolean | undefined;
+  /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
+  create?: boolean | undefined;
+  /** Opens even on a network file system, where locks and syncs can't be trusted. Default false. */
+  allowNetworkFileSystem?: boolean | undefined;
+  /** How often retention is applied, in ms. Default 300,000. */
+  maintenanceIntervalMs?: number | undefined;
+  /** How often everything is synced, in ms: bounds what `buffered` topics lose with the power. Default 10,000. */
+  checkpointIntervalMs?: number | undefined;
+  /** How many segments keep their files open at once. Default 1024. */
+  openSegments?: number | undefined;
+}
+
+/** What opening a store found and did. */
+export interface RecoveryReport {
+  /** Whether it had been closed in order, so that nothing had to be checked. */
+  readonly clean: boolean;
+  /** Bytes that were read and checked. */
+  readonly bytesChecked: number;
+  /** Bytes of torn writes that were cut off ends; they are kept in `tornFiles`. */
+  readonly bytesCut: number;
+  readonly tornFiles: readonly string[];
+  /** Damage among what had been stored for good. These partitions take no more records; the rest stays readable. */
+  readonly damaged: readonly TidelogError[];
+  readonly durationMs: number;
+}
+
+/** Bytes, the serde of keys and values for which none is given. */
+type BytesSerde = Serde<Uint8Array, Buffer>;
+
+/** A topic with types that follow from its serdes. */
+export type TopicOf<K, V> = Topic<Sent<K>, Sent<V>, Read<K>, Read<V>>;
+
+let makeLog: (native: NativeStore) => Log;
+
+/** An open log. Closing it closes what was made from it: consumers, then producers with all they have taken in. */
+export class Log implements AsyncDisposable {
+  readonly #context: LogContext;
+  readonly #native: NativeStore;
+  /** Partitions for encoded record batches. */
+  readonly raw: Raw;
+  #closing: Promise<void> | undefined;
+
+  private constructor(native: NativeStore) {
+    this.#native = native;
+    this.#context = new LogContext(native);
+    this.raw = rawOf(this.#context);
+  }
+
+  static {
+    makeLog = (native) => new Log(native);
+  }
+
+  /** The store's folder. */
+  get path(): string {
+    return this.#native.path;
+  }
+
+  /** The store's id. */
+  get id(): string {
+    return this.#native.id;
+  }
+
+  /** Whether it was opened beside a writer. */
+  get readOnly(): boolean {
+    return this.#native.readOnly;
+  }
+
+  /** What opening it found and did. */
+  get recovery(): RecoveryReport {
+    const { damaged, ...report } = this.#native.recovery;
+    return { ...report, damaged: damaged.map((error) => fromNative(error)) };
+  }
+
+  /**
+   * Opens a topic, or creates it. Only the options given are compared with those of one that exists; where they
+   * differ it fails with `ERR_TIDELOG_TOPIC_EXISTS`.
+   */
+  async topic<K extends AnySerde = BytesSerde, V extends AnySerde = BytesSerde>(
+    name: string,
+    options?: TopicOptions<K, V>,
+  ): Promise<TopicOf<K, V>> {
+    const where = `log.topic(${shown(name)})`;
+    this.#context.checkOpen();
+    checkName(where, name);
+    checkOptions(where, options, ["key", "value", ...CONFIG_NAMES]);
+    const config = toNativeConfig(where, options ?? {});
+    const make = this.#maker<K, V>(where, options);
+    const found = await this.#find(name);
+    if (found !== undefined) {
+      checkSameConfig(name, config, found.config());
+      return make(found);
+    }
+    try {
+      return make(await settled(() => this.#native.createTopic(name, config)));
+    } catch (error) {
+      // Somebody else may have been faster; a name that only resembles an existing one is still refused.
+      const other = hasCode(error, "ERR_TIDELOG_TOPIC_EXISTS") ? await this.#find(name) : undefined;
+      if (other === undefined) throw error;
+      checkSameConfig(name, config, other.config());
+      return make(other);
+    }
+  }
+
+  /** Opens a topic that exists. */
+  async openTopic<K extends AnySerde = BytesSerde, V extends AnySerde = BytesSerde>(
+    name: string,
+    options?: SerdeOptions<K, V>,
+  ): Promise<TopicOf<K, V>> {
+    const where = `log.openTopic(${shown(name)})`;
+    this.#context.checkOpen();
+    checkName(where, name);
+    checkOptions(where, options, ["key", "value"]);
+    const make = this.#maker<K, V>(where, options);
+    return make(await settled(() => this.#native.openTopic(name)));
+  }
+
+  /** The names of all topics, sorted. */
+  async topics(): Promise<string[]> {
+    this.#context.checkOpen();
+    return (await settled(() => this.#native.topics())).sort();
+  }
+
+  /** Deletes a topic with all its records. Handles of it fail with `ERR_TIDELOG_TOPIC_DELETED` from then on. */
+  async deleteTopic(name: string): Promise<void> {
+    this.#context.checkOpen();
+    checkName("log.deleteTopic", name);
+    await settled(() => this.#native.deleteTopic(name));
+    this.#context.forget(name);
+  }
+
+  /** A producer. */
+  producer(options?: ProducerOptions): Producer {
+    this.#context.checkOpen();
+    const producer = producerOf(this.#context, options);
+    this.#context.producers.add(producer);
+    return producer;
+  }
+
+  /** A consumer of partitions, or of whole topics. */
+  consumer<const T extends AnyTopic | string>(options: ConsumerOptions<T>): Consumer<RecordOf<T>> {
+    this.#context.checkOpen();
+    const consumer = consumerOf(this.#context, options);
+    this.#context.consumers.add(consumer);
+    return consumer;
+  }
+
+  /** Makes everything that has been appended so far durable; of use for `buffered` topics. */
+  async sync(): Promise<void> {
+    this.#context.checkOpen();
+    await settled(() => this.#native.sync());
+  }
+
+  /**
+   * Closes consumers, then producers with all they have taken in, then the store. `timeoutMs` bounds the wait for the
+   * producers. Rejects with the first failure that nobody else was told.
+   */
+  close(options?: CloseOptions): Promise<void> {
+    const timeoutMs = closeTimeout("log.close", options);
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const { consumers, producers } = this.#context;
+    await Promise.all([...consumers].map((consumer) => consumer.close()));
+    const closing = await Promise.allSettled([...producers].map((producer) => producer.close({ timeoutMs })));
+    this.#context.closed = true;
+    // Made while the others were closing.
+    await Promise.allSettled([...consumers, ...producers].map((late) => late.close()));
+    const { path, id } = this;
+    closing.push(...(await Promise.allSettled([settled(() => this.#native.close())])));
+    if (closed.hasSubscribers) closed.publish({ path, id });
+    const failure = closing.find((outcome) => outcome.status === "rejected");
+    if (failure !== undefined) {
+      publishError({ operation: "close", error: failure.reason as TidelogError });
+      throw failure.reason;
+    }
+  }
+
+  async #find(name: string): Promise<NativeTopic | undefined> {
+    try {
+      return await settled(() => this.#native.openTopic(name));
+    } catch (error) {
+      if (hasCode(error, "ERR_TIDELOG_UNKNOWN_TOPIC") && !this.readOnly) return undefined;
+      throw error;
+    }
+  }
+
+  #maker<K, V>(where: string, options: { key?: unknown; value?: unknown } | undefined) {
+    const key = codecOf(where, "key", options?.key ?? bytes());
+    const value = codecOf(where, "value", options?.value ?? bytes());
+    return (native: NativeTopic): TopicOf<K, V> => {
+      this.#context.remember(native);
+      return topicOf(new TopicState(this.#context, native, key, value)) as TopicOf<K, V>;
+    };
+  }
+}
+
+/**
+ * Opens the store in a folder, and makes one where there is none. Use `await using` to have it closed. One process at
+ * a time may write to it, from any number of threads; others get `StoreLockedError`, or open it `readOnly`.
+ */
+export async function open(path: string | URL, options?: OpenOptions): Promise<Log> {
+  const where = "open";
+  const native = await openStore(folderOf(where, path), nativeOptions(where, options));
+  if (opened.hasSubscribers) opened.publish({ path: native.path, id: native.id, readOnly: native.readOnly });
+  return makeLog(native);
+}
+
+function nativeOptions(where: string, options: OpenOptions | undefined): NativeOpenOptions {
+  checkOptions(where, options, [
+    "durability",
+    "readOnly",
+    "create",
+    "allowNetworkFileSystem",
+    "maintenanceIntervalMs",
+    "checkpointIntervalMs",
+    "openSegments",
+  ]);
+  const { durability, readOnly = false, allowNetworkFileSystem = false, ...rest } = options ?? {};
+  const { create = !readOnly, maintenanceIntervalMs, checkpointIntervalMs, openSegments } = rest;
+  checkBoolean(where, "readOnly", readOnly);
+  checkBoolean(where, "create", create);
+  checkBoolean(where, "allowNetworkFileSystem", allowNetworkFileSystem);
+  if (readOnly && create) {
+    throw new InvalidArgumentError(`${where}: readOnly can't create a store; leave create out, or open it to write`);
+  }
+  const native: NativeOpenOptions = { readOnly, create, force: allowNetworkFileSystem };
+  if (durability !== undefined) native.durability = checkOneOf(where, "durability", durability, ["fsync", "buffered"]);
+  if (maintenanceIntervalMs !== undefined) {
+    native.maintenanceIntervalMs = checkInteger(where, "maintenanceIntervalMs", maintenanceIntervalMs, 1);
+  }
+  if (checkpointIntervalMs !== undefined) {
+    native.checkpointIntervalMs = checkInteger(where, "checkpointIntervalMs", checkpointIntervalMs, 1);
+  }
+  if (openSegments !== undefined) native.openSegments = checkInteger(where, "openSegments", openSegments, 1);
+  return native;
+}
+
+function folderOf(where: string, path: string | URL): string {
+  if (path instanceof URL) return fileURLToPath(path);
+  if (typeof path !== "string" || path === "") {
+    throw new InvalidArgumentError(`${where}: path must be a folder's path or file: URL, not ${shown(path)}`);
+  }
+  return resolvePath(path);
+}
+
+function checkName(where: string, name: unknown): void {
+  if (typeof name !== "string") throw new InvalidArgumentError(`${where}: name must be a string, not ${shown(name)}`);
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof TidelogError && error.code === code;
+}

@@ -1,0 +1,306 @@
+// A producer: takes records in, one or many at a time, and makes those wait for whom there is no room. The order of
+// the calls is the order in the log.
+
+import type { LogContext } from "../context.js";
+import { AbortedError, ClosedError, InvalidArgumentError, type TidelogError } from "../errors.js";
+import { checkOptions, checkSignal, shown } from "../options.js";
+import type { ProducerRecord, RecordMetadata } from "../record.js";
+import type { Topic } from "../topic.js";
+import type { TopicState } from "../topic_state.js";
+import { BatchJob } from "./batch_job.js";
+import { Channel } from "./channel.js";
+import { Lane } from "./lane.js";
+import { type CloseOptions, closeTimeout, type ProducerOptions, producerOptions, type WaitOptions } from "./options.js";
+import type { Partitioner } from "./partitioner.js";
+import type { BatchResult } from "./result.js";
+import { type Waiting, WaitingLine } from "./waiting_line.js";
+
+type AnyRecord = ProducerRecord<unknown, unknown>;
+/** A topic that takes these, given by its handle. */
+// biome-ignore lint/suspicious/noExplicitAny: what is read from it does not matter here
+type Into<K, V> = Topic<K, V, any, any>;
+type BytesRecord = ProducerRecord<Uint8Array, Uint8Array>;
+
+let makeProducer: (context: LogContext, options: ProducerOptions | undefined) => Producer;
+
+/**
+ * Sends records. Those sent in one tick travel together: one crossing into the engine, and one sync for all.
+ * A topic is given by its handle, or by its name for records of bytes.
+ */
+export class Producer implements AsyncDisposable {
+  readonly #context: LogContext;
+  readonly #limit: number;
+  readonly #partitioner: Partitioner | undefined;
+  readonly #channel: Channel;
+  readonly #lanes = new Map<TopicState, Lane>();
+  readonly #line: WaitingLine;
+  #lastLane: Lane | undefined;
+  #flushes: { upTo: number; resolve: () => void }[] = [];
+  #ready: (() => void)[] = [];
+  /** Names given to `trySend` of topics that could not be opened. */
+  readonly #unopened = new Map<string, unknown>();
+  /** The first failure of a record that nobody waits for. */
+  #failure: TidelogError | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(context: LogContext, given: ProducerOptions | undefined) {
+    const { bufferBytes, partitioner } = producerOptions(given);
+    this.#context = context;
+    this.#limit = bufferBytes;
+    this.#partitioner = partitioner;
+    this.#channel = new Channel(context, () => this.#advance());
+    this.#line = new WaitingLine(context, () => this.#advance());
+  }
+
+  static {
+    makeProducer = (context, options) => new Producer(context, options);
+  }
+
+  /**
+   * Sends one record; resolves once it is as durable as its topic promises. Waits for room where
+   * `bufferBytes` are on their way.
+   */
+  send<K, V>(
+    topic: Into<K, V>,
+    record: ProducerRecord<NoInfer<K>, NoInfer<V>>,
+    options?: WaitOptions,
+  ): Promise<RecordMetadata>;
+  send(topic: string, record: BytesRecord, options?: WaitOptions): Promise<RecordMetadata>;
+  send(topic: Into<unknown, unknown> | string, record: AnyRecord, options?: WaitOptions): Promise<RecordMetadata> {
+    return new Promise((resolve, reject) => {
+      const signal = options === undefined ? undefined : this.#signalOf("send", options);
+      const state = this.#roomFor(topic);
+      if (state !== undefined) this.#lane(state).add(record, resolve, reject);
+      else {
+        this.#wait(topic, reject, signal, (opened) => {
+          this.#lane(opened!).add(record, resolve, reject);
+          return true;
+        });
+      }
+    });
+  }
+
+  /**
+   * Sends many records; the result tells the offset of each. Where it fails, `error.appended` tells which were
+   * appended all the same: of each partition the first ones, of a batch of up to 256 KiB none unless the disk failed.
+   */
+  sendBatch<K, V>(
+    topic: Into<K, V>,
+    records: readonly ProducerRecord<NoInfer<K>, NoInfer<V>>[],
+    options?: WaitOptions,
+  ): Promise<BatchResult>;
+  sendBatch(topic: string, records: readonly BytesRecord[], options?: WaitOptions): Promise<BatchResult>;
+  sendBatch(
+    topic: Into<unknown, unknown> | string,
+    records: readonly AnyRecord[],
+    options?: WaitOptions,
+  ): Promise<BatchResult> {
+    return new Promise((resolve, reject) => {
+      if (!Array.isArray(records)) {
+        throw new InvalidArgumentError(`producer.sendBatch: records must be an array, not ${shown(records)}`);
+      }
+      const signal = options === undefined ? undefined : this.#signalOf("sendBatch", options);
+      const job = new BatchJob(records, resolve, reject);
+      const run = (opened: TopicState | undefined) => job.run(this.#lane(opened!), this.#channel, this.#limit);
+      const state = this.#roomFor(topic);
+      if (state !== undefined && run(state)) return;
+      this.#wait(topic, (error) => job.fail(error as TidelogError), signal, run);
+    });
+  }
+
+  /**
+   * Sends one record without a promise: false if there is no room, and then nothing was taken; await `ready()` and
+   * try again. Throws if the record can't be serialized. What goes wrong later is told by the next `flush()` or `close()`.
+   */
+  trySend<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>): boolean;
+  trySend(topic: string, record: BytesRecord): boolean;
+  trySend(topic: Into<unknown, unknown> | string, record: AnyRecord): boolean {
+    const state = this.#roomFor(topic);
+    if (state !== undefined) {
+      this.#lane(state).add(record, null, null);
+      return true;
+    }
+    if (typeof topic === "string" && this.#context.resolve(topic) === undefined) this.#openFor(topic);
+    return false;
+  }
+
+  /** Resolves once `trySend` has room. */
+  async ready(options?: WaitOptions): Promise<void> {
+    const signal = this.#signalOf("ready", options);
+    this.#checkOpen();
+    if (this.#line.isEmpty && !this.#full) return;
+    await abortable("producer.ready", signal, (resolve) => this.#ready.push(resolve));
+    this.#checkOpen();
+  }
+
+  /**
+   * Resolves once everything sent before is as durable as its topic promises. Rejects with the first failure since the
+   * last flush of a record that went out by `trySend`; `send` and `sendBatch` tell of their own.
+   */
+  async flush(options?: WaitOptions): Promise<void> {
+    const signal = this.#signalOf("flush", options);
+    this.#checkOpen();
+    await abortable("producer.flush", signal, (resolve) => this.#whenSettled(resolve));
+    this.#throwFailure();
+  }
+
+  /**
+   * Sends what has been taken in, waits for the answers, and refuses whatever comes later. After `timeoutMs` it waits
+   * no longer: those who do are told `ERR_TIDELOG_CLOSED`, with `indefinite` where a record was on its way already.
+   */
+  close(options?: CloseOptions): Promise<void> {
+    const timeoutMs = closeTimeout("producer.close", options);
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([new Promise<void>((resolve) => this.#whenSettled(resolve)), late]);
+    clearTimeout(timer);
+    this.#line.abandon(new ClosedError("the producer"));
+    this.#channel.abandon();
+    for (const resolve of this.#ready.splice(0)) resolve();
+    this.#context.producers.delete(this);
+    this.#throwFailure();
+  }
+
+  get #full(): boolean {
+    return this.#channel.inFlight >= this.#limit;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new ClosedError("the producer");
+    this.#context.checkOpen();
+  }
+
+  #signalOf(method: string, options: WaitOptions | undefined): AbortSignal | undefined {
+    const where = `producer.${method}`;
+    checkOptions(where, options, ["signal"]);
+    const signal = checkSignal(where, options?.signal);
+    if (signal?.aborted) throw new AbortedError(where, signal.reason);
+    return signal;
+  }
+
+  /** The topic, if a record for it can be taken in at once. */
+  #roomFor(topic: Into<unknown, unknown> | string): TopicState | undefined {
+    this.#checkOpen();
+    const state = this.#context.resolve(topic);
+    return this.#line.isEmpty && !this.#full ? state : undefined;
+  }
+
+  /** Begins to open a topic that `trySend` was given by name, or tells that it could not be opened. */
+  #openFor(topic: string): void {
+    const error = this.#unopened.get(topic);
+    if (error !== undefined) {
+      this.#unopened.delete(topic);
+      throw error;
+    }
+    this.#wait(
+      topic,
+      (error) => this.#unopened.set(topic, error),
+      undefined,
+      () => true,
+    );
+  }
+
+  #lane(state: TopicState): Lane {
+    let lane = this.#lastLane;
+    if (lane !== undefined && lane.terms.topic === state) return lane;
+    lane = this.#lanes.get(state);
+    if (lane === undefined) {
+      lane = new Lane(state, this.#channel, this.#partitioner, (error) => this.#unheard(error));
+      this.#lanes.set(state, lane);
+    }
+    this.#lastLane = lane;
+    return lane;
+  }
+
+  #wait(
+    topic: Into<unknown, unknown> | string | undefined,
+    fail: (error: unknown) => void,
+    signal: AbortSignal | undefined,
+    run: Waiting["run"],
+  ): void {
+    const waiting: Waiting = { topic, run, fail, gone: false };
+    if (signal !== undefined) {
+      const abort = () => {
+        if (waiting.gone) return;
+        waiting.gone = true;
+        fail(new AbortedError("producer.send", signal.reason));
+        this.#advance();
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      waiting.left = () => signal.removeEventListener("abort", abort);
+    }
+    this.#line.push(waiting);
+  }
+
+  /** Something was answered, opened or given up: lets in whom there is room for, and wakes whoever waits for that. */
+  #advance(): void {
+    this.#line.advance(() => this.#full);
+    if (this.#ready.length > 0 && this.#line.isEmpty && !this.#full) {
+      for (const resolve of this.#ready.splice(0)) resolve();
+    }
+    if (this.#flushes.length > 0) {
+      const { oldest } = this.#channel;
+      const done = this.#flushes.filter(({ upTo }) => upTo < oldest);
+      if (done.length === 0) return;
+      this.#flushes = this.#flushes.filter(({ upTo }) => upTo >= oldest);
+      for (const { resolve } of done) resolve();
+    }
+  }
+
+  /** Calls back once all that was taken in before is answered. */
+  #whenSettled(resolve: () => void): void {
+    const mark = () => {
+      for (const lane of this.#lanes.values()) lane.flush();
+      this.#flushes.push({ upTo: this.#channel.issued, resolve });
+      return true;
+    };
+    if (this.#line.isEmpty) {
+      mark();
+      this.#advance();
+    } else {
+      this.#wait(undefined, resolve, undefined, mark);
+    }
+  }
+
+  #unheard(error: TidelogError): void {
+    this.#failure ??= error;
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+}
+
+/** Makes the public handle. */
+export function producerOf(context: LogContext, options: ProducerOptions | undefined): Producer {
+  return makeProducer(context, options);
+}
+
+function abortable(
+  where: string,
+  signal: AbortSignal | undefined,
+  start: (resolve: () => void) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal === undefined) return start(resolve);
+    const abort = () => reject(new AbortedError(where, signal.reason));
+    signal.addEventListener("abort", abort, { once: true });
+    start(() => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,172 @@
+// The raw side, for those who build brokers: partitions that append and read encoded record batches without
+// decoding them.
+
+import type { LogContext } from "./context.js";
+import { AbortedError, BufferTooSmallError, fromNative, InvalidArgumentError, TidelogError } from "./errors.js";
+import { type Completion, direct, type NativePartition, settled, tickets } from "./native.js";
+import { checkInteger, checkOptions, checkSignal, shown } from "./options.js";
+import type { WaitOptions } from "./producer/options.js";
+import type { AnyTopic } from "./topic.js";
+
+/** Where an appended batch went. */
+export interface AppendedBatch {
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  /** The time of the append in ms since 1970 where the topic uses that, else -1. */
+  readonly timestamp: number;
+}
+
+/** What a raw read found. */
+export interface RawRead {
+  /** Whole batches, at the start of the buffer that was given; the first may begin before the offset asked for. */
+  readonly bytes: Buffer;
+  /** The offset to read on from. */
+  readonly next: number;
+}
+
+let makePartition: (context: LogContext, native: NativePartition) => RawPartition;
+
+/** A partition of an open topic, for encoded batches. */
+export class RawPartition {
+  readonly #context: LogContext;
+  readonly #native: NativePartition;
+
+  private constructor(context: LogContext, native: NativePartition) {
+    this.#context = context;
+    this.#native = native;
+  }
+
+  static {
+    makePartition = (context, native) => new RawPartition(context, native);
+  }
+
+  /** The topic's name. */
+  get topic(): string {
+    return this.#native.topic;
+  }
+
+  /** The partition's number. */
+  get partition(): number {
+    return this.#native.index;
+  }
+
+  /** The first offset held. */
+  get logStartOffset(): number {
+    return direct(() => this.#native.logStartOffset);
+  }
+
+  /** The offset behind the last record that may be read. */
+  get highWatermark(): number {
+    return direct(() => this.#native.highWatermark);
+  }
+
+  /** The offset that the next record gets. */
+  get logEndOffset(): number {
+    return direct(() => this.#native.logEndOffset);
+  }
+
+  /**
+   * Appends one record batch in Kafka's format (v2), which is checked; its base offset and leader epoch are set here.
+   * The bytes are copied before this returns. Resolves once it is as durable as its topic promises. Appends that do
+   * not wait for each other may go in any order.
+   */
+  async append(batch: Uint8Array): Promise<AppendedBatch> {
+    this.#context.checkOpen();
+    checkBytes("append", "batch", batch);
+    const { numbers } = await tickets().request((completions, ticket) => {
+      this.#native.append(completions, ticket, batch);
+    });
+    const [baseOffset, lastOffset, timestamp] = numbers as [number, number, number];
+    return { baseOffset, lastOffset, timestamp };
+  }
+
+  /**
+   * Reads whole batches from the one that holds `offset` on into `buffer`, up to the high watermark: at least one if
+   * there is any, and no more than `maxBytes` (default: what the buffer holds) beside that. None at the end. Where the
+   * first does not fit, `ERR_TIDELOG_BUFFER_TOO_SMALL` tells in `needed` what it takes.
+   */
+  async readInto(buffer: Uint8Array, options: { offset: number; maxBytes?: number | undefined }): Promise<RawRead> {
+    const where = "partition.readInto";
+    this.#context.checkOpen();
+    checkBytes("readInto", "buffer", buffer);
+    checkOptions(where, options ?? null, ["offset", "maxBytes"]);
+    const offset = checkInteger(where, "offset", options.offset);
+    const maxBytes = Math.min(checkInteger(where, "maxBytes", options.maxBytes ?? buffer.length, 0), buffer.length);
+    const { ticket, numbers } = await tickets().request((completions, number) => {
+      this.#native.read(completions, number, offset, maxBytes);
+    });
+    const [length, next] = numbers as [number, number];
+    if (length > buffer.length) {
+      direct(() => tickets().completions.discard(ticket));
+      throw new BufferTooSmallError(length, buffer.length);
+    }
+    direct(() => tickets().completions.take(ticket, buffer, null));
+    return { bytes: Buffer.from(buffer.buffer, buffer.byteOffset, length), next };
+  }
+
+  /** Resolves once there is a record at `offset` that may be read: a long poll. */
+  waitFor(offset: number, options?: WaitOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const where = "partition.waitFor";
+      this.#context.checkOpen();
+      checkInteger(where, "offset", offset);
+      checkOptions(where, options, ["signal"]);
+      const signal = checkSignal(where, options?.signal);
+      if (signal?.aborted) throw new AbortedError(where, signal.reason);
+      const abort = () => {
+        tickets().forget(ticket);
+        direct(() => this.#native.cancelWait(tickets().completions, ticket));
+        reject(new AbortedError(where, signal?.reason));
+      };
+      const answered = ({ error }: Completion) => {
+        signal?.removeEventListener("abort", abort);
+        if (error) reject(fromNative(error));
+        else resolve();
+      };
+      const ticket = tickets().issue((completions, number) => {
+        this.#native.waitFor(completions, number, offset);
+      }, answered);
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  /** The first record that is not older than a time, or null. */
+  async offsetForTime(ms: number): Promise<{ offset: number; timestamp: number } | null> {
+    this.#context.checkOpen();
+    checkInteger("partition.offsetForTime", "ms", ms);
+    const found = await settled(() => this.#native.offsetForTime(ms));
+    return found === null ? null : { offset: found[0], timestamp: found[1] };
+  }
+}
+
+/** `log.raw`. */
+export interface Raw {
+  /**
+   * A partition of a topic that is open in this log, by `log.topic` or `log.openTopic`; throws
+   * `ERR_TIDELOG_UNKNOWN_TOPIC` where it is not.
+   */
+  partition(topic: AnyTopic | string, partition: number): RawPartition;
+}
+
+/** Makes `log.raw`. */
+export function rawOf(context: LogContext): Raw {
+  return {
+    partition(topic, partition) {
+      context.checkOpen();
+      const state = context.resolve(topic);
+      if (state === undefined) {
+        throw new TidelogError(
+          "ERR_TIDELOG_UNKNOWN_TOPIC",
+          `topic ${shown(topic)} is not open in this log; await log.openTopic(${shown(topic)}) first`,
+        );
+      }
+      return makePartition(context, state.partition(partition));
+    },
+  };
+}
+
+function checkBytes(method: string, name: string, value: unknown): void {
+  if (!(value instanceof Uint8Array)) {
+    throw new InvalidArgumentError(`partition.${method}: ${name} must be a Uint8Array, not ${shown(value)}`);
+  }
+}

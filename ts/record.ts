@@ -1,0 +1,154 @@
+// Records as users send and receive them, and the rows in which the engine hands them over
+// (`crates/format/src/packed.rs`).
+
+import { SerializationError, TidelogError } from "./errors.js";
+import { type Header, type HeaderInput, readHeaders } from "./headers.js";
+import { RECORD_ROW_BYTES } from "./pack.js";
+import { bytesCodec } from "./serdes/bytes.js";
+import type { Codec } from "./serdes/codec.js";
+import type { TopicState } from "./topic_state.js";
+
+/** A record to be sent. */
+export interface ProducerRecord<K, V> {
+  /** Decides the partition where none is given; records of one key keep their order. Default none. */
+  key?: K | null | undefined;
+  /** What happened; null is a tombstone. */
+  value: V | null;
+  /** Pairs of name and value, in order; a string is stored as UTF-8. Default none. */
+  headers?: readonly HeaderInput[] | undefined;
+  /** When it happened, in ms since 1970. Default now. */
+  timestamp?: number | undefined;
+  /** Where it goes. Default what the partitioner says. */
+  partition?: number | undefined;
+}
+
+/** A record that was read. */
+export interface ConsumerRecord<K, V> {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** When it happened, or was appended, in ms since 1970. */
+  readonly timestamp: number;
+  readonly key: K | null;
+  /** Null is a tombstone. */
+  readonly value: V | null;
+  readonly headers: Header[];
+}
+
+/** Where a record went. */
+export interface RecordMetadata {
+  readonly partition: number;
+  readonly offset: number;
+  /** The record's time in ms since 1970: its own, or that of its append, as the topic says. */
+  readonly timestamp: number;
+}
+
+/** Records of one read: rows of a table that point into bytes. Filled again and again, where nobody keeps them. */
+export class RecordRows {
+  bytes: Buffer = Buffer.alloc(0);
+  table: Uint8Array = new Uint8Array(0);
+  f64: Float64Array = new Float64Array(0);
+  i32: Int32Array = new Int32Array(0);
+  count = 0;
+  /** Bytes in use. */
+  length = 0;
+  /** Rises when what is in it changes, so that a view can tell that it is out of date. */
+  generation = 0;
+
+  /** Makes room. The bytes are new ones each time, if records will keep them. */
+  prepare(bytesLength: number, tableLength: number, count: number, keepsBytes: boolean): void {
+    this.generation += 1;
+    this.count = count;
+    this.length = bytesLength;
+    if (keepsBytes || this.bytes.length < bytesLength) this.bytes = Buffer.allocUnsafeSlow(bytesLength);
+    if (this.table.length < tableLength) {
+      const table = new ArrayBuffer(tableLength);
+      this.table = new Uint8Array(table);
+      this.f64 = new Float64Array(table);
+      this.i32 = new Int32Array(table);
+    }
+  }
+
+  timestamp(row: number): number {
+    return this.f64[row * 5]!;
+  }
+
+  offset(row: number): number {
+    return this.f64[row * 5 + 1]!;
+  }
+
+  /** The same records in memory of their own. */
+  copy(): RecordRows {
+    const copy = new RecordRows();
+    copy.prepare(this.length, this.count * RECORD_ROW_BYTES, this.count, true);
+    copy.bytes.set(this.bytes.subarray(0, this.length));
+    copy.table.set(this.table.subarray(0, this.count * RECORD_ROW_BYTES));
+    return copy;
+  }
+}
+
+/** The record of a row, complete and the user's own as long as `rows.bytes` is not used again or nothing points there. */
+export function recordAt(
+  rows: RecordRows,
+  row: number,
+  topic: TopicState,
+  partition: number,
+  copyHeaders: boolean,
+): ConsumerRecord<unknown, unknown> {
+  const headers = headersAt(rows, row, copyHeaders);
+  const key = keyAt(rows, row, topic, partition);
+  const value = valueAt(rows, row, topic, partition);
+  return {
+    topic: topic.name,
+    partition,
+    offset: rows.offset(row),
+    timestamp: rows.timestamp(row),
+    key,
+    value,
+    headers,
+  };
+}
+
+/** A row's key. */
+export function keyAt(rows: RecordRows, row: number, topic: TopicState, partition: number): unknown {
+  return fieldOf("key", topic.key, rows, row, row * 10 + 4, topic, partition);
+}
+
+/** A row's value. */
+export function valueAt(rows: RecordRows, row: number, topic: TopicState, partition: number): unknown {
+  return fieldOf("value", topic.value, rows, row, row * 10 + 6, topic, partition);
+}
+
+/** A row's headers. */
+export function headersAt(rows: RecordRows, row: number, copy: boolean): Header[] {
+  const at = row * 10 + 8;
+  const count = rows.i32[at + 1]!;
+  return count === 0 ? [] : readHeaders(rows.bytes, rows.i32[at]!, count, copy);
+}
+
+function fieldOf(
+  field: "key" | "value",
+  codec: Codec,
+  rows: RecordRows,
+  row: number,
+  at: number,
+  topic: TopicState,
+  partition: number,
+): unknown {
+  const length = rows.i32[at + 1]!;
+  if (length < 0) return null;
+  const start = rows.i32[at]!;
+  if (codec === bytesCodec) return rows.bytes.subarray(start, start + length);
+  try {
+    return codec.read(rows.bytes, start, start + length);
+  } catch (cause) {
+    if (cause instanceof TidelogError) throw cause;
+    const place = { topic: topic.name, partition, offset: rows.offset(row) };
+    throw new SerializationError(
+      `the ${field} at offset ${place.offset} of ${place.topic}-${partition} can't be deserialized ` +
+        `(${(cause as Error)?.message ?? cause}); seek past it, or open the topic with another serde`,
+      cause,
+      place,
+    );
+  }
+}

@@ -1,0 +1,31 @@
+// Values as JSON text. The type parameter is a promise by the caller; a schema checks it (standard_schema.ts).
+
+import { shown } from "../options.js";
+import { asBuffer, readText } from "../pack.js";
+import { CODEC, type Codec } from "./codec.js";
+import type { Serde } from "./serde.js";
+
+/** JSON text of a value that has one. */
+export function toJson(value: unknown): string {
+  const text: string | undefined = JSON.stringify(value);
+  if (text === undefined) throw new TypeError(`${shown(value)} has no JSON form`);
+  return text;
+}
+
+/** Any value as JSON. */
+export const jsonCodec: Codec = {
+  keepsBytes: false,
+  write: (value, pack) => pack.writeText(toJson(value)),
+  read: (bytes, start, end) => JSON.parse(readText(bytes, start, end)),
+};
+
+const serde: Serde<unknown> = Object.freeze({
+  [CODEC]: jsonCodec,
+  serialize: (value: unknown): Uint8Array => Buffer.from(toJson(value)),
+  deserialize: (bytes: Uint8Array): unknown => JSON.parse(readText(asBuffer(bytes), 0, bytes.length)),
+});
+
+/** Values as JSON. What is read is trusted to be a `T`; give a Standard Schema instead to have it checked. */
+export function json<T>(): Serde<T> {
+  return serde as Serde<T>;
+}

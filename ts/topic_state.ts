@@ -1,0 +1,61 @@
+// What the package keeps of an open topic behind its public handle: the binding's object, the codecs, and the
+// limits that are worth knowing without asking.
+
+import { TidelogError } from "./errors.js";
+import { direct, type NativePartition, type NativeTopic } from "./native.js";
+import { shown } from "./options.js";
+import type { Codec } from "./serdes/codec.js";
+
+/** An open topic, as the rest of the package sees it. */
+export class TopicState {
+  readonly native: NativeTopic;
+  readonly name: string;
+  readonly key: Codec;
+  readonly value: Codec;
+  /** The store that it is of, to refuse the handle of another. */
+  readonly owner: object;
+  maxBatchBytes = 0;
+  maxFutureMs = 0;
+  appendTime = false;
+  readonly #partitions: NativePartition[] = [];
+
+  constructor(owner: object, native: NativeTopic, key: Codec, value: Codec) {
+    this.owner = owner;
+    this.native = native;
+    this.name = native.name;
+    this.key = key;
+    this.value = value;
+    this.refresh();
+  }
+
+  /** Asks again for the limits, which another thread may have altered. */
+  refresh(): void {
+    const config = direct(() => this.native.config());
+    this.maxBatchBytes = config.maxBatchBytes ?? 0;
+    this.maxFutureMs = config.maxFutureMs ?? 0;
+    this.appendTime = config.timestampType === "LogAppendTime";
+  }
+
+  get partitionCount(): number {
+    return this.native.partitionCount;
+  }
+
+  /** The binding's partition of this number. */
+  partition(index: number): NativePartition {
+    this.checkPartition(index);
+    this.#partitions[index] ??= direct(() => this.native.partition(index));
+    return this.#partitions[index];
+  }
+
+  /** Refuses what is no partition of this topic. */
+  checkPartition(index: number): void {
+    const count = this.partitionCount;
+    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= count) {
+      const range = count === 1 ? "only partition 0" : `partitions 0 to ${count - 1}`;
+      throw new TidelogError(
+        "ERR_TIDELOG_UNKNOWN_PARTITION",
+        `topic "${this.name}" has ${range}, not ${shown(index)}; choose one of these`,
+      );
+    }
+  }
+}
