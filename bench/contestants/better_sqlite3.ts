@@ -1,0 +1,76 @@
+// better-sqlite3: one table by number, one prepared insert, one transaction a batch, WAL with synchronous=NORMAL
+// (FULL where every append must be durable). It is synchronous by design, so many callers at once mean nothing to it.
+
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Database, Statement, Transaction } from "better-sqlite3";
+import type { Tally } from "../records.js";
+import type { Contestant, Getter, OpenOptions, Replay, Session } from "./contestant.js";
+import { installed } from "./installed.js";
+
+const require = createRequire(import.meta.url);
+const PAGE = 1_000;
+
+export const betterSqlite3: Contestant = {
+  name: "better-sqlite3",
+  durableMode: "one transaction a record in WAL mode with synchronous=FULL",
+  version: () => installed("better-sqlite3").version,
+  unavailable: () => installed("better-sqlite3").unavailable,
+  open: async (folder, options) => new SqliteSession(join(folder, "records.sqlite"), options),
+};
+
+class SqliteSession implements Session {
+  readonly concurrentAppends = false;
+  readonly #database: Database;
+  readonly #insert: Statement;
+  readonly #insertAll: Transaction<(batch: readonly Buffer[]) => void>;
+
+  constructor(path: string, options: OpenOptions) {
+    const Sqlite = require("better-sqlite3") as typeof import("better-sqlite3");
+    this.#database = new Sqlite(path);
+    this.#database.pragma("journal_mode = WAL");
+    this.#database.pragma(`synchronous = ${options.durable ? "FULL" : "NORMAL"}`);
+    this.#database.exec("CREATE TABLE IF NOT EXISTS records (number INTEGER PRIMARY KEY, value BLOB NOT NULL)");
+    this.#insert = this.#database.prepare("INSERT INTO records (value) VALUES (?)");
+    this.#insertAll = this.#database.transaction((batch: readonly Buffer[]) => {
+      for (const record of batch) this.#insert.run(record);
+    });
+  }
+
+  append(batch: readonly Buffer[]): void {
+    this.#insertAll(batch);
+  }
+
+  async settled(): Promise<void> {}
+
+  async sync(): Promise<void> {
+    this.#database.pragma("wal_checkpoint(TRUNCATE)");
+  }
+
+  replays(): Record<string, Replay> {
+    const page = this.#database.prepare("SELECT value FROM records WHERE number > ? ORDER BY number LIMIT ?").pluck();
+    const read = (tally: Tally): void => {
+      // SQLite counts rows from 1, and no row was ever deleted.
+      for (let last = 0; ; last += PAGE) {
+        const values = page.all(last, PAGE) as Buffer[];
+        for (const value of values) tally.add(value);
+        if (values.length < PAGE) return;
+      }
+    };
+    return { "pages of 1,000 rows": { sums: "values", read } };
+  }
+
+  gets(): Record<string, Getter> {
+    const get = this.#database.prepare("SELECT value FROM records WHERE number = ?").pluck();
+    const read = (numbers: readonly number[]): Uint8Array[] => numbers.map((number) => get.get(number + 1) as Buffer);
+    return { "synchronous get": { together: 256, read } };
+  }
+
+  appendDurably(record: Buffer): void {
+    this.#insert.run(record);
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+  }
+}

@@ -1,0 +1,36 @@
+// Appending a whole data set: the rate at which it is accepted (every batch acknowledged), and the rate with one
+// sync at the end.
+
+import type { Contestant } from "../contestants/contestant.js";
+import { Records } from "../records.js";
+import type { DataSet } from "../workloads.js";
+import { type Measure, measure, now, overall, perRecord } from "./measure.js";
+
+/** Batches of one tinybench iteration. */
+const SLICE = 20;
+
+export async function append(contestant: Contestant, data: DataSet, folder: string): Promise<Measure[]> {
+  const records = new Records(data.size, data.batchLength);
+  const session = await contestant.open(folder, { durable: false, recordSize: data.size });
+  const batches = data.count / data.batchLength;
+  const start = now();
+  const slices = await measure("accepted", Math.ceil(batches / SLICE), (slice) => {
+    const first = slice * SLICE;
+    const end = Math.min(first + SLICE, batches);
+    return perRecord((end - first) * data.batchLength, async () => {
+      for (let number = first; number < end; number++) {
+        const pending = session.append(records.batch(number));
+        if (pending !== undefined) await pending;
+      }
+      if (end === batches) await session.settled();
+    });
+  });
+  const accepted = now() - start;
+  await session.sync();
+  const synced = now() - start;
+  await session.close();
+  return [
+    overall(slices, data.count, accepted),
+    overall({ ...slices, mode: "with one final sync" }, data.count, synced),
+  ];
+}

@@ -1,0 +1,51 @@
+// tinybench, set up so that it counts exactly the iterations asked for: what is measured writes files and can't be
+// repeated at will. An iteration handles many records; the time that it reports is that of one of them.
+
+import { Bench, now } from "tinybench";
+
+/** One way of doing a workload, and how fast it was. */
+export interface Measure {
+  readonly mode: string;
+  readonly perSecond: number;
+  /** Of single records, in microseconds; for iterations of many records their mean. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly iterations: number;
+}
+
+/** Runs `iterate` as often as said; it gives the milliseconds that one record took. */
+export async function measure(
+  mode: string,
+  iterations: number,
+  iterate: (iteration: number) => number | Promise<number>,
+): Promise<Measure> {
+  const bench = new Bench({ iterations, time: 0, warmup: false, throws: true });
+  let iteration = 0;
+  bench.add(mode, async () => ({ overriddenDuration: await iterate(iteration++) }));
+  const [task] = await bench.run();
+  const result = task?.result;
+  if (result === undefined || !("latency" in result)) throw new Error(`${mode}: no result`);
+  const { latency } = result;
+  return {
+    mode,
+    perSecond: 1_000 / latency.p50,
+    p50: latency.p50 * 1_000,
+    p99: latency.p99 * 1_000,
+    iterations: latency.samplesCount,
+  };
+}
+
+/** The milliseconds that one of `count` records took. */
+export async function perRecord(count: number, work: () => void | Promise<void>): Promise<number> {
+  const start = now();
+  const pending = work();
+  if (pending !== undefined) await pending;
+  return (now() - start) / count;
+}
+
+/** The same figure from a count and a whole run. */
+export function overall(measured: Measure, count: number, elapsedMs: number): Measure {
+  return { ...measured, perSecond: (count / elapsedMs) * 1_000 };
+}
+
+export { now };

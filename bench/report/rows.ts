@@ -1,0 +1,69 @@
+// From trials to rows: the median over the rounds, its spread, and how it stands to Tidelog's row in the same run.
+
+import type { Measure } from "../phases/measure.js";
+import type { Workload } from "../workloads.js";
+
+/** One trial's answer, as it is kept in the raw results. */
+export interface Trial {
+  readonly round: number;
+  readonly contestant: string;
+  readonly workload: string;
+  readonly measures: readonly Measure[];
+}
+
+export interface Row {
+  readonly contestant: string;
+  readonly mode: string;
+  /** Records per second: the median of the rounds, the slowest and the fastest. */
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  /** Microseconds of one record, medians of the rounds. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** Fastest first. */
+export function rowsOf(workload: Workload, trials: readonly Trial[]): Row[] {
+  const groups = new Map<string, { contestant: string; mode: string; measures: Measure[] }>();
+  for (const trial of trials) {
+    if (trial.workload !== workload.name) continue;
+    for (const measure of trial.measures) {
+      const key = `${trial.contestant}\n${measure.mode}`;
+      const group = groups.get(key) ?? { contestant: trial.contestant, mode: measure.mode, measures: [] };
+      group.measures.push(measure);
+      groups.set(key, group);
+    }
+  }
+  const rows = [...groups.values()].map(({ contestant, mode, measures }) => {
+    const rates = measures.map((measure) => measure.perSecond);
+    return {
+      contestant,
+      mode,
+      median: median(rates),
+      min: Math.min(...rates),
+      max: Math.max(...rates),
+      p50: median(measures.map((measure) => measure.p50)),
+      p99: median(measures.map((measure) => measure.p99)),
+    };
+  });
+  return rows.sort((a, b) => b.median - a.median);
+}
+
+/** The middle value; of an even number of values the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
+}
+
+/**
+ * A row and the rows of other contestants that do the same thing: those of the same mode where modes have the same
+ * name, else all. Only the peers that were faster are given.
+ */
+export function fasterPeers(row: Row, rows: readonly Row[]): Row[] {
+  const others = rows.filter((other) => other.contestant !== row.contestant);
+  const same = others.filter((other) => other.mode === row.mode);
+  return (same.length > 0 ? same : others).filter((other) => other.median > row.median);
+}

@@ -1,0 +1,147 @@
+// `npm run bench`: runs every contestant on every workload, in turns, each trial in a process of its own, and writes
+// raw results, tables and a chart. The command line is said in README.md.
+
+import { execFileSync, fork } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { Contestant } from "./contestants/contestant.js";
+import { contestantNamed, contestants } from "./contestants/index.js";
+import { machine } from "./machine.js";
+import { chart } from "./report/chart.js";
+import { rowsOf, type Trial } from "./report/rows.js";
+import { markdown } from "./report/summary.js";
+import type { Order, Outcome } from "./trial.js";
+import { type DataSet, type Workload, workloads } from "./workloads.js";
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    rounds: { type: "string" },
+    only: { type: "string", multiple: true },
+    contestant: { type: "string", multiple: true },
+    folder: { type: "string", default: tmpdir() },
+    out: { type: "string" },
+  },
+});
+
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
+if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds must be a whole number above 0");
+const wanted = workloads(options.quick).filter(
+  (one) => options.only?.some((only) => one.name.startsWith(only)) ?? true,
+);
+if (wanted.length === 0) throw new Error(`--only names no workload; there are ${names(workloads(false))}`);
+const asked = options.contestant?.map(contestantNamed) ?? contestants;
+const able = asked.filter((contestant) => contestant.unavailable() === undefined);
+const leftOut = asked.filter((one) => !able.includes(one)).map((one) => `${one.name}, ${one.unavailable()}`);
+
+const root = mkdtempSync(join(options.folder, "tidelog-bench-"));
+process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+const described = machine(root);
+const trials = await runAll();
+const tables = wanted.map((workload) => ({ workload, rows: rowsOf(workload, trials) }));
+const summary = markdown({ machine: described, rounds, tables, contestants: able, leftOut });
+process.stdout.write(summary);
+// A quick run's figures mean nothing, so it keeps none unless it is told where.
+const out = options.out ?? (options.quick ? undefined : fileURLToPath(new URL("results", import.meta.url)));
+if (out !== undefined) writeResults(out);
+
+/** All rounds; in each, contestants take turns, beginning with another one. */
+async function runAll(): Promise<Trial[]> {
+  const all: Trial[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const data of new Set(wanted.map((workload) => workload.data))) {
+      for (const contestant of rotated(able, round)) all.push(...(await visit(contestant, data, round)));
+    }
+  }
+  return all;
+}
+
+/** One contestant's trials on one data set: written once, in a fresh folder, then read by the others. */
+async function visit(contestant: Contestant, data: DataSet, round: number): Promise<Trial[]> {
+  const own = wanted.filter((workload) => workload.data === data);
+  const trials: Trial[] = [];
+  const folder = fresh();
+  const reads = own.filter((workload) => workload.phase === "replay" || workload.phase === "random");
+  const appends = own.find((workload) => workload.phase === "append");
+  if (appends !== undefined || reads.length > 0) {
+    const trial = await attempt(contestant, "append", data, folder, round, appends?.name ?? "");
+    if (appends !== undefined) trials.push(trial);
+  }
+  for (const workload of reads) {
+    trials.push(await attempt(contestant, workload.phase, data, folder, round, workload.name));
+  }
+  remove(folder);
+  for (const workload of own.filter((one) => one.phase === "durable")) {
+    const own = fresh();
+    trials.push(await attempt(contestant, "durable", data, own, round, workload.name));
+    remove(own);
+  }
+  return trials;
+}
+
+async function attempt(
+  contestant: Contestant,
+  phase: Workload["phase"],
+  data: DataSet,
+  folder: string,
+  round: number,
+  workload: string,
+): Promise<Trial> {
+  const order: Order = { contestant: contestant.name, phase, data, folder };
+  const { measures } = await child(order);
+  for (const measure of measures) {
+    const rate = Math.round(measure.perSecond).toLocaleString("en");
+    process.stderr.write(`round ${round + 1}  ${phase}-${data.name}  ${contestant.name}, ${measure.mode}: ${rate}/s\n`);
+  }
+  return { round, contestant: contestant.name, workload, measures };
+}
+
+function child(order: Order): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const trial = fork(fileURLToPath(new URL("trial.ts", import.meta.url)), [JSON.stringify(order)], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+    });
+    let outcome: Outcome | undefined;
+    trial.on("message", (message) => {
+      outcome = message as Outcome;
+    });
+    trial.on("error", reject);
+    trial.on("close", (code, signal) => {
+      if (code === 0 && outcome !== undefined) resolve(outcome);
+      else reject(new Error(`${order.contestant}, ${order.phase} on ${order.data.name}: ended with ${signal ?? code}`));
+    });
+  });
+}
+
+function fresh(): string {
+  return mkdtempSync(join(root, "trial-"));
+}
+
+/** Removes a trial's folder and lets the disk come to rest, so that the next contestant does not pay for this one. */
+function remove(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  if (!options.quick && process.platform !== "win32") execFileSync("sync");
+}
+
+function rotated<T>(items: readonly T[], by: number): T[] {
+  const start = by % Math.max(items.length, 1);
+  return [...items.slice(start), ...items.slice(0, start)];
+}
+
+function writeResults(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const { workload, rows } of tables) {
+    const raw = trials.filter((trial) => trial.workload === workload.name);
+    const content = { workload, machine: described, rounds, rows, trials: raw };
+    writeFileSync(join(folder, `${workload.name}.json`), `${JSON.stringify(content, null, 2)}\n`);
+  }
+  writeFileSync(join(folder, "README.md"), summary);
+  writeFileSync(join(folder, "summary.svg"), chart(tables, described));
+}
+
+function names(all: readonly Workload[]): string {
+  return all.map((one) => one.name).join(", ");
+}

@@ -1,0 +1,29 @@
+// One trial: one contestant, one phase, in a process of its own, started by run.ts. The order comes as the only
+// argument, the answer goes back over the IPC channel.
+
+import { contestantNamed } from "./contestants/index.js";
+import { append } from "./phases/append.js";
+import { durable } from "./phases/durable.js";
+import type { Measure } from "./phases/measure.js";
+import { randomReads } from "./phases/random.js";
+import { replay } from "./phases/replay.js";
+import type { Workload } from "./workloads.js";
+
+/** What run.ts asks for. */
+export interface Order {
+  readonly contestant: string;
+  readonly phase: Workload["phase"];
+  readonly data: Workload["data"];
+  readonly folder: string;
+}
+
+/** What it gets. */
+export interface Outcome {
+  readonly measures: readonly Measure[];
+}
+
+const phases = { append, replay, random: randomReads, durable };
+const order: Order = JSON.parse(process.argv[2] ?? "{}");
+const measures = await phases[order.phase](contestantNamed(order.contestant), order.data, order.folder);
+process.send?.({ measures } satisfies Outcome);
+process.disconnect?.();
