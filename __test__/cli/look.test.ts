@@ -1,0 +1,143 @@
+// What `topics`, `describe`, `dump` and `verify` say about a store, sound and damaged.
+
+import { open as openFile, readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { open } from "tidelog";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { tidelog, withFolder } from "./tool.js";
+
+const test = suite("looking into a store");
+const SEGMENT = "orders-0/00000000000000000000.log";
+
+/** Two topics; `orders` has three records in one batch in partition 0, the last one with bytes that are not text. */
+async function fill(store: string): Promise<void> {
+  await using log = await open(store);
+  await log.topic("empty", { partitions: 2 });
+  const orders = await log.topic("orders", { compression: "lz4" });
+  await using producer = log.producer();
+  await producer.sendBatch(orders, [
+    {
+      key: Buffer.from("o-1"),
+      value: Buffer.from("first"),
+      headers: [["source", "web"]],
+      timestamp: 1_700_000_000_000,
+    },
+    { key: null, value: null, timestamp: 1_700_000_000_001 },
+    { key: Buffer.from("o-3"), value: Buffer.from([0xff, 0x00]), timestamp: 1_700_000_000_002 },
+  ]);
+}
+
+test("topics lists every topic with its size", () =>
+  withFolder(async (store) => {
+    await fill(store);
+    const json = await tidelog("topics", store, "--json");
+    assert.is(json.code, 0, json.err);
+    const found = JSON.parse(json.out);
+    assert.equal(
+      found.map(({ name, partitions, records }: Record<string, unknown>) => ({ name, partitions, records })),
+      [
+        { name: "empty", partitions: 2, records: 0 },
+        { name: "orders", partitions: 1, records: 3 },
+      ],
+    );
+    const text = await tidelog("topics", store);
+    assert.match(text.out, /^topic +partitions +records +size +durability\nempty +2 +0 +0 B +fsync\norders +1 +3 /);
+  }));
+
+test("describe shows configuration and ends", () =>
+  withFolder(async (store) => {
+    await fill(store);
+    const json = await tidelog("describe", store, "orders", "--json");
+    assert.is(json.code, 0, json.err);
+    const { config, partitions } = JSON.parse(json.out);
+    assert.is(config.compression, "lz4");
+    assert.is(partitions[0].highWatermark, 3);
+    const text = await tidelog("describe", store, "orders");
+    assert.match(text.out, /compression: lz4/);
+    assert.match(text.out, /\n +0 +0 +3 +1 /);
+  }));
+
+test("dump shows batches and their records as they stand in the file", () =>
+  withFolder(async (store) => {
+    await fill(store);
+    const json = await tidelog("dump", join(store, SEGMENT), "--records", "--json");
+    assert.is(json.code, 0, json.err);
+    const batches = json.out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.is(batches.length, 1);
+    const [{ records, ...batch }] = batches;
+    assert.is(batch.position, 0);
+    assert.is(batch.lastOffset, 2);
+    assert.is(batch.compression, "lz4");
+    assert.is(batch.crcOk, true);
+    assert.is(batch.producerId, "-1");
+    assert.equal(records, [
+      { offset: 0, timestamp: 1_700_000_000_000, key: "o-1", value: "first", headers: [["source", "web"]] },
+      { offset: 1, timestamp: 1_700_000_000_001, key: null, value: null, headers: [] },
+      { offset: 2, timestamp: 1_700_000_000_002, key: "o-3", value: { base64: "/wA=" }, headers: [] },
+    ]);
+    const text = await tidelog("dump", join(store, SEGMENT), "-r");
+    assert.match(text.out, /^byte 0 {2}offsets 0-2 {2}3 records .* lz4 {2}crc ok /);
+    assert.match(text.out, / {2}2 {2}2023-11-14T22:13:20.002Z {2}o-3 {2}0xff00\n/);
+  }));
+
+test("verify passes a sound store and names the place of damage in another", () =>
+  withFolder(async (store) => {
+    await fill(store);
+    const sound = await tidelog("verify", store);
+    assert.is(sound.code, 0, sound.out + sound.err);
+    assert.match(sound.out, /3 partitions, .* 1 batches, 3 records, .*: all hold\n$/);
+    assert.is(sound.err, "", "no progress where nobody watches");
+
+    await flip(join(store, SEGMENT), 80);
+    const damaged = await tidelog("verify", join(store, "orders-0"), "--json");
+    assert.is(damaged.code, 1, damaged.out + damaged.err);
+    const { problems } = JSON.parse(damaged.out);
+    assert.match(problems[0].file, /00000000000000000000\.log$/);
+    assert.is(problems[0].position, 0);
+    assert.is(problems[0].offset, 0);
+    assert.is(problems[0].recordsAffected, true);
+    assert.match((await tidelog("verify", store)).out, /^DAMAGED: .*\.log at byte 0, offset 0: /);
+
+    const dumped = await tidelog("dump", join(store, SEGMENT));
+    assert.is(dumped.code, 1);
+    assert.match(dumped.out, /^DAMAGED at byte 0, where offset 0 should be: /);
+  }));
+
+test("looking changes nothing", () =>
+  withFolder(async (store) => {
+    await fill(store);
+    const before = await contents(store);
+    for (const args of [
+      ["topics", store],
+      ["describe", store, "orders"],
+      ["verify", store],
+    ])
+      await tidelog(...args);
+    await tidelog("tail", store, "orders", "--until-end");
+    assert.equal(await contents(store), before);
+  }));
+
+async function flip(path: string, position: number): Promise<void> {
+  const file = await openFile(path, "r+");
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, position);
+  byte[0]! ^= 0x10;
+  await file.write(byte, 0, 1, position);
+  await file.close();
+}
+
+async function contents(folder: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    files.set(path, (await readFile(path)).toString("base64"));
+  }
+  return files;
+}
+
+test.run();

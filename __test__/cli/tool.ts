@@ -1,0 +1,69 @@
+// Runs the command line tool as a user would, on stores made through the public API.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A tool that is running, with what it has printed so far. */
+export class Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  #out = "";
+  #err = "";
+
+  constructor(args: readonly string[]) {
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = child;
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      this.#out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#err += text;
+    });
+    this.ended = new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code, signal) => resolve({ code, signal, out: this.#out, err: this.#err }));
+    });
+  }
+
+  get lines(): string[] {
+    return this.#out.split("\n").slice(0, -1);
+  }
+
+  /** Resolves once it has printed so many lines; fails after ten seconds. */
+  async printed(count: number): Promise<string[]> {
+    const deadline = Date.now() + 10_000;
+    while (this.lines.length < count) {
+      if (Date.now() > deadline)
+        throw new Error(`${this.lines.length} of ${count} lines came: ${this.#out}${this.#err}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return this.lines;
+  }
+}
+
+/** Runs it to its end. */
+export function tidelog(...args: string[]): Promise<Ended> {
+  return new Running(args).ended;
+}
+
+/** Calls `work` with an empty folder that goes afterwards. */
+export async function withFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "tidelog-cli-"));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

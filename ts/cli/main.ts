@@ -1,0 +1,60 @@
+#!/usr/bin/env node
+// The command line tool. Finds the command, hands it its arguments, and turns what happens into an exit code; what
+// commands do is in a file each.
+
+import { type Command, helpOf, readArguments } from "./command.js";
+import { describe } from "./describe.js";
+import { dump } from "./dump.js";
+import { DONE, EXIT_CODES, explain, UsageError } from "./exit.js";
+import { Output } from "./output.js";
+import { tail } from "./tail.js";
+import { topics } from "./topics.js";
+import { verify } from "./verify.js";
+import { version } from "./version.js";
+
+const COMMANDS: readonly Command[] = [topics, describe, tail, dump, verify];
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([name, ...args]: string[]): Promise<number> {
+  const output = new Output(process.stdout);
+  try {
+    if (name === undefined) throw new UsageError("a command is missing");
+    if (name === "--help" || name === "-h" || name === "help") return await show(output, overview());
+    if (name === "--version") return await show(output, `${version()}\n`);
+    const command = COMMANDS.find((one) => one.name === name);
+    if (command === undefined) throw new UsageError(`there is no command "${name}"`);
+    const read = readArguments(command, args);
+    if (read === undefined) return await show(output, `${helpOf(command)}\n${EXIT_CODES}\n`);
+    return await command.run({ ...read, output, signal: AbortSignal.any([interruption(), output.gone]) });
+  } catch (error) {
+    const { code, line } = explain(error);
+    process.stderr.write(`${line}\n`);
+    return code;
+  }
+}
+
+async function show(output: Output, text: string): Promise<number> {
+  await output.write(text);
+  return DONE;
+}
+
+function overview(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  const lines = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+  return `tidelog <command> <arguments> [options]
+
+Looks into stores, also while a program writes them. tidelog <command> --help says more.
+
+${lines.join("\n")}
+
+${EXIT_CODES}
+`;
+}
+
+/** Aborted by the first Ctrl-C or TERM signal, so that commands end in order; a second one ends the process. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
