@@ -36,6 +36,12 @@ test("no output, a crash, a hang, and an exit code without a failed test are one
   }
 });
 
+test("tests that a throwing hook kept from running have failed, although uvu says nothing", () => {
+  const { failed, why } = judge({ ...ended, output: totals(7, 0) });
+  assert.is(failed, 7);
+  assert.match(why, "hook");
+});
+
 test("a file whose tests are all skipped has run", () => {
   assert.is(judge({ ...ended, output: totals(0, 0, 2) }).failed, 0);
 });

@@ -90,6 +90,8 @@ export function judge({ output, code, signal, late, limit }) {
   else if (signal) why = `died of ${signal}`;
   else if (code !== 0 && failed === 0) why = `exit code ${code}`;
   else if (total + skipped === 0) why = "it ran no test";
+  // uvu swallows what a hook throws, and then does not even set an exit code.
+  else if (code === 0 && failed > 0) why = "a hook threw (uvu does not say what)";
   if (why && failed === 0) failed = 1;
   return { passed, failed, skipped, why };
 }

@@ -1,0 +1,52 @@
+// Each example runs by the one command that its header gives, and does what it says.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { root, withFolder } from "./folder.js";
+import { outputOf, runNode } from "./program.js";
+
+/** Runs an example in a folder of its own, with the command of its header. */
+function example(name: string): Promise<string> {
+  const file = `examples/${name}.ts`;
+  const command = `node --import tsx ${file}`;
+  assert.ok(readFileSync(join(root, file), "utf8").includes(`// ${command} [folder]\n`));
+  return withFolder((folder) => outputOf(runNode([...command.split(" ").slice(1), folder])));
+}
+
+test("quickstart writes three orders and reads them back", async () => {
+  const lines = (await example("quickstart")).trimEnd().split("\n");
+  assert.equal(lines, [
+    "tea is durable at partition 0, offset 0",
+    "rice is durable at partition 0, offset 1",
+    "salt is durable at partition 0, offset 2",
+    "0: o-0 = 1 tea",
+    "1: o-1 = 2 rice",
+    "2: o-2 = 3 salt",
+  ]);
+});
+
+test("follow sees each reading as it is written", async () => {
+  const lines = (await example("follow")).trimEnd().split("\n");
+  assert.is(lines.length, 10);
+  lines.forEach((line, i) => {
+    assert.match(line, new RegExp(`^${i}: kitchen ${20 + i / 10} °C, \\d+\\.\\d ms after it was sent$`));
+  });
+});
+
+test("raw copies every batch to the same offsets", async () => {
+  const lines = (await example("raw")).trimEnd().split("\n");
+  assert.is(lines.length, 2);
+  const counts = lines.map((line, i) => {
+    const found = new RegExp(`^partition ${i}: (\\d+) bytes of batches copied, records 0 to (\\d+)$`).exec(line);
+    assert.ok(found, line);
+    assert.ok(Number(found?.[1]) > 1_000);
+    return Number(found?.[2]) + 1;
+  });
+  assert.is(
+    counts.reduce((a, b) => a + b),
+    1_000,
+  );
+});
+
+test.run();
