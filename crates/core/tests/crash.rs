@@ -148,13 +148,13 @@ fn acknowledged_records_survive_a_crash_at_every_change_of_the_disk() {
                 disk.crash_at_change(change);
                 let ended = script(&life(&disk), &mut told, seed);
                 let context = format!("seed {seed}, change {change}, {kind:?}");
-                if ended.is_ok() && !disk.is_down() {
-                    check(&life(&disk), &told, false, &context);
+                let whole = ended.is_ok() && !disk.is_down();
+                disk.crash(kind, seed * 1_000_003 + change);
+                check(&life(&disk), &told, kind == CrashKind::PowerLoss, &context);
+                if whole {
                     break;
                 }
                 crashes += 1;
-                disk.crash(kind, seed * 1_000_003 + change);
-                check(&life(&disk), &told, kind == CrashKind::PowerLoss, &context);
             }
         }
     }
@@ -163,11 +163,15 @@ fn acknowledged_records_survive_a_crash_at_every_change_of_the_disk() {
 
 #[test]
 fn recovery_may_crash_anywhere_and_be_run_again() {
+    let mut stories = 0;
     for seed in 0..seeds() {
         let disk = SimulatedStorage::new();
         let mut told = Told::default();
         disk.crash_at_change(140 + seed * 17 % 60);
-        assert!(script(&life(&disk), &mut told, seed).is_err());
+        if script(&life(&disk), &mut told, seed).is_ok() {
+            continue;
+        }
+        stories += 1;
         disk.crash(CrashKind::PowerLoss, seed);
         for change in 1.. {
             let disk = disk.duplicate();
@@ -186,6 +190,7 @@ fn recovery_may_crash_anywhere_and_be_run_again() {
             );
         }
     }
+    assert!(stories > 0);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use support::*;
 use tidelog::io::{OpenMode, SimulatedStorage, Storage};
-use tidelog::{Durability, Error, Store, TopicConfig};
+use tidelog::{Compression, Durability, Error, Store, TopicConfig};
 
 const ROOT: &str = "/data";
 
@@ -39,7 +39,13 @@ fn written(batches: u64, per_batch: u64, len: usize) -> Written {
                 .enumerate()
                 .map(|(n, v)| (b * per_batch + n as u64, v.clone())),
         );
-        partition.append(batch(&values)).unwrap();
+        partition
+            .append(batch_at(
+                EPOCH_MS + b as i64 * 10,
+                Compression::None,
+                &values,
+            ))
+            .unwrap();
     }
     store.close().unwrap();
     (storage, expected)
@@ -165,14 +171,14 @@ fn a_flip_in_an_index_never_changes_what_is_found() {
                         "{extension} byte {at} bit {bit}"
                     );
                 }
-                for (time, offset) in [(0, 0), (EPOCH_MS + 3, 3)] {
-                    let found = partition
-                        .offset_for_time(time)
-                        .unwrap()
-                        .map(|(offset, _)| offset);
+                // The batches are 10 ms apart, their records one.
+                let times = [(0, 0), (3, 3), (4, 4), (311, 125), (314, 128), (593, 239)];
+                for (ms, offset) in times {
+                    let found = partition.offset_for_time(EPOCH_MS + ms).unwrap();
+                    let found = found.map(|(offset, _)| offset);
                     assert_eq!(found, Some(offset), "{extension} byte {at} bit {bit}");
                 }
-                assert_eq!(partition.offset_for_time(EPOCH_MS + 4).unwrap(), None);
+                assert_eq!(partition.offset_for_time(EPOCH_MS + 594).unwrap(), None);
                 store.close().unwrap();
             }
         }

@@ -174,7 +174,9 @@ impl Log {
         }
         segment.flush_full_index_pages(self.context());
         writer.append_time = writer.append_time.max(timestamp);
-        writer.first_timestamp.get_or_insert(header.max_timestamp);
+        if header.max_timestamp >= 0 {
+            writer.first_timestamp.get_or_insert(header.max_timestamp);
+        }
         self.context()
             .appended
             .fetch_add(batch.len() as u64, Ordering::Relaxed);
@@ -202,8 +204,14 @@ impl Log {
         let first_timestamp = match writer.first_timestamp {
             Some(timestamp) => timestamp,
             None => {
+                // The segment was written in an earlier life. A batch without records has no time.
                 let files = active.files(self.context())?;
-                let timestamp = active.header_at(files.log(), 0)?.max_timestamp;
+                let first = active.header_at(files.log(), 0)?.max_timestamp;
+                let timestamp = if first < 0 {
+                    header.max_timestamp
+                } else {
+                    first
+                };
                 *writer.first_timestamp.insert(timestamp)
             }
         };

@@ -76,10 +76,8 @@ impl Log {
         let mut loaded = Loaded::default();
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
         let mut segments = list(&context, &folder, capacity)?;
-        let log_start = marks.map_or_else(
-            || segments.first().map_or(0, |s| s.base()),
-            |marks| marks.log_start,
-        );
+        // A partition that no checkpoint knows has never had a record deleted.
+        let log_start = marks.map_or(0, |marks| marks.log_start);
         drop_below(&context, &mut segments, log_start)?;
 
         let place = |position: u64, offset: u64, reason: String, segment: Option<&Arc<Segment>>| {
@@ -98,7 +96,7 @@ impl Log {
         let recovery = marks
             .map(|marks| marks.recovery)
             .filter(|point| point.offset >= log_start);
-        let tail = match (recovery, segments.first()) {
+        let mut tail = match (recovery, segments.first()) {
             (Some(point), None) if point.offset > log_start => {
                 let reason = format!("all segments up to offset {} are missing", point.offset);
                 Tail {
@@ -110,12 +108,21 @@ impl Log {
                 end: log_start,
                 damage: None,
             },
-            (_, Some(first)) if first.base() > log_start => {
+            (Some(point), Some(first)) if first.base() > log_start && point.offset > log_start => {
                 let reason = format!("the segment at the log start {log_start} is missing");
                 let damage = Some(place(0, log_start, reason, None));
                 Tail {
                     end: log_start,
                     damage,
+                }
+            }
+            // Nothing was durable, and the first segment's name is lost: what comes after it is no prefix.
+            (_, Some(first)) if first.base() > log_start => {
+                loaded.cut += segments.iter().map(|segment| segment.size()).sum::<u64>();
+                drop_all(&context, &folder, &mut segments)?;
+                Tail {
+                    end: log_start,
+                    damage: None,
                 }
             }
             (Some(point), Some(_)) if clean && ends_at(&segments, &point) => Tail {
@@ -131,6 +138,11 @@ impl Log {
                 &mut loaded,
             )?,
         };
+        if tail.damage.is_none() && tail.end < log_start {
+            // Records that were deleted are all that a power loss left: the log goes on in a new segment.
+            drop_all(&context, &folder, &mut segments)?;
+            tail.end = log_start;
+        }
         if tail.damage.is_some() && tail.end == log_start {
             segments.retain(|segment| segment.base() <= log_start);
         }
@@ -244,14 +256,25 @@ fn drop_below(context: &Context, segments: &mut Vec<Arc<Segment>>, log_start: u6
         .take_while(|pair| pair.get(1).is_some_and(|s| s.base() <= log_start))
         .count();
     for segment in segments.drain(..keep_from) {
-        for path in [
-            segment.path().to_owned(),
-            segment.path().with_extension("index"),
-            segment.path().with_extension("timeindex"),
-        ] {
-            if context.storage.exists(&path).during("look for", &path)? {
-                context.storage.remove_file(&path).during("remove", &path)?;
-            }
+        unlink(context, &segment)?;
+    }
+    Ok(())
+}
+
+/// Removes all segments, durably: none may come back beside a recovery point that lies behind it.
+fn drop_all(context: &Context, folder: &Path, segments: &mut Vec<Arc<Segment>>) -> Result<()> {
+    for segment in segments.drain(..) {
+        unlink(context, &segment)?;
+    }
+    context.sync_dir(folder)
+}
+
+/// Removes a segment's files.
+pub(super) fn unlink(context: &Context, segment: &Segment) -> Result<()> {
+    for extension in ["log", "index", "timeindex"] {
+        let path = segment.path().with_extension(extension);
+        if context.storage.exists(&path).during("look for", &path)? {
+            context.storage.remove_file(&path).during("remove", &path)?;
         }
     }
     Ok(())

@@ -151,6 +151,10 @@ impl Log {
 
     /// Makes everything appended before durable and moves the high watermark there. Blocks for the disk.
     pub fn sync(&self) -> Result<()> {
+        if self.damage.is_some() {
+            // Nothing was appended, and what was durable before the damage stays on record.
+            return self.context.health.check_disk();
+        }
         let _one_at_a_time = lock(&self.sync);
         if self.log_end() == self.synced().offset && self.log_end() == self.high_watermark() {
             return self.context.health.check_disk();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Log;
-use crate::error::{IoContext, Result};
+use super::load::unlink;
+use crate::error::Result;
 use crate::segment::Segment;
 use crate::sync::{lock, write};
 
@@ -85,20 +86,11 @@ impl Log {
             }
             gone
         };
-        let storage = &self.context().storage;
         lock(&self.unsynced)
             .segments
             .retain(|segment| !gone.iter().any(|g| Arc::ptr_eq(g, segment)));
         for segment in &gone {
-            for path in [
-                segment.path().to_owned(),
-                segment.path().with_extension("index"),
-                segment.path().with_extension("timeindex"),
-            ] {
-                if storage.exists(&path).during("look for", &path)? {
-                    storage.remove_file(&path).during("remove", &path)?;
-                }
-            }
+            unlink(self.context(), segment)?;
             segment.abandon();
             self.context()
                 .tables
