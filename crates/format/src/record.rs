@@ -56,7 +56,7 @@ impl<'a> Record<'a> {
     }
 
     /// Decodes the record at a position, and gives its offset delta with it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse_at(
         section: &'a [u8],
         position: usize,

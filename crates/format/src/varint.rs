@@ -91,6 +91,11 @@ pub(crate) fn decode_i64_at(bytes: &[u8], at: usize) -> Option<(i64, usize)> {
     if first < 0x80 {
         return Some((unzigzag64(first), at + 1));
     }
+    let second = u64::from(*bytes.get(at + 1)?);
+    let value = first & 0x7f | second << 7;
+    if second < 0x80 {
+        return Some((unzigzag64(value), at + 2));
+    }
     let (value, end) = long(bytes, at, MAX_I64_LEN)?;
     Some((unzigzag64(value), end))
 }
@@ -105,7 +110,6 @@ fn unzigzag64(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
-#[cold]
 #[inline(never)]
 fn long(bytes: &[u8], at: usize, max_len: usize) -> Option<(u64, usize)> {
     let mut value = 0u64;
