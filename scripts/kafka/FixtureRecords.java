@@ -114,16 +114,20 @@ public class FixtureRecords {
         }
     }
 
-    /** compacted-0: keys written over and deleted, in batches that lose some or all of their records. */
+    /** compacted-0: keys written over and deleted, in batches that lose some, all or none of their records. */
     static void compacted() {
-        for (int round = 0; round < 12; round++) {
-            try (KafkaProducer<byte[], byte[]> producer = producer(COMPRESSIONS[round % 5], null)) {
-                for (int i = 0; i < 8; i++) {
-                    boolean deleted = round == 5 && i == 3;
-                    String key = i == 7 ? "only-" + round : "key-" + i;
-                    if (round < 6 || i < 3) {
-                        send(producer, "compacted", 0, key, deleted ? null : text("compacted", round, i), List.of());
+        for (int turn = 0; turn < 5; turn++) {
+            // Of each producer the last batch stays, if only as an empty one; those before it may go altogether.
+            try (KafkaProducer<byte[], byte[]> producer = producer(COMPRESSIONS[turn], null)) {
+                for (int batch = 0; batch < 5; batch++) {
+                    for (int i = 0; i < 6; i++) {
+                        boolean deleted = turn == 1 && batch == 4 && i == 5;
+                        boolean once = batch == 1 && i == 3;
+                        String key = once ? "only-" + turn : "key-" + (deleted ? "deleted" : i);
+                        String value = deleted ? null : text("compacted", turn, batch * 6 + i);
+                        send(producer, "compacted", 0, key, value, List.of());
                     }
+                    producer.flush();
                 }
             }
         }

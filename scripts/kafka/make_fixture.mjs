@@ -4,7 +4,7 @@
 // times (appended-0, markers) and ids do not.
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ import { classPath, missing } from "./jars.mjs";
 const target = join(root, "__test__", "kafka", "fixture");
 const program = fileURLToPath(new URL("FixtureRecords.java", import.meta.url));
 const copied = /^(events|appended|trimmed|compacted|__transaction_state)-\d+$/;
+const PARTITIONS = 7;
 const checkpoints = [
   "log-start-offset-checkpoint",
   "recovery-point-offset-checkpoint",
@@ -124,20 +125,22 @@ function startBroker(jars, properties, cwd) {
   return { started, stop };
 }
 
-async function answers(host, port) {
-  const { connect } = await import("node:net");
+function answers(host, port) {
   return new Promise((done) => {
     const socket = connect({ host, port });
-    socket.once("connect", () => done(true)).once("error", () => done(false));
-    socket.once("connect", () => socket.destroy());
+    const tell = (answer) => {
+      socket.destroy();
+      done(answer);
+    };
+    socket.once("connect", () => tell(true)).once("error", () => tell(false));
   });
 }
 
 /** Copies the partition folders and checkpoints of a log folder, and what the consumer read. */
 function take(logs, expected) {
   const folders = readdirSync(logs).filter((name) => copied.test(name));
-  if (folders.length < 7) throw new Refusal(`only ${folders.join(", ")} were found in ${logs}`);
-  rmSync(target, { recursive: true, force: true });
+  if (folders.length !== PARTITIONS) throw new Refusal(`only [${folders.join(", ")}] were found in ${logs}`);
+  rmSync(join(target, "log"), { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
   for (const folder of folders) {
     cpSync(join(logs, folder), join(target, "log", folder), {
