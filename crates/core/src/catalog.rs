@@ -13,6 +13,7 @@ use tidelog_io::{OpenMode, Storage};
 
 use crate::config::{Durability, TopicConfig};
 use crate::error::{Error, IoContext, Result};
+use crate::fan_out;
 
 pub(crate) const TOPICS: &str = "topics";
 const VERSION: u32 = 1;
@@ -108,26 +109,31 @@ impl Catalog {
         topic: &StoredTopic,
         partitions: std::ops::Range<u32>,
     ) -> Result<()> {
-        for partition in partitions {
-            let folder = self.partition_folder(&topic.name, partition);
-            if self.storage.exists(&folder).during("look for", &folder)? {
-                self.reclaim(topic, &folder)?;
-            } else {
-                self.storage.create_dir(&folder).during("create", &folder)?;
-            }
-            let path = folder.join(PARTITION_METADATA);
-            let file = self
-                .storage
-                .open(&path, OpenMode::Create)
-                .during("create", &path)?;
-            let text = format!("version: 0\ntopic_id: {}\n", id_text(&topic.id));
-            file.set_len(0).during("shorten", &path)?;
-            file.write_all_at(0, text.as_bytes())
-                .during("write", &path)?;
-            file.sync_all().during("sync", &path)?;
-            self.storage.sync_dir(&folder).during("sync", &folder)?;
-        }
+        let partitions: Vec<u32> = partitions.collect();
+        fan_out::for_each(&partitions, |partition| {
+            self.create_folder(topic, *partition)
+        })?;
         self.storage.sync_dir(&self.root).during("sync", &self.root)
+    }
+
+    fn create_folder(&self, topic: &StoredTopic, partition: u32) -> Result<()> {
+        let folder = self.partition_folder(&topic.name, partition);
+        if self.storage.exists(&folder).during("look for", &folder)? {
+            self.reclaim(topic, &folder)?;
+        } else {
+            self.storage.create_dir(&folder).during("create", &folder)?;
+        }
+        let path = folder.join(PARTITION_METADATA);
+        let file = self
+            .storage
+            .open(&path, OpenMode::Create)
+            .during("create", &path)?;
+        let text = format!("version: 0\ntopic_id: {}\n", id_text(&topic.id));
+        file.set_len(0).during("shorten", &path)?;
+        file.write_all_at(0, text.as_bytes())
+            .during("write", &path)?;
+        file.sync_all().during("sync", &path)?;
+        self.storage.sync_dir(&folder).during("sync", &folder)
     }
 
     fn reclaim(&self, topic: &StoredTopic, folder: &Path) -> Result<()> {

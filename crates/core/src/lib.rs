@@ -35,9 +35,10 @@ mod config;
 mod context;
 mod engine;
 mod error;
+mod fan_out;
 mod group_commit;
 mod health;
-//IMPORT
+pub mod import;
 pub mod inspect;
 mod partition;
 mod point_reads;

@@ -18,6 +18,7 @@ use crate::checkpoint::CheckpointFile;
 use crate::config::{Durability, MAX_PARTITIONS, OpenOptions, TopicChange, TopicConfig};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::fan_out;
 use crate::partition::{Log, TopicMeta};
 use crate::published;
 use crate::sync::{lock, read, write};
@@ -249,7 +250,7 @@ impl Engine {
 
     /// Makes everything appended before durable.
     pub fn sync_all(&self) -> Result<()> {
-        self.all_logs().iter().try_for_each(|log| log.sync())
+        fan_out::for_each(&self.all_logs(), |log| log.sync())
     }
 
     /// Notes log starts and recovery points durably. `clean` says that nothing will be written any more.
@@ -330,9 +331,7 @@ impl Engine {
     /// Makes all durable, completes the index files and leaves the mark of an orderly close.
     fn settle(&self) -> Result<()> {
         self.context.health.check_disk()?;
-        for log in self.all_logs() {
-            log.settle()?;
-        }
+        fan_out::for_each(&self.all_logs(), |log| log.settle())?;
         self.publish_ends()?;
         self.checkpoint(true)
     }
