@@ -38,6 +38,10 @@ pub struct NativeRecovery {
 
 #[napi]
 impl NativeStore {
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Opens the store in a folder, and recovers it first if need be.
     #[napi(catch_unwind, ts_return_type = "Promise<NativeStore>")]
     pub fn open(
