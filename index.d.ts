@@ -371,18 +371,20 @@ export type From = "earliest" | "latest" | {
   timestamp: number;
 };
 /** A partition to read, and where from. */
-export interface Assignment<T extends AnyTopic | string = AnyTopic | string> {
+export interface Assignment<T = AnyTopic | string> {
   topic: T;
   partition: number;
   /** The first offset to read. Default what `from` says. */
   offset?: number | undefined;
 }
 /** What a consumer can be told. Either `assign` or `topics` must be given. */
-export interface ConsumerOptions<T extends AnyTopic | string = AnyTopic | string> {
+export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = readonly (AnyTopic | string)[]> {
   /** The partitions to read. */
-  assign?: readonly Assignment<T>[] | undefined;
+  assign?: {
+    readonly [I in keyof T]: Assignment<T[I]>;
+  } | undefined;
   /** Topics of which to read all the partitions that there are now. */
-  topics?: readonly T[] | undefined;
+  topics?: T | undefined;
   /** Where to begin in partitions without an offset of their own. Default `"earliest"`. */
   from?: From | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
@@ -437,7 +439,7 @@ export declare class RecordBatch<R> implements Iterable<R> {
   /** The partition's high watermark when it was read. */
   readonly highWatermark: number;
   private constructor();
-  /** The record at `index`, which may be negative to count from the end; undefined if there is none. */
+  /** The record at `index`, counted from the end if negative; undefined if there is none. As an array's `at`. */
   at(index: number): R | undefined;
   [Symbol.iterator](): IterableIterator<R>;
   /** All records, complete and for good: in one array, decoded at once. */
@@ -697,7 +699,7 @@ export declare class Log implements AsyncDisposable {
   /** A producer. */
   producer(options?: ProducerOptions): Producer;
   /** A consumer of partitions, or of whole topics. */
-  consumer<const T extends AnyTopic | string>(options: ConsumerOptions<T>): Consumer<RecordOf<T>>;
+  consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>>;
   /** Makes everything that has been appended so far durable; of use for `buffered` topics. */
   sync(): Promise<void>;
   /**

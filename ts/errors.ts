@@ -58,7 +58,7 @@ export class TidelogError extends Error {
   /** True only when it is unknown whether the records were stored: they may be found later. */
   readonly indefinite: boolean;
   /** Of a failed `sendBatch`: which of its records were appended all the same, and where. */
-  appended?: BatchResult;
+  declare appended?: BatchResult;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

@@ -173,7 +173,7 @@ export class Log implements AsyncDisposable {
   }
 
   /** A consumer of partitions, or of whole topics. */
-  consumer<const T extends AnyTopic | string>(options: ConsumerOptions<T>): Consumer<RecordOf<T>> {
+  consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>> {
     this.#context.checkOpen();
     const consumer = consumerOf(this.#context, options);
     this.#context.consumers.add(consumer);

@@ -50,9 +50,10 @@ export class RecordBatch<R> implements Iterable<R> {
     makeBatch = (source) => new RecordBatch(source);
   }
 
-  /** The record at `index`, which may be negative to count from the end; undefined if there is none. */
+  /** The record at `index`, counted from the end if negative; undefined if there is none. As an array's `at`. */
   at(index: number): R | undefined {
-    const row = index < 0 ? this.length + index : index;
+    const whole = Math.trunc(index);
+    const row = whole < 0 ? this.length + whole : whole;
     if (!(row >= 0 && row < this.length)) return undefined;
     return new RecordView(this.#live(), this.#generation, this.#source.first + row) as R;
   }

@@ -98,11 +98,11 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
 }
 
 /** Makes the public handle. */
-export function consumerOf<T extends AnyTopic | string>(
+export function consumerOf<T extends readonly (AnyTopic | string)[]>(
   context: LogContext,
   options: ConsumerOptions<T>,
-): Consumer<RecordOf<T>> {
-  return makeConsumer(context, options);
+): Consumer<RecordOf<T[number]>> {
+  return makeConsumer(context, options as ConsumerOptions);
 }
 
 function choiceOf({ topic, partition }: PartitionChoice): PartitionChoice {

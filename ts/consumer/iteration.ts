@@ -52,12 +52,13 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
   }
 
   #inTurn<R>(call: () => Promise<R>): Promise<R> {
+    const turn = this.#waiting === 0 ? call() : this.#last.then(call);
     this.#waiting += 1;
-    const turn = this.#last.then(call).finally(() => {
+    const done = turn.finally(() => {
       this.#waiting -= 1;
     });
-    this.#last = turn.catch(() => {});
-    return turn;
+    this.#last = done.catch(() => {});
+    return done;
   }
 
   async #wait(): Promise<IteratorResult<T>> {

@@ -9,7 +9,7 @@ import type { AnyTopic, Topic } from "../topic.js";
 export type From = "earliest" | "latest" | { timestamp: number };
 
 /** A partition to read, and where from. */
-export interface Assignment<T extends AnyTopic | string = AnyTopic | string> {
+export interface Assignment<T = AnyTopic | string> {
   topic: T;
   partition: number;
   /** The first offset to read. Default what `from` says. */
@@ -17,11 +17,11 @@ export interface Assignment<T extends AnyTopic | string = AnyTopic | string> {
 }
 
 /** What a consumer can be told. Either `assign` or `topics` must be given. */
-export interface ConsumerOptions<T extends AnyTopic | string = AnyTopic | string> {
+export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = readonly (AnyTopic | string)[]> {
   /** The partitions to read. */
-  assign?: readonly Assignment<T>[] | undefined;
+  assign?: { readonly [I in keyof T]: Assignment<T[I]> } | undefined;
   /** Topics of which to read all the partitions that there are now. */
-  topics?: readonly T[] | undefined;
+  topics?: T | undefined;
   /** Where to begin in partitions without an offset of their own. Default `"earliest"`. */
   from?: From | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */

@@ -64,8 +64,8 @@ export class Reading {
     }
     this.#iteration = iteration;
     try {
-      const places = await this.open();
-      this.checkOpen();
+      const places = await this.#opening;
+      if (this.#ended !== undefined) return;
       for (const place of places) {
         place.end = this.#options.until === "end" ? place.native.highWatermark : Number.POSITIVE_INFINITY;
       }
@@ -84,11 +84,11 @@ export class Reading {
     this.#fetcher?.stop();
   }
 
-  /** The chunk to hand out from; null at the end. */
+  /** The chunk to hand out from; null at the end. A loop that was begun before the close ends with it. */
   async fetch(keepsBytes: boolean): Promise<Chunk | null> {
-    this.chunk ??= await this.#fetcher!.next(keepsBytes);
+    if (this.#ended === undefined) this.chunk ??= await this.#fetcher!.next(keepsBytes);
     if (this.#ended instanceof AbortedError) throw this.#ended;
-    return this.chunk;
+    return this.#ended === undefined ? this.chunk : null;
   }
 
   async seek(target: SeekTarget, choice: PartitionChoice): Promise<void> {

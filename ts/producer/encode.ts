@@ -13,8 +13,10 @@ import type { Partitioner } from "./partitioner.js";
 
 /** Most bytes of a key. */
 const MAX_KEY_BYTES = 64 << 10;
-/** What a batch of one record needs beside its bytes, at most. */
-const BATCH_OVERHEAD = 1024;
+/** What a batch of one record needs beside the record's packed bytes, at most: its header, lengths and times. */
+const BATCH_OVERHEAD = 61 + 40;
+/** What a header may need beside its packed bytes. */
+const HEADER_OVERHEAD = 2;
 
 /** What the records of one pack have in common. */
 export interface Terms {
@@ -50,13 +52,14 @@ export function encode(pack: Pack, terms: Terms, record: ProducerRecord<unknown,
     }
     field = "headers";
     const headerCount = headers === undefined ? 0 : writeHeaders(headers, pack);
+    field = "partition";
     const timestamp = record.timestamp === undefined ? terms.now : timeOf(record.timestamp, terms);
     const partition = record.partition === undefined ? choose(pack, start, keyLength, terms) : record.partition;
     if (!(partition >= 0 && partition < terms.partitionCount && Number.isInteger(partition))) {
       topic.checkPartition(partition);
     }
     pack.addRow(timestamp, partition, keyLength, valueLength, headerCount);
-    return pack.length - start > topic.maxBatchBytes - BATCH_OVERHEAD;
+    return pack.length - start + BATCH_OVERHEAD + headerCount * HEADER_OVERHEAD > topic.maxBatchBytes;
   } catch (error) {
     pack.length = start;
     throw explained(error, field, record, topic.name);
@@ -109,6 +112,13 @@ function explained(error: unknown, field: string, record: unknown, topic: string
     );
   }
   const reason = (error as Error)?.message ?? String(error);
+  if (field === "partition") {
+    return new TidelogError(
+      "ERR_TIDELOG_INVALID_RECORD",
+      `the partitioner threw for a record of topic "${topic}": ${reason}`,
+      { cause: error },
+    );
+  }
   return new SerializationError(`the ${field} of a record for topic "${topic}" can't be serialized: ${reason}`, error);
 }
 
