@@ -1,5 +1,5 @@
 //! Imports of small logs that are put together here as a broker would have written them, whole and damaged.
-//! That a broker writes them so is what the fixture shows, further down.
+//! That a broker writes them so is what the fixture shows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use crate::config::OpenOptions;
 use crate::topic::Partition;
 
 mod damage;
+mod fixture;
 
 const TIME: i64 = 1_700_000_000_000;
 const TRANSACTIONAL: u8 = 1 << 4;
@@ -505,48 +506,4 @@ fn the_time_of_a_record_does_not_matter() {
         partition.offset_for_time(TIME).unwrap(),
         Some((0, 4_102_444_800_000))
     );
-}
-
-/// What a real broker left: see `__test__/kafka`, where the records are compared too.
-#[test]
-fn the_logs_of_a_broker_are_taken_over() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../__test__/kafka/fixture");
-    let expected = fs::read_to_string(fixture.join("expected.jsonl")).unwrap();
-    let setup = Setup::new();
-    let report = setup.import_from(&fixture.join("log"), None).unwrap();
-    let names: Vec<&str> = report
-        .topics
-        .iter()
-        .map(|topic| topic.name.as_str())
-        .collect();
-    assert_eq!(names, ["appended", "compacted", "events", "trimmed"]);
-    let skipped: Vec<&str> = report
-        .skipped
-        .iter()
-        .map(|folder| folder.name.as_str())
-        .collect();
-    assert_eq!(skipped, ["__transaction_state-0"]);
-    for topic in &report.topics {
-        for partition in &topic.partitions {
-            let of = format!(
-                "\"topic\":\"{}\",\"partition\":{},",
-                topic.name, partition.partition
-            );
-            let lines: Vec<&str> = expected.lines().filter(|line| line.contains(&of)).collect();
-            let ends = format!("\"start\":{},", partition.log_start);
-            assert!(
-                lines[0].contains(&ends)
-                    && lines[0].contains(&format!("\"end\":{}}}", partition.log_end))
-            );
-            assert_eq!(partition.records as usize, lines.len() - 1, "{of}");
-            let left_out = partition.control_offsets
-                + partition.aborted_offsets
-                + partition.unfinished_offsets;
-            let offsets = partition.records + partition.removed_offsets + left_out;
-            assert_eq!(offsets, partition.log_end - partition.log_start, "{of}");
-        }
-    }
-    let events = &report.topics[2].partitions[1];
-    assert_eq!((events.aborted_offsets, events.unfinished_offsets), (16, 3));
-    assert!(report.topics[1].partitions[0].removed_offsets > 0);
 }
