@@ -81,6 +81,12 @@ export interface NativeStore {
   sync(): Promise<void>;
   close(): Promise<void>;
   producer(completions: NativeCompletions): NativeProducer;
+  importKafka(
+    folder: string,
+    topic: string | null,
+    progress: OnProgress | null,
+    stop: NativeStop | null,
+  ): Promise<ImportReport>;
 }
 
 export interface NativeTopic {
@@ -184,6 +190,27 @@ export interface VerifyProblem {
   offset: number;
   reason: string;
   recordsAffected: boolean;
+}
+
+/** What an import has taken over. */
+export interface ImportReport {
+  topics: { name: string; partitions: ImportedPartition[]; missing: number[] }[];
+  skipped: { name: string; reason: string }[];
+  stopped: boolean;
+}
+
+export interface ImportedPartition {
+  partition: number;
+  logStartOffset: number;
+  logEndOffset: number;
+  records: number;
+  batches: number;
+  bytes: number;
+  controlOffsets: number;
+  abortedOffsets: number;
+  unfinishedOffsets: number;
+  removedOffsets: number;
+  tornBytes: number;
 }
 
 interface NativeStop {
@@ -293,6 +320,17 @@ export function openSegment(path: string): Promise<NativeSegmentScan> {
 /** Checks the files of a store or of a partition's folder; after an abort it tells what was found so far. */
 export async function verifyFiles(path: string, progress: OnProgress, signal: AbortSignal): Promise<VerifyReport> {
   return stoppable(signal, (stop) => load().addon.verifyFiles(path, progress, stop));
+}
+
+/** Takes over a Kafka log folder; after an abort the topics that it made are gone again. */
+export async function importKafka(
+  store: NativeStore,
+  folder: string,
+  topic: string | undefined,
+  progress: OnProgress,
+  signal: AbortSignal,
+): Promise<ImportReport> {
+  return stoppable(signal, (stop) => store.importKafka(folder, topic ?? null, progress, stop));
 }
 
 /** Has a signal stop work of the binding's. */

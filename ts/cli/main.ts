@@ -6,13 +6,14 @@ import { type Command, helpOf, readArguments } from "./command.js";
 import { describe } from "./describe.js";
 import { dump } from "./dump.js";
 import { DONE, EXIT_CODES, explain, UsageError } from "./exit.js";
+import { importLog } from "./import.js";
 import { Output } from "./output.js";
 import { tail } from "./tail.js";
 import { topics } from "./topics.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
 
-const COMMANDS: readonly Command[] = [topics, describe, tail, dump, verify];
+const COMMANDS: readonly Command[] = [topics, describe, tail, dump, verify, importLog];
 
 process.exitCode = await main(process.argv.slice(2));
 
