@@ -10,6 +10,7 @@ use tidelog_format::compression::Compression;
 use tidelog_format::crc::crc32c;
 use tidelog_format::limits::MAX_BATCH_BYTES;
 use tidelog_format::packed::RecordRow;
+use tidelog_format::varint;
 
 use crate::context::Context;
 use crate::error::{IoContext, Result};
@@ -40,22 +41,18 @@ struct Slot {
     used: u64,
 }
 
-/// Where the records of one batch are.
+/// Where the records of one batch are, and the checksum of each.
 struct RecordTable {
     segment: Arc<Segment>,
     place: Place,
     header: BatchHeader,
-    rows: Vec<Row>,
-    /// The decompressed record section; without one, rows point into the segment.
+    /// Where each record begins in the section, and where the last one ends.
+    positions: Vec<u32>,
+    crcs: Vec<u32>,
+    /// Offset deltas; none when every offset of the batch has its record, which is the rule.
+    deltas: Option<Vec<u32>>,
+    /// The decompressed record section; without one, positions are in the segment.
     section: Option<Vec<u8>>,
-}
-
-#[derive(Clone, Copy)]
-struct Row {
-    offset_delta: u32,
-    position: u32,
-    len: u32,
-    crc: u32,
 }
 
 impl RecordTables {
@@ -135,9 +132,9 @@ impl Inner {
 
 impl RecordTable {
     fn memory(&self) -> usize {
-        size_of::<RecordTable>()
-            + self.rows.len() * size_of::<Row>()
-            + self.section.as_ref().map_or(0, Vec::capacity)
+        let words =
+            self.positions.len() + self.crcs.len() + self.deltas.as_ref().map_or(0, Vec::len);
+        size_of::<RecordTable>() + 4 * words + self.section.as_ref().map_or(0, Vec::len)
     }
 
     fn build(log: &Log, found: FoundBatch) -> Result<RecordTable> {
@@ -157,48 +154,74 @@ impl RecordTable {
             compression
                 .decompress(payload, &mut section, MAX_BATCH_BYTES)
                 .map_err(damage)?;
+            section.shrink_to_fit();
         }
         let bytes = if compressed {
             section.as_slice()
         } else {
             payload
         };
-        let mut rows = Vec::with_capacity(header.record_count as usize);
-        for record in Records::new(bytes, &header) {
-            let record = record.map_err(damage)?;
-            let encoded = bytes
-                .get(record.position..record.position + record.len)
-                .unwrap_or_default();
-            rows.push(Row {
-                offset_delta: (record.offset - header.base_offset) as u32,
-                position: record.position as u32,
-                len: record.len as u32,
-                crc: crc32c(encoded),
-            });
+        let count = header.record_count as usize;
+        let mut positions = Vec::with_capacity(count + 1);
+        let mut crcs = Vec::with_capacity(count);
+        let mut position = 0;
+        // A record says how long it is: the others are not decoded for the sake of one.
+        for _ in 0..count {
+            let end = record_end(bytes, position).ok_or_else(|| {
+                log.corruption(
+                    &segment,
+                    place,
+                    format!("a record at byte {position} runs over the end"),
+                )
+            })?;
+            positions.push(position as u32);
+            crcs.push(crc32c(bytes.get(position..end).unwrap_or_default()));
+            position = end;
         }
+        positions.push(position as u32);
+        let deltas = if header.record_count == header.last_offset_delta + 1 {
+            None
+        } else {
+            let delta =
+                |record: tidelog_format::Record<'_>| (record.offset - header.base_offset) as u32;
+            Some(
+                Records::new(bytes, &header)
+                    .map(|record| record.map(delta))
+                    .collect::<std::result::Result<_, _>>()
+                    .map_err(damage)?,
+            )
+        };
+        let section = compressed.then_some(section);
         Ok(RecordTable {
             place,
             header,
-            rows,
-            section: compressed.then_some(section),
+            positions,
+            crcs,
+            deltas,
+            section,
             segment,
         })
     }
 
-    fn row(&self, offset: u64) -> Option<Row> {
-        let delta = offset.checked_sub(self.header.base_offset)? as u32;
-        // Offsets without a gap are the rule; compaction makes gaps.
-        match self.rows.get(delta as usize) {
-            Some(row) if row.offset_delta == delta => Some(*row),
-            _ => {
-                let index = self
-                    .rows
-                    .binary_search_by_key(&delta, |row| row.offset_delta)
-                    .ok()?;
-                self.rows.get(index).copied()
-            }
-        }
+    /// The bytes in the section of the record at an offset, and their checksum.
+    fn find(&self, offset: u64) -> Option<(std::ops::Range<u32>, u32)> {
+        let delta = u32::try_from(offset.checked_sub(self.header.base_offset)?).ok()?;
+        let index = match &self.deltas {
+            None => delta as usize,
+            Some(deltas) => deltas.binary_search(&delta).ok()?,
+        };
+        Some((
+            *self.positions.get(index)?..*self.positions.get(index + 1)?,
+            *self.crcs.get(index)?,
+        ))
     }
+}
+
+/// Where the record that begins at a position ends.
+fn record_end(section: &[u8], position: usize) -> Option<usize> {
+    let (len, prefix) = varint::decode_i32(section.get(position..)?)?;
+    let end = (position + prefix).checked_add(usize::try_from(len).ok()?)?;
+    (end <= section.len()).then_some(end)
 }
 
 /// Reads the records at these offsets, in the order asked for. A record that is not there (below the log
@@ -239,21 +262,19 @@ fn read_one(
             table
         }
     };
-    let Some(row) = table.row(offset) else {
+    let Some((range, crc)) = table.find(offset) else {
         return Ok(false);
     };
     let start = out.bytes.len();
-    let len = row.len as usize;
     match &table.section {
         Some(section) => {
-            let from = row.position as usize;
-            out.bytes
-                .extend_from_slice(section.get(from..from + len).unwrap_or_default());
+            let record = section.get(range.start as usize..range.end as usize);
+            out.bytes.extend_from_slice(record.unwrap_or_default());
         }
         None => {
-            out.bytes.resize(start + len, 0);
+            out.bytes.resize(start + range.len(), 0);
             let files = table.segment.files(context)?;
-            let at = table.place.position + (HEADER_LEN as u64) + u64::from(row.position);
+            let at = table.place.position + HEADER_LEN as u64 + u64::from(range.start);
             let bytes = out.bytes.get_mut(start..).unwrap_or_default();
             files
                 .log()
@@ -263,7 +284,7 @@ fn read_one(
     }
     let bytes = out.bytes.get(start..).unwrap_or_default();
     let damage = |reason: String| log.corruption(&table.segment, table.place, reason);
-    if crc32c(bytes) != row.crc {
+    if crc32c(bytes) != crc {
         return Err(damage(format!(
             "the record at offset {offset} changed since its batch was checked"
         )));
