@@ -1,6 +1,8 @@
 //! Batches that Kafka's Java client 4.3.1 wrote, in each compression, are read here: one value of several
 //! blocks, headers, nulls, a time before the first, and the fields of a transactional producer.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use tidelog_format::{Batch, Compression};
 
 fn check(bytes: &[u8], compression: Compression) {

@@ -488,6 +488,95 @@ fn offsets_rise_within_the_range() {
 }
 
 #[test]
+fn records_that_do_not_hold_name_what_is_wrong() {
+    let mut header = BatchHeader::parse(&plain_bytes()).unwrap();
+    header.record_count = 1;
+    let error = |section: &[&str]| {
+        let section = hex(section);
+        let results: Vec<_> = Records::new(&section, &header).collect();
+        assert_eq!(results.len(), 1);
+        results[0].clone().unwrap_err()
+    };
+    let length = |field, value, max| FormatError::OutOfRange {
+        field,
+        value,
+        min: -1,
+        max,
+    };
+    assert_eq!(
+        error(&["80"]),
+        FormatError::Varint {
+            field: "record length",
+            position: 0
+        }
+    );
+    assert_eq!(error(&["01 000000"]), length("record length", -1, 3));
+    assert_eq!(
+        error(&["00"]),
+        FormatError::Varint {
+            field: "timestamp delta",
+            position: 2
+        }
+    );
+    assert_eq!(
+        error(&["04 0000"]),
+        FormatError::Varint {
+            field: "offset delta",
+            position: 3
+        }
+    );
+    assert_eq!(
+        error(&["06 000000"]),
+        FormatError::Varint {
+            field: "key length",
+            position: 4
+        }
+    );
+    assert_eq!(error(&["08 00000003"]), length("key length", -2, 0));
+    assert_eq!(error(&["0a 0000000461"]), length("key length", 2, 1));
+    assert_eq!(error(&["0a 0000000103"]), length("value length", -2, 0));
+    assert_eq!(
+        error(&["0a 0000000101"]),
+        FormatError::Varint {
+            field: "header count",
+            position: 6
+        }
+    );
+    // A byte behind the last field, inside of the record.
+    assert_eq!(
+        error(&["0e 00000001010000"]),
+        FormatError::RecordLength {
+            position: 0,
+            len: 8,
+            used: 7
+        }
+    );
+    let count = |value| FormatError::OutOfRange {
+        field: "header count",
+        value,
+        min: 0,
+        max: 1,
+    };
+    assert_eq!(error(&["10 000000010101 0000"]), count(-1));
+    assert_eq!(error(&["10 000000010104 0000"]), count(2));
+    assert_eq!(
+        error(&["10 000000010102 0101"]),
+        length("header name length", -1, 1)
+    );
+    assert_eq!(
+        error(&["12 000000010102 02ff01"]),
+        FormatError::Utf8 {
+            field: "header name",
+            position: 8
+        }
+    );
+    assert_eq!(
+        error(&["12 000000010102 026104"]),
+        length("header value length", 2, 0)
+    );
+}
+
+#[test]
 fn one_record_on_its_own() {
     let bytes = plain_bytes();
     let header = BatchHeader::parse(&bytes).unwrap();
