@@ -67,8 +67,8 @@ export class RawPartition {
 
   /**
    * Appends one record batch in Kafka's format (v2), which is checked; its base offset and leader epoch are set here.
-   * The bytes are copied before this returns. Resolves once it is as durable as its topic promises. Appends that do
-   * not wait for each other may go in any order.
+   * The bytes are copied before this returns. Resolves once it is as durable as its topic promises. Appends through
+   * one partition object are carried out in the order of the calls, whether or not they are awaited.
    */
   async append(batch: Uint8Array): Promise<AppendedBatch> {
     this.#context.checkOpen();

@@ -51,6 +51,21 @@ test("batches go from one topic to another as they are", async ({ open }) => {
   );
 });
 
+test("appends that are not awaited go in the order of the calls", async ({ open }) => {
+  const log = await open();
+  const { partition: from } = await filled(log, 500);
+  const to = log.raw.partition(await log.topic("copy", { durability: "buffered" }), 0);
+  const { bytes } = await from.readInto(Buffer.alloc(1 << 20), { offset: 0 });
+  const batches = split(bytes);
+  const calls = range(60).map((i) => batches[i % batches.length]!);
+  const appended = await Promise.all(calls.map((batch) => to.append(batch)));
+  let next = 0;
+  for (const [i, { baseOffset, lastOffset }] of appended.entries()) {
+    assert.is(baseOffset, next, `append ${i}`);
+    next = lastOffset + 1;
+  }
+});
+
 test("a read gives whole batches, from the one that holds the offset", async ({ open }) => {
   const log = await open();
   const { partition } = await filled(log, 300);

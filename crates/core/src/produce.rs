@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::partition::{Appended, now_ms};
 use crate::store::Store;
 use crate::sync::lock;
-use crate::topic::Topic;
+use crate::topic::{Partition, Topic};
 use crate::workers::Lane;
 
 /// Batches are cut at this many bytes before compression: large enough that the cost of a batch vanishes,
@@ -82,6 +82,18 @@ impl ProducerLane {
             }
             progress.finish_one();
         });
+    }
+
+    /// Appends an encoded record batch, in turn with this lane's other work. Returns at once; `done` is called
+    /// as by [`Partition::append_with`].
+    pub fn append(
+        &self,
+        partition: &Partition,
+        batch: Vec<u8>,
+        done: impl FnOnce(Result<Appended>) + Send + 'static,
+    ) {
+        let partition = partition.clone();
+        self.lane.push(move || partition.append_with(batch, done));
     }
 }
 

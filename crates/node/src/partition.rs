@@ -2,7 +2,7 @@
 
 use napi::bindgen_prelude::AsyncTask;
 use napi_derive::napi;
-use tidelog::{Partition, Store};
+use tidelog::{Partition, ProducerLane, Store};
 
 use crate::completions::Completions;
 use crate::error::{Thrown, thrown};
@@ -15,12 +15,18 @@ use crate::ticket::{self, Ticket};
 pub struct NativePartition {
     store: Store,
     partition: Partition,
+    appends: ProducerLane,
 }
 
 #[napi]
 impl NativePartition {
     pub(crate) fn new(store: Store, partition: Partition) -> NativePartition {
-        NativePartition { store, partition }
+        let appends = store.producer_lane();
+        NativePartition {
+            store,
+            partition,
+            appends,
+        }
     }
 
     /// The topic's name.
@@ -88,7 +94,7 @@ impl NativePartition {
     }
 
     /// Appends an encoded record batch, copied before this returns. Numbers: base offset, last offset, time of the
-    /// append in ms or -1. Calls that do not wait for each other may be carried out in any order.
+    /// append in ms or -1. Appends through one handle are carried out in the order of the calls.
     #[napi(catch_unwind)]
     pub fn append(
         &self,
@@ -98,9 +104,8 @@ impl NativePartition {
     ) -> Result<(), Thrown> {
         let number = to_u64("ticket", ticket).map_err(thrown)?;
         let ticket = Ticket::new(completions.inbox(), number);
-        let (partition, batch) = (self.partition.clone(), batch.to_vec());
-        self.store.spawn(move || {
-            partition.append_with(batch, move |appended| {
+        self.appends
+            .append(&self.partition, batch.to_vec(), move |appended| {
                 let numbers = appended.and_then(|appended| {
                     Ok(vec![
                         from_u64("offset", appended.base_offset)?,
@@ -113,7 +118,6 @@ impl NativePartition {
                     Err(error) => ticket.answer(Vec::new(), Some(error)),
                 }
             });
-        });
         Ok(())
     }
 
