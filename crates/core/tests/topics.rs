@@ -333,3 +333,29 @@ fn two_durabilities_for_one_engine_contradict_each_other() {
     );
     store.close().unwrap();
 }
+
+#[test]
+fn a_segment_does_not_outgrow_its_map_when_segments_are_made_larger() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let config = TopicConfig {
+        durability: Some(Durability::Buffered),
+        segment_bytes: 1 << 20,
+        ..TopicConfig::default()
+    };
+    let topic = store.create_topic("t", config).unwrap();
+    let partition = topic.partition(0).unwrap();
+    partition.append(batch(&[value(0, 1000)])).unwrap();
+    let larger = TopicChange {
+        segment_bytes: Some(1 << 30),
+        ..TopicChange::default()
+    };
+    topic.alter(&larger).unwrap();
+    for n in 1..=70 {
+        partition.append(batch(&[value(n, 1_000_000)])).unwrap();
+    }
+    let read = read_all(&partition).unwrap();
+    assert_eq!(read.len(), 71);
+    assert_eq!(read[70], (70, value(70, 1_000_000)));
+    store.close().unwrap();
+}

@@ -215,7 +215,9 @@ impl Log {
                 *writer.first_timestamp.insert(timestamp)
             }
         };
-        let full = active.size() + header.size() as u64 > config.segment_bytes;
+        // Its map was made for the size that was configured then.
+        let limit = config.segment_bytes.min(active.capacity());
+        let full = active.size() + header.size() as u64 > limit;
         let age = header.max_timestamp.saturating_sub(first_timestamp);
         let old = u64::try_from(age).is_ok_and(|age| age > config.segment_ms);
         let far = header.last_offset() - active.base() > i32::MAX as u64;

@@ -32,7 +32,7 @@ pub(crate) struct Segment {
     /// Bytes of whole batches; raised after they are written.
     size: AtomicU64,
     /// Largest size it may reach, which its map covers.
-    capacity: AtomicU64,
+    capacity: u64,
     open: RwLock<Option<Arc<OpenFiles>>>,
     last_used: AtomicU64,
     /// Written since the last sync. Set after a write and before the new end is published; cleared before a sync.
@@ -64,7 +64,7 @@ impl Segment {
             base,
             path: folder.join(file_name::log(base)),
             size: AtomicU64::new(size),
-            capacity: AtomicU64::new(capacity.max(size)),
+            capacity: capacity.max(size),
             open: RwLock::new(None),
             last_used: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
@@ -92,6 +92,11 @@ impl Segment {
         if self.size.swap(size, Ordering::AcqRel) != size {
             *lock(&self.indexes) = None;
         }
+    }
+
+    /// The largest size it may reach.
+    pub fn capacity(&self) -> u64 {
+        self.capacity
     }
 
     /// Ends the segment at a position, for a recovery that cut it or found damage there.
@@ -149,9 +154,7 @@ impl Segment {
             .storage
             .open(&self.path, OpenMode::Write)
             .during("open", &self.path)?;
-        let log = file
-            .map(self.capacity.load(Ordering::Acquire))
-            .during("map", &self.path)?;
+        let log = file.map(self.capacity).during("map", &self.path)?;
         Ok(OpenFiles { file, log })
     }
 
@@ -161,9 +164,7 @@ impl Segment {
             .storage
             .open(&self.path, OpenMode::CreateNew)
             .during("create", &self.path)?;
-        let log = file
-            .map(self.capacity.load(Ordering::Acquire))
-            .during("map", &self.path)?;
+        let log = file.map(self.capacity).during("map", &self.path)?;
         *write(&self.open) = Some(Arc::new(OpenFiles { file, log }));
         *lock(&self.indexes) = Some(self.empty_indexes());
         self.last_used
