@@ -385,7 +385,10 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   } | undefined;
   /** Topics of which to read all the partitions that there are now. */
   topics?: T | undefined;
-  /** Where to begin in partitions without an offset of their own. Default `"earliest"`. */
+  /**
+   * Where to begin in partitions without an offset of their own. Default `"earliest"`. `"latest"` is the end as it is
+   * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
+   */
   from?: From | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
   until?: "live" | "end" | undefined;
@@ -606,8 +609,8 @@ export declare class RawPartition {
   get logEndOffset(): number;
   /**
    * Appends one record batch in Kafka's format (v2), which is checked; its base offset and leader epoch are set here.
-   * The bytes are copied before this returns. Resolves once it is as durable as its topic promises. Appends that do
-   * not wait for each other may go in any order.
+   * The bytes are copied before this returns. Resolves once it is as durable as its topic promises. Appends through
+   * one partition object are carried out in the order of the calls, whether or not they are awaited.
    */
   append(batch: Uint8Array): Promise<AppendedBatch>;
   /**

@@ -50,7 +50,7 @@ export class LogContext {
   /** Notes that a topic is open under its name. */
   remember(native: NativeTopic): TopicState {
     const known = this.#byName.get(native.name);
-    if (known !== undefined && known.native.id === native.id) return known;
+    if (known !== undefined && known.id === native.id) return known;
     const state = new TopicState(this, native, bytesCodec, bytesCodec);
     this.#byName.set(native.name, state);
     return state;

@@ -43,6 +43,9 @@ export interface RecordMetadata {
   readonly timestamp: number;
 }
 
+/** Memory that is used again at most: one large record must not hold its size for ever. */
+const KEPT_BYTES = 4 << 20;
+
 /** Records of one read: rows of a table that point into bytes. Filled again and again, where nobody keeps them. */
 export class RecordRows {
   bytes: Buffer = Buffer.alloc(0);
@@ -60,7 +63,8 @@ export class RecordRows {
     this.generation += 1;
     this.count = count;
     this.length = bytesLength;
-    if (keepsBytes || this.bytes.length < bytesLength) this.bytes = Buffer.allocUnsafeSlow(bytesLength);
+    const outgrown = this.bytes.length > KEPT_BYTES && bytesLength <= KEPT_BYTES;
+    if (keepsBytes || outgrown || this.bytes.length < bytesLength) this.bytes = Buffer.allocUnsafeSlow(bytesLength);
     if (this.table.length < tableLength) {
       const table = new ArrayBuffer(tableLength);
       this.table = new Uint8Array(table);

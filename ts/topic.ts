@@ -88,7 +88,7 @@ export class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
 
   /** Its id, which a topic created anew under the same name does not share. */
   get id(): string {
-    return this.#state.native.id;
+    return this.#state.id;
   }
 
   /** Number of partitions. */

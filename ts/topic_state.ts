@@ -10,6 +10,7 @@ import type { Codec } from "./serdes/codec.js";
 export class TopicState {
   readonly native: NativeTopic;
   readonly name: string;
+  readonly id: string;
   readonly key: Codec;
   readonly value: Codec;
   /** The store that it is of, to refuse the handle of another. */
@@ -23,6 +24,7 @@ export class TopicState {
     this.owner = owner;
     this.native = native;
     this.name = native.name;
+    this.id = native.id;
     this.key = key;
     this.value = value;
     this.refresh();

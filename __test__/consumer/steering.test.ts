@@ -99,6 +99,30 @@ test("paused partitions give nothing and lose nothing", async ({ open }) => {
   );
 });
 
+test("a pause or seek that throws away what was read ahead does not hold up the others", async ({ open }) => {
+  const log = await open();
+  const { topic } = await numbers(log, 3000, 3);
+  for (const steer of ["pause", "seek"] as const) {
+    const consumer = log.consumer({ topics: [topic], until: "end", readBytes: 1024 });
+    const loop = consumer[Symbol.asyncIterator]();
+    const first = await loop.next();
+    // Long enough for the read of the next partition to be done and wait.
+    await sleep(30);
+    const next = (first.value.partition + 1) % 3;
+    if (steer === "pause") consumer.pause({ partition: next });
+    else await consumer.seek({ partition: next, to: "end" });
+    let others = 1;
+    while (others < 2000) {
+      const { value } = await loop.next();
+      assert.is.not(value.partition, next);
+      others += 1;
+    }
+    if (steer === "pause") consumer.resume();
+    while (!(await loop.next()).done) others += 1;
+    assert.is(others, steer === "pause" ? 3000 : 2000);
+  }
+});
+
 test("a loop with everything paused waits, until it is resumed", async ({ open }) => {
   const log = await open();
   const { topic } = await numbers(log, 10);

@@ -88,6 +88,27 @@ test("a topic can be given by name, and order holds while it is being opened", a
   );
 });
 
+test("order holds over several handles of a topic, with serdes of their own", async ({ open }) => {
+  const log = await open();
+  const texts = await log.topic("t", { value: string() });
+  const numbers = await log.openTopic("t", { value: json<number>() });
+  const producer = log.producer();
+  const sends = range(30).map((i) => {
+    if (i % 3 === 0) return producer.send(texts, { value: `${i}` });
+    if (i % 3 === 1) return producer.send(numbers, { value: i });
+    return producer.send("t", { value: Buffer.from(`${i}`) });
+  });
+  assert.equal(
+    (await Promise.all(sends)).map(({ offset }) => offset),
+    range(30),
+  );
+  const records = await all(log.consumer({ topics: [numbers], until: "end" }));
+  assert.equal(
+    records.map(({ value }) => value),
+    range(30),
+  );
+});
+
 test("the bytes are taken when send is called", async ({ open }) => {
   const log = await open();
   const topic = await log.topic("t");

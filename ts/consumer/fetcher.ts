@@ -86,6 +86,7 @@ export class Fetcher {
     if (pending?.place === place && pending.completion !== null) {
       direct(() => tickets().completions.discard(pending.completion!.ticket));
       this.#pending = null;
+      this.#pump();
     }
   }
 

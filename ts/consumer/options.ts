@@ -22,7 +22,10 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   assign?: { readonly [I in keyof T]: Assignment<T[I]> } | undefined;
   /** Topics of which to read all the partitions that there are now. */
   topics?: T | undefined;
-  /** Where to begin in partitions without an offset of their own. Default `"earliest"`. */
+  /**
+   * Where to begin in partitions without an offset of their own. Default `"earliest"`. `"latest"` is the end as it is
+   * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
+   */
   from?: From | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
   until?: "live" | "end" | undefined;

@@ -32,7 +32,8 @@ export class Producer implements AsyncDisposable {
   readonly #limit: number;
   readonly #partitioner: Partitioner | undefined;
   readonly #channel: Channel;
-  readonly #lanes = new Map<TopicState, Lane>();
+  /** By topic id, so that the order of the calls holds for all handles of one topic. */
+  readonly #lanes = new Map<string, Lane>();
   readonly #line: WaitingLine;
   #lastLane: Lane | undefined;
   #flushes: { upTo: number; resolve: () => void }[] = [];
@@ -214,11 +215,13 @@ export class Producer implements AsyncDisposable {
   #lane(state: TopicState): Lane {
     let lane = this.#lastLane;
     if (lane !== undefined && lane.terms.topic === state) return lane;
-    lane = this.#lanes.get(state);
+    lane = this.#lanes.get(state.id);
     if (lane === undefined) {
       lane = new Lane(state, this.#channel, this.#partitioner, (error) => this.#unheard(error));
-      this.#lanes.set(state, lane);
+      this.#lanes.set(state.id, lane);
     }
+    // Another handle of the topic may bring other serdes.
+    lane.terms.topic = state;
     this.#lastLane = lane;
     return lane;
   }
