@@ -1,11 +1,11 @@
 // What `topics`, `describe`, `dump` and `verify` say about a store, sound and damaged.
 
-import { open as openFile, readdir, readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "tidelog";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { tidelog, withFolder } from "./tool.js";
+import { flip, tidelog, withFolder } from "./tool.js";
 
 const test = suite("looking into a store");
 const SEGMENT = "orders-0/00000000000000000000.log";
@@ -35,14 +35,14 @@ test("topics lists every topic with its size", () =>
     assert.is(json.code, 0, json.err);
     const found = JSON.parse(json.out);
     assert.equal(
-      found.map(({ name, partitions, records }: Record<string, unknown>) => ({ name, partitions, records })),
+      found.map(({ name, partitions, offsets }: Record<string, unknown>) => ({ name, partitions, offsets })),
       [
-        { name: "empty", partitions: 2, records: 0 },
-        { name: "orders", partitions: 1, records: 3 },
+        { name: "empty", partitions: 2, offsets: 0 },
+        { name: "orders", partitions: 1, offsets: 3 },
       ],
     );
     const text = await tidelog("topics", store);
-    assert.match(text.out, /^topic +partitions +records +size +durability\nempty +2 +0 +0 B +fsync\norders +1 +3 /);
+    assert.match(text.out, /^topic +partitions +offsets +size +durability\nempty +2 +0 +0 B +fsync\norders +1 +3 /);
   }));
 
 test("describe shows configuration and ends", () =>
@@ -120,15 +120,6 @@ test("looking changes nothing", () =>
     await tidelog("tail", store, "orders", "--until-end");
     assert.equal(await contents(store), before);
   }));
-
-async function flip(path: string, position: number): Promise<void> {
-  const file = await openFile(path, "r+");
-  const byte = Buffer.alloc(1);
-  await file.read(byte, 0, 1, position);
-  byte[0]! ^= 0x10;
-  await file.write(byte, 0, 1, position);
-  await file.close();
-}
 
 async function contents(folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>();

@@ -1,7 +1,7 @@
 // Runs the command line tool as a user would, on stores made through the public API.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -66,4 +66,14 @@ export async function withFolder(work: (folder: string) => Promise<void>): Promi
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Flips one bit of a file. */
+export async function flip(path: string, position: number): Promise<void> {
+  const file = await open(path, "r+");
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, position);
+  byte[0]! ^= 0x10;
+  await file.write(byte, 0, 1, position);
+  await file.close();
 }
