@@ -30,6 +30,7 @@ test("a quick run measures every workload and writes results, tables and a chart
         );
       }
     }
+    assert.not.match(stdout, /undefined|NaN|Infinity/);
     assert.match(stdout, /## Where Tidelog is behind/);
   } finally {
     rmSync(out, { recursive: true, force: true });

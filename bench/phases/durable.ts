@@ -13,7 +13,7 @@ export async function durable(contestant: Contestant, data: DataSet, folder: str
   let sent = 0;
 
   const start = now();
-  const single = await measure("one awaited at a time", data.singles, async () => {
+  const single = await measure({ mode: "one awaited at a time", kind: "single" }, data.singles, async () => {
     const began = now();
     const pending = session.appendDurably(records.record(sent++));
     if (pending !== undefined) await pending;
@@ -24,11 +24,15 @@ export async function durable(contestant: Contestant, data: DataSet, folder: str
   if (session.concurrentAppends) {
     const start = now();
     // Callers start in step, so that records are taken in the order of their numbers.
-    const many = await measure(`${data.callers} callers`, data.singlesPerCaller, async () => {
-      const began = now();
-      await Promise.all(Array.from({ length: data.callers }, () => session.appendDurably(records.record(sent++))));
-      return (now() - began) / data.callers;
-    });
+    const many = await measure(
+      { mode: `${data.callers} callers`, kind: "concurrent" },
+      data.singlesPerCaller,
+      async () => {
+        const began = now();
+        await Promise.all(Array.from({ length: data.callers }, () => session.appendDurably(records.record(sent++))));
+        return (now() - began) / data.callers;
+      },
+    );
     measures.push(overall(many, data.callers * data.singlesPerCaller, now() - start));
   }
 

@@ -6,6 +6,8 @@ import { Bench, now } from "tinybench";
 /** One way of doing a workload, and how fast it was. */
 export interface Measure {
   readonly mode: string;
+  /** Rows of one kind do the same thing, and are compared with each other. */
+  readonly kind: string;
   readonly perSecond: number;
   /** Of single records, in microseconds; for iterations of many records their mean. */
   readonly p50: number;
@@ -15,19 +17,19 @@ export interface Measure {
 
 /** Runs `iterate` as often as said; it gives the milliseconds that one record took. */
 export async function measure(
-  mode: string,
+  what: { mode: string; kind: string },
   iterations: number,
   iterate: (iteration: number) => number | Promise<number>,
 ): Promise<Measure> {
   const bench = new Bench({ iterations, time: 0, warmup: false, throws: true });
   let iteration = 0;
-  bench.add(mode, async () => ({ overriddenDuration: await iterate(iteration++) }));
+  bench.add(what.mode, async () => ({ overriddenDuration: await iterate(iteration++) }));
   const [task] = await bench.run();
   const result = task?.result;
-  if (result === undefined || !("latency" in result)) throw new Error(`${mode}: no result`);
+  if (result === undefined || !("latency" in result)) throw new Error(`${what.mode}: no result`);
   const { latency } = result;
   return {
-    mode,
+    ...what,
     perSecond: 1_000 / latency.p50,
     p50: latency.p50 * 1_000,
     p99: latency.p99 * 1_000,

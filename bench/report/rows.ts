@@ -14,6 +14,7 @@ export interface Trial {
 export interface Row {
   readonly contestant: string;
   readonly mode: string;
+  readonly kind: string;
   /** Records per second: the median of the rounds, the slowest and the fastest. */
   readonly median: number;
   readonly min: number;
@@ -25,21 +26,27 @@ export interface Row {
 
 /** Fastest first. */
 export function rowsOf(workload: Workload, trials: readonly Trial[]): Row[] {
-  const groups = new Map<string, { contestant: string; mode: string; measures: Measure[] }>();
+  const groups = new Map<string, { contestant: string; mode: string; kind: string; measures: Measure[] }>();
   for (const trial of trials) {
     if (trial.workload !== workload.name) continue;
     for (const measure of trial.measures) {
       const key = `${trial.contestant}\n${measure.mode}`;
-      const group = groups.get(key) ?? { contestant: trial.contestant, mode: measure.mode, measures: [] };
+      const group = groups.get(key) ?? {
+        contestant: trial.contestant,
+        mode: measure.mode,
+        kind: measure.kind,
+        measures: [],
+      };
       group.measures.push(measure);
       groups.set(key, group);
     }
   }
-  const rows = [...groups.values()].map(({ contestant, mode, measures }) => {
+  const rows = [...groups.values()].map(({ contestant, mode, kind, measures }) => {
     const rates = measures.map((measure) => measure.perSecond);
     return {
       contestant,
       mode,
+      kind,
       median: median(rates),
       min: Math.min(...rates),
       max: Math.max(...rates),
@@ -58,12 +65,9 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
-/**
- * A row and the rows of other contestants that do the same thing: those of the same mode where modes have the same
- * name, else all. Only the peers that were faster are given.
- */
+/** Rows of other contestants that do the same thing as this one, and faster. */
 export function fasterPeers(row: Row, rows: readonly Row[]): Row[] {
-  const others = rows.filter((other) => other.contestant !== row.contestant);
-  const same = others.filter((other) => other.mode === row.mode);
-  return (same.length > 0 ? same : others).filter((other) => other.median > row.median);
+  return rows.filter(
+    (other) => other.contestant !== row.contestant && other.kind === row.kind && other.median > row.median,
+  );
 }

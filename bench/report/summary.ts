@@ -25,7 +25,8 @@ export function markdown(summary: Summary): string {
     `Taken on: ${inWords(machine)}.`,
     `Versions: ${versions(machine)}.`,
     `Medians of ${rounds} interleaved round${rounds === 1 ? "" : "s"}, slowest and fastest round in brackets; the last column is`,
-    "the median against Tidelog's row of the same kind, else its fastest. Absolute figures depend on the machine: rely on the ratios.",
+    "the median against Tidelog's fastest row that does the same. Absolute figures depend on the machine: rely on the",
+    "ratios. Times are those of one record; where it was read or written together with others, its share.",
     "",
     "Tidelog appends and reads with durability `buffered`, checks the CRC-32C of all that it reads, and compresses",
     "nothing. What counts as durable in the last table:",
@@ -51,8 +52,7 @@ function table(rows: readonly Row[]): string[] {
   const lines = ["| contestant | how | records/s | range | p50 µs | p99 µs | ratio |", "|---|---|--:|---|--:|--:|--:|"];
   for (const row of rows) {
     const best = row === rows[0] ? "**" : "";
-    // Like is compared with like where modes have the same name.
-    const against = own.find((candidate) => candidate.mode === row.mode) ?? own[0];
+    const against = own.find((candidate) => candidate.kind === row.kind);
     const ratio = against === undefined ? "" : `${(row.median / against.median).toFixed(2)}×`;
     lines.push(
       `| ${row.contestant} | ${row.mode} | ${best}${count(row.median)}${best} | ${count(row.min)}-${count(row.max)} ` +
