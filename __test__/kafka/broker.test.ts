@@ -62,9 +62,6 @@ function hand(store: string, logs: string): void {
       if (/^\d{20}\.log$/.test(name)) cpSync(join(store, partition, name), join(target, name));
     }
   }
-  for (const name of readdirSync(logs)) {
-    if (name === ".kafka_cleanshutdown" || name.endsWith("-checkpoint")) rmSync(join(logs, name));
-  }
 }
 
 async function thereAndBack({ folder }: Context): Promise<void> {
