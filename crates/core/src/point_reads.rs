@@ -14,7 +14,7 @@ use tidelog_format::varint;
 
 use crate::context::Context;
 use crate::error::{IoContext, Result};
-use crate::partition::{FoundBatch, Log};
+use crate::partition::Log;
 use crate::record_buffer::RecordBuffer;
 use crate::segment::{Place, Segment};
 use crate::sync::lock;
@@ -137,15 +137,10 @@ impl RecordTable {
         size_of::<RecordTable>() + 4 * words + self.section.as_ref().map_or(0, Vec::len)
     }
 
-    fn build(log: &Log, found: FoundBatch) -> Result<RecordTable> {
-        let FoundBatch {
-            segment,
-            place,
-            bytes: batch,
-        } = found;
+    fn build(log: &Log, segment: Arc<Segment>, place: Place, batch: &[u8]) -> Result<RecordTable> {
         let damage =
             |error: tidelog_format::FormatError| log.corruption(&segment, place, error.to_string());
-        let header = BatchHeader::parse(&batch).map_err(damage)?;
+        let header = BatchHeader::parse(batch).map_err(damage)?;
         let payload = batch.get(HEADER_LEN..).unwrap_or_default();
         let compression = header.attributes.compression().map_err(damage)?;
         let mut section = Vec::new();
@@ -254,10 +249,10 @@ fn read_one(
     let table = match context.tables.find(log.uid(), offset) {
         Some(table) => table,
         None => {
-            let Some(found) = log.batch_of(offset)? else {
+            let Some((segment, place)) = log.batch_of(offset, &mut out.scratch)? else {
                 return Ok(false);
             };
-            let table = Arc::new(RecordTable::build(log, found)?);
+            let table = Arc::new(RecordTable::build(log, segment, place, &out.scratch)?);
             context.tables.insert(log.uid(), Arc::clone(&table));
             table
         }

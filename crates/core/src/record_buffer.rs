@@ -16,12 +16,19 @@ pub struct RecordBuffer {
     pub high_watermark: u64,
     /// The partition's log start offset at the time of the read.
     pub log_start: u64,
+    /// Encoded batches on their way to `bytes`.
+    pub(crate) scratch: Vec<u8>,
 }
 
 impl RecordBuffer {
     /// Empties the buffer and keeps its memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.clear_rows();
+    }
+
+    /// As [`RecordBuffer::clear`], but leaves bytes there to be written over.
+    pub(crate) fn clear_rows(&mut self) {
         self.table.clear();
         self.count = 0;
         self.next = 0;

@@ -244,7 +244,7 @@ fn a_second_writer_is_refused_and_a_reader_follows_beside_the_first() {
 }
 
 #[test]
-fn ten_thousand_partitions_share_few_open_files() {
+fn many_partitions_share_few_open_files() {
     let folder = tempfile::tempdir().unwrap();
     let options = || OpenOptions {
         durability: Durability::Buffered,

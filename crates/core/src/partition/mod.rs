@@ -21,7 +21,6 @@ use crate::sync::{lock, read};
 pub use append::Appended;
 pub(crate) use append::now_ms;
 pub(crate) use load::Marks;
-pub(crate) use read::FoundBatch;
 pub use read::ReadResult;
 use waiters::{Waiters, Wake};
 

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use tidelog_format::batch::{Batch, BatchHeader};
+use tidelog_format::FormatError;
+use tidelog_format::batch::{Batch, BatchHeader, HEADER_LEN, Records};
+use tidelog_format::compression::Compression;
 use tidelog_format::limits::MAX_BATCH_BYTES;
 use tidelog_format::packed::RecordRow;
 
@@ -19,34 +21,30 @@ pub struct ReadResult {
     pub next: u64,
 }
 
-/// A checked batch and where it is.
-pub(crate) struct FoundBatch {
-    pub segment: Arc<Segment>,
-    pub place: Place,
-    pub bytes: Vec<u8>,
+/// Room for so many bytes at a place of a buffer. What the buffer held there from the read before is written
+/// over: clearing it first would cost as much as copying the batch.
+fn room(buffer: &mut Vec<u8>, at: usize, len: usize) -> &mut [u8] {
+    if buffer.len() < at + len {
+        buffer.resize(at + len, 0);
+    }
+    buffer.get_mut(at..at + len).unwrap_or_default()
 }
 
 impl Log {
-    /// Appends whole batches to `out`, cleared first: from the one that holds `offset` on, at least one, and
-    /// no more than `max_bytes` beside that.
+    /// Puts whole batches into `out`, in place of what it held: from the one that holds `offset` on, at least
+    /// one, and no more than `max_bytes` beside that.
     pub fn read(&self, offset: u64, max_bytes: usize, out: &mut Vec<u8>) -> Result<ReadResult> {
-        out.clear();
+        let mut used = 0;
         let next = self.walk(offset, |log, files, segment, place, header| {
-            if !out.is_empty() && out.len() + header.size() > max_bytes {
+            if used > 0 && used + header.size() > max_bytes {
                 return Ok(false);
             }
-            let start = out.len();
-            out.resize(start + header.size(), 0);
-            let checked = out
-                .get_mut(start..)
-                .map_or(Ok(()), |bytes| log.fetch(files, segment, place, bytes));
-            if let Err(error) = checked {
-                out.truncate(start);
-                return Err(error);
-            }
+            log.fetch(files, segment, place, room(out, used, header.size()))?;
+            used += header.size();
             Ok(true)
-        })?;
-        Ok(ReadResult { next })
+        });
+        out.truncate(used);
+        Ok(ReadResult { next: next? })
     }
 
     /// Decodes records from `offset` on into `out`, cleared first: those of at least one batch, and of no
@@ -57,19 +55,22 @@ impl Log {
         max_bytes: usize,
         out: &mut RecordBuffer,
     ) -> Result<()> {
-        out.clear();
-        let mut encoded = Vec::new();
+        out.clear_rows();
+        let mut used = 0;
         let next = self.walk(offset, |log, files, segment, place, header| {
-            if !out.bytes.is_empty() && out.bytes.len() + header.size() > max_bytes {
+            if used > 0 && used + header.size() > max_bytes {
                 return Ok(false);
             }
-            let start = out.bytes.len();
-            out.bytes.resize(start + header.size(), 0);
-            let bytes = out.bytes.get_mut(start..).unwrap_or_default();
-            log.fetch(files, segment, place, bytes)?;
-            log.decode(segment, place, header, offset, start, out, &mut encoded)?;
+            log.fetch(
+                files,
+                segment,
+                place,
+                room(&mut out.bytes, used, header.size()),
+            )?;
+            used = log.decode(segment, place, header, offset, used, out)?;
             Ok(true)
         });
+        out.bytes.truncate(used);
         out.log_start = self.log_start();
         out.high_watermark = self.high_watermark();
         out.next = match next {
@@ -83,8 +84,8 @@ impl Log {
         Ok(())
     }
 
-    /// Turns the batch at `start` of the buffer into rows, its records decompressed in its place if need be.
-    #[allow(clippy::too_many_arguments)]
+    /// Turns the batch at `start` of the buffer into rows, its records decompressed in its place if need be;
+    /// gives where its bytes end.
     fn decode(
         &self,
         segment: &Segment,
@@ -93,35 +94,28 @@ impl Log {
         from: u64,
         start: usize,
         out: &mut RecordBuffer,
-        encoded: &mut Vec<u8>,
-    ) -> Result<()> {
-        let damage = |reason: String| self.corruption(segment, place, reason);
-        let compression = header
-            .attributes
-            .compression()
-            .map_err(|error| damage(error.to_string()))?;
-        let mut section = start + tidelog_format::batch::HEADER_LEN;
-        if compression != tidelog_format::compression::Compression::None {
-            encoded.clear();
-            encoded.extend_from_slice(out.bytes.get(section..).unwrap_or_default());
+    ) -> Result<usize> {
+        let damage = |error: FormatError| self.corruption(segment, place, error.to_string());
+        let compression = header.attributes.compression().map_err(damage)?;
+        let (mut section, mut end) = (start + HEADER_LEN, start + header.size());
+        if compression != Compression::None {
+            out.scratch.clear();
+            out.scratch
+                .extend_from_slice(out.bytes.get(section..end).unwrap_or_default());
             out.bytes.truncate(start);
-            section = start;
             compression
-                .decompress(encoded, &mut out.bytes, MAX_BATCH_BYTES)
-                .map_err(|error| damage(error.to_string()))?;
+                .decompress(&out.scratch, &mut out.bytes, MAX_BATCH_BYTES)
+                .map_err(damage)?;
+            (section, end) = (start, out.bytes.len());
         }
-        let records = tidelog_format::batch::Records::new(
-            out.bytes.get(section..).unwrap_or_default(),
-            header,
-        );
-        for record in records {
-            let record = record.map_err(|error| damage(error.to_string()))?;
+        for record in Records::new(out.bytes.get(section..end).unwrap_or_default(), header) {
+            let record = record.map_err(damage)?;
             if record.offset >= from {
                 RecordRow::of(&record, section).write(&mut out.table);
                 out.count += 1;
             }
         }
-        Ok(())
+        Ok(end)
     }
 
     /// Calls `visit` for each batch that holds `offset` or follows, up to the high watermark, until it gives
@@ -257,23 +251,21 @@ impl Log {
         }
     }
 
-    /// One checked batch that holds `offset`, with its place, for point reads.
-    pub(crate) fn batch_of(&self, offset: u64) -> Result<Option<FoundBatch>> {
+    /// One checked batch that holds `offset`, in place of what `bytes` held, with its place; for point reads.
+    pub(crate) fn batch_of(
+        &self,
+        offset: u64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Option<(Arc<Segment>, Place)>> {
         let mut found = None;
-        let mut bytes = Vec::new();
         self.walk(offset, |log, files, segment, place, header| {
-            if found.is_some() {
-                return Ok(false);
+            if found.is_none() {
+                log.fetch(files, segment, place, room(bytes, 0, header.size()))?;
+                bytes.truncate(header.size());
+                found = Some((Arc::clone(segment), place));
             }
-            bytes.resize(header.size(), 0);
-            log.fetch(files, segment, place, &mut bytes)?;
-            found = Some((Arc::clone(segment), place));
             Ok(false)
         })?;
-        Ok(found.map(|(segment, place)| FoundBatch {
-            segment,
-            place,
-            bytes,
-        }))
+        Ok(found)
     }
 }
