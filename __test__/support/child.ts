@@ -26,10 +26,12 @@ export interface Child {
   readonly ended: Promise<Ended>;
 }
 
-/** Runs a file from `__test__/programs/`. */
-export function start(program: string, ...args: string[]): Child {
+/** Runs a file from `__test__/programs/`; an object among the arguments is added to its environment. */
+export function start(program: string, ...given: (string | Record<string, string>)[]): Child {
+  const args = given.filter((one) => typeof one === "string");
+  const env = Object.assign({}, globalThis.process.env, ...given.filter((one) => typeof one === "object"));
   const file = fileURLToPath(new URL(`../programs/${program}.ts`, import.meta.url));
-  const process = spawn(globalThis.process.execPath, ["--import", "tsx", file, ...args], { cwd: root });
+  const process = spawn(globalThis.process.execPath, ["--import", "tsx", file, ...args], { cwd: root, env });
   let out = "";
   let err = "";
   process.stderr.on("data", (chunk) => {
