@@ -674,7 +674,7 @@ export interface RecoveryReport {
 type BytesSerde = Serde<Uint8Array, Buffer>;
 /** A topic with types that follow from its serdes. */
 export type TopicOf<K, V> = Topic<Sent<K>, Sent<V>, Read<K>, Read<V>>;
-/** An open log. Closing it closes what was made from it: consumers, then producers with all they have taken in. */
+/** An open log. Closing it ends the loops of its consumers, then closes its producers with all they have taken in. */
 export declare class Log implements AsyncDisposable {
   #private;
   /** Partitions for encoded record batches. */
@@ -706,8 +706,8 @@ export declare class Log implements AsyncDisposable {
   /** Makes everything that has been appended so far durable; of use for `buffered` topics. */
   sync(): Promise<void>;
   /**
-   * Closes consumers, then producers with all they have taken in, then the store. `timeoutMs` bounds the wait for the
-   * producers. Rejects with the first failure that nobody else was told.
+   * Ends the loops of consumers, then closes producers with all they have taken in, then the store. `timeoutMs`
+   * bounds the wait for the producers. Rejects with the first failure that nobody else was told.
    */
   close(options?: CloseOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

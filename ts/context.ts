@@ -1,6 +1,6 @@
 // What all handles of one open log share: the store, the topics that are open in it, and who hangs on it.
 
-import type { Consumer } from "./consumer/consumer.js";
+import type { Reading } from "./consumer/reading.js";
 import { ClosedError, InvalidArgumentError } from "./errors.js";
 import { type NativeStore, type NativeTopic, settled } from "./native.js";
 import { shown } from "./options.js";
@@ -13,8 +13,8 @@ import { TopicState } from "./topic_state.js";
 export class LogContext {
   readonly native: NativeStore;
   readonly producers = new Set<Producer>();
-  // biome-ignore lint/suspicious/noExplicitAny: consumers of any records
-  readonly consumers = new Set<Consumer<any>>();
+  /** Consumers that are being iterated. */
+  readonly readings = new Set<Reading>();
   closed = false;
   /** Topics as those see them who give only a name: bytes. */
   readonly #byName = new Map<string, TopicState>();

@@ -68,7 +68,7 @@ export type TopicOf<K, V> = Topic<Sent<K>, Sent<V>, Read<K>, Read<V>>;
 
 let makeLog: (native: NativeStore) => Log;
 
-/** An open log. Closing it closes what was made from it: consumers, then producers with all they have taken in. */
+/** An open log. Closing it ends the loops of its consumers, then closes its producers with all they have taken in. */
 export class Log implements AsyncDisposable {
   readonly #context: LogContext;
   readonly #native: NativeStore;
@@ -175,9 +175,7 @@ export class Log implements AsyncDisposable {
   /** A consumer of partitions, or of whole topics. */
   consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>> {
     this.#context.checkOpen();
-    const consumer = consumerOf(this.#context, options);
-    this.#context.consumers.add(consumer);
-    return consumer;
+    return consumerOf(this.#context, options);
   }
 
   /** Makes everything that has been appended so far durable; of use for `buffered` topics. */
@@ -187,8 +185,8 @@ export class Log implements AsyncDisposable {
   }
 
   /**
-   * Closes consumers, then producers with all they have taken in, then the store. `timeoutMs` bounds the wait for the
-   * producers. Rejects with the first failure that nobody else was told.
+   * Ends the loops of consumers, then closes producers with all they have taken in, then the store. `timeoutMs`
+   * bounds the wait for the producers. Rejects with the first failure that nobody else was told.
    */
   close(options?: CloseOptions): Promise<void> {
     const timeoutMs = closeTimeout("log.close", options);
@@ -201,12 +199,13 @@ export class Log implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const { consumers, producers } = this.#context;
-    await Promise.all([...consumers].map((consumer) => consumer.close()));
+    const { readings, producers } = this.#context;
+    for (const reading of readings) reading.close();
     const closing = await Promise.allSettled([...producers].map((producer) => producer.close({ timeoutMs })));
     this.#context.closed = true;
     // Made while the others were closing.
-    await Promise.allSettled([...consumers, ...producers].map((late) => late.close()));
+    for (const late of readings) late.close();
+    await Promise.allSettled([...producers].map((late) => late.close({ timeoutMs })));
     const { path, id } = this;
     closing.push(...(await Promise.allSettled([settled(() => this.#native.close())])));
     if (closed.hasSubscribers) closed.publish({ path, id });

@@ -1,5 +1,6 @@
 // Reading: every record once and in order, from where and until where it was asked for, and what a loop leaves behind.
 
+import { getEventListeners } from "node:events";
 import * as assert from "uvu/assert";
 import { json, type Log, string } from "../../ts/index.js";
 import { all, failure, first, range, sendInBatches, sleep } from "../support/expect.js";
@@ -285,6 +286,26 @@ test("what a consumer holds does not grow with its partitions", async ({ open })
   await sleep(50);
   const grown = (process.memoryUsage().rss - before) / 2 ** 20;
   assert.ok(grown < 30, `60 MB of records are waiting, and memory grew by ${grown.toFixed(1)} MiB`);
+});
+
+test("a consumer that was read to its end and dropped leaves nothing behind", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: string() });
+  const text = "x".repeat(1000);
+  await log.producer().sendBatch(
+    topic,
+    range(200).map(() => ({ value: text })),
+  );
+  const { signal } = new AbortController();
+  const read = async (times: number) => {
+    for (const _ of range(times)) await all(log.consumer({ topics: [topic], until: "end", signal }));
+  };
+  await read(50);
+  const before = process.memoryUsage().rss;
+  await read(500);
+  assert.is(getEventListeners(signal, "abort").length, 0);
+  const grown = (process.memoryUsage().rss - before) / 2 ** 20;
+  assert.ok(grown < 60, `memory grew by ${grown.toFixed(1)} MiB over 500 consumers with 0.2 MiB each`);
 });
 
 test("compressed topics read the same", async ({ open }) => {

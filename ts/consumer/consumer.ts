@@ -26,11 +26,9 @@ let makeConsumer: (context: LogContext, options: ConsumerOptions) => Consumer<an
  * A loop that ends by `break` leaves the position behind the last record that it got, and a new loop goes on there.
  */
 export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
-  readonly #context: LogContext;
   readonly #reading: Reading;
 
   private constructor(context: LogContext, options: ConsumerOptions) {
-    this.#context = context;
     this.#reading = new Reading(context, readingOptions(options));
   }
 
@@ -89,7 +87,6 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   /** Ends a loop that is under way and refuses new ones. */
   async close(): Promise<void> {
     this.#reading.close();
-    this.#context.consumers.delete(this);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -15,11 +15,11 @@ export class Reading {
   readonly #context: LogContext;
   readonly #options: ReadingOptions;
   readonly #opening: Promise<Place[]>;
-  readonly #abort = () => this.#end(new AbortedError("reading", this.#options.signal?.reason));
+  readonly #abort = () => this.#end();
   #places: Place[] | undefined;
   #fetcher: Fetcher | undefined;
   #iteration: object | undefined;
-  #ended: TidelogError | undefined;
+  #closed = false;
 
   constructor(context: LogContext, options: ReadingOptions) {
     this.#context = context;
@@ -33,8 +33,6 @@ export class Reading {
       // Whoever uses the consumer is told; nobody may.
       this.#opening.then((soon) => this.#opened(soon)).catch(() => {});
     }
-    if (options.signal?.aborted) this.#abort();
-    else options.signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
   /** The partitions, as far as they are known. */
@@ -49,11 +47,15 @@ export class Reading {
   }
 
   checkOpen(): void {
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#closed) throw new ClosedError("the consumer");
+    this.#checkSignal();
     this.#context.checkOpen();
   }
 
-  /** Begins an iteration, if there is none. */
+  /**
+   * Begins an iteration, if there is none. Only while there is one is the consumer known to the log and to its signal,
+   * so that one that was read to its end and dropped leaves nothing behind.
+   */
   async begin(iteration: object): Promise<void> {
     this.checkOpen();
     if (this.#iteration !== undefined) {
@@ -63,16 +65,18 @@ export class Reading {
       );
     }
     this.#iteration = iteration;
+    this.#context.readings.add(this);
+    this.#options.signal?.addEventListener("abort", this.#abort);
     try {
       const places = await this.#opening;
-      if (this.#ended !== undefined) return;
+      if (this.#over) return;
       for (const place of places) {
         place.end = this.#options.until === "end" ? place.native.highWatermark : Number.POSITIVE_INFINITY;
       }
       this.#fetcher!.start();
     } catch (error) {
-      this.#iteration = undefined;
-      throw error;
+      // Closed while its topics were being opened: the loop ends as any other does.
+      if (!this.#over) throw error;
     }
   }
 
@@ -80,15 +84,17 @@ export class Reading {
   finish(iteration: object): void {
     if (this.#iteration !== iteration) return;
     this.#iteration = undefined;
+    this.#context.readings.delete(this);
+    this.#options.signal?.removeEventListener("abort", this.#abort);
     this.chunk = null;
     this.#fetcher?.stop();
   }
 
   /** The chunk to hand out from; null at the end. A loop that was begun before the close ends with it. */
   async fetch(keepsBytes: boolean): Promise<Chunk | null> {
-    if (this.#ended === undefined) this.chunk ??= await this.#fetcher!.next(keepsBytes);
-    if (this.#ended instanceof AbortedError) throw this.#ended;
-    return this.#ended === undefined ? this.chunk : null;
+    if (!this.#over) this.chunk ??= await this.#fetcher!.next(keepsBytes);
+    this.#checkSignal();
+    return this.#over ? null : this.chunk;
   }
 
   async seek(target: SeekTarget, choice: PartitionChoice): Promise<void> {
@@ -132,7 +138,17 @@ export class Reading {
   }
 
   close(): void {
-    this.#end(new ClosedError("the consumer"));
+    this.#closed = true;
+    this.#end();
+  }
+
+  get #over(): boolean {
+    return this.#closed || this.#options.signal?.aborted === true;
+  }
+
+  #checkSignal(): void {
+    const { signal } = this.#options;
+    if (signal?.aborted) throw new AbortedError("reading", signal.reason);
   }
 
   #opened(places: Place[]): void {
@@ -140,10 +156,8 @@ export class Reading {
     this.#fetcher = new Fetcher(places, this.#options.readBytes, this.#options.onOutOfRange);
   }
 
-  #end(error: TidelogError): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = error;
-    this.#options.signal?.removeEventListener("abort", this.#abort);
+  /** Ends a loop that is under way. */
+  #end(): void {
     this.chunk = null;
     this.#fetcher?.stop();
   }
