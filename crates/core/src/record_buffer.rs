@@ -16,8 +16,8 @@ pub struct RecordBuffer {
     pub high_watermark: u64,
     /// The partition's log start offset at the time of the read.
     pub log_start: u64,
-    /// Encoded batches on their way to `bytes`.
-    pub(crate) scratch: Vec<u8>,
+    /// Working memory of the engine, kept with the rest: encoded batches on their way to `bytes`.
+    pub scratch: Vec<u8>,
 }
 
 impl RecordBuffer {
