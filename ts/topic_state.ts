@@ -19,6 +19,8 @@ export class TopicState {
   maxFutureMs = 0;
   appendTime = false;
   readonly #partitions: NativePartition[] = [];
+  /** As many partitions as there were when it was asked last; their number only grows. */
+  #known = 0;
 
   constructor(owner: object, native: NativeTopic, key: Codec, value: Codec) {
     this.owner = owner;
@@ -51,7 +53,9 @@ export class TopicState {
 
   /** Refuses what is no partition of this topic. */
   checkPartition(index: number): void {
+    if (Number.isInteger(index) && index >= 0 && index < this.#known) return;
     const count = this.partitionCount;
+    this.#known = count;
     if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= count) {
       const range = count === 1 ? "only partition 0" : `partitions 0 to ${count - 1}`;
       throw new TidelogError(

@@ -55,11 +55,38 @@ type Done = Box<dyn FnOnce(ProduceOutcome) + Send>;
 pub struct ProducerLane {
     store: Store,
     lane: Lane,
+    spare: Arc<Spare>,
+}
+
+/// Memory of batches that were written, for those to come.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Spare {
+    /// More than the batches of one call need rarely.
+    const KEPT: usize = 16;
+    /// A batch of one huge record is not worth keeping its memory.
+    const KEPT_BYTES: usize = 2 * BATCH_TARGET_BYTES;
+
+    fn take(&self) -> Vec<u8> {
+        lock(&self.0).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, buffer: Vec<u8>) {
+        let mut kept = lock(&self.0);
+        if kept.len() < Self::KEPT && buffer.capacity() <= Self::KEPT_BYTES {
+            kept.push(buffer);
+        }
+    }
 }
 
 impl ProducerLane {
     pub(crate) fn new(store: Store, lane: Lane) -> ProducerLane {
-        ProducerLane { store, lane }
+        ProducerLane {
+            store,
+            lane,
+            spare: Arc::default(),
+        }
     }
 
     /// Appends packed records (see [`tidelog_format::packed`]). Returns at once; `done` is called once, on a
@@ -72,12 +99,14 @@ impl ProducerLane {
         bytes: Vec<u8>,
         done: impl FnOnce(ProduceOutcome) + Send + 'static,
     ) {
-        let (store, topic) = (self.store.clone(), topic.clone());
+        let (store, topic, spare) = (self.store.clone(), topic.clone(), Arc::clone(&self.spare));
         self.lane.push(move || {
-            let batches = store.check().and_then(|()| encode(&topic, &table, &bytes));
+            let batches = store
+                .check()
+                .and_then(|()| encode(&topic, &table, &bytes, &spare));
             let progress = Progress::new(table, bytes, Box::new(done));
             match batches {
-                Ok(batches) => append(&topic, batches, &progress),
+                Ok(batches) => append(&topic, batches, &progress, &spare),
                 Err(error) => progress.fail(error),
             }
             progress.finish_one();
@@ -103,11 +132,13 @@ struct Encoded {
     batch: Vec<u8>,
 }
 
-fn encode(topic: &Topic, table: &[u8], bytes: &[u8]) -> Result<Vec<Encoded>> {
+fn encode(topic: &Topic, table: &[u8], bytes: &[u8], spare: &Spare) -> Result<Vec<Encoded>> {
     let config = topic.config();
     let target = BATCH_TARGET_BYTES.min(config.max_batch_bytes as usize);
     let packed = PackedRecords::new(table, bytes).map_err(|error| invalid(0, &error))?;
     let now = now_ms();
+    let new_builder =
+        || BatchBuilder::with_buffer(config.compression, TimestampType::CreateTime, spare.take());
     let mut builders: BTreeMap<u32, BatchBuilder> = BTreeMap::new();
     let mut encoded = Vec::new();
     for (index, record) in packed.iter().enumerate() {
@@ -117,13 +148,13 @@ fn encode(topic: &Topic, table: &[u8], bytes: &[u8]) -> Result<Vec<Encoded>> {
             Some(builder) => builder,
             None => {
                 topic.check_partition(record.partition)?;
-                let builder = BatchBuilder::new(config.compression, TimestampType::CreateTime);
-                builders.entry(record.partition).or_insert(builder)
+                builders.entry(record.partition).or_insert(new_builder())
             }
         };
         let size = record.size_upper_bound();
         if !builder.is_empty() && builder.size() + size > target {
             finish(builder, record.partition, &config, &mut encoded)?;
+            *builder = new_builder();
         }
         builder
             .append(timestamp, record.key, record.value, record.headers())
@@ -198,11 +229,11 @@ fn invalid(index: usize, error: &FormatError) -> Error {
     }
 }
 
-fn append(topic: &Topic, batches: Vec<Encoded>, progress: &Arc<Progress>) {
+fn append(topic: &Topic, batches: Vec<Encoded>, progress: &Arc<Progress>, spare: &Spare) {
     for Encoded {
         partition,
         count,
-        batch,
+        mut batch,
     } in batches
     {
         let outcome = topic.log(partition).and_then(|log| {
@@ -217,10 +248,11 @@ fn append(topic: &Topic, batches: Vec<Encoded>, progress: &Arc<Progress>) {
         let slot = progress.begin(partition, count);
         let shared = Arc::clone(progress);
         log.append(
-            batch,
-            header,
+            &mut batch,
+            &header,
             Box::new(move |appended| shared.end(slot, appended)),
         );
+        spare.give_back(batch);
         // A batch that was refused has answered by now; those after it would leave a gap.
         if progress.has_failed() {
             return;

@@ -233,7 +233,7 @@ impl Partition {
     /// before it returns (`buffered`) or on a thread of the core (`fsync`).
     pub fn append_with(
         &self,
-        batch: Vec<u8>,
+        mut batch: Vec<u8>,
         done: impl FnOnce(Result<Appended>) + Send + 'static,
     ) {
         let header = self
@@ -241,7 +241,7 @@ impl Partition {
             .check_writable()
             .and_then(|()| check_foreign(&batch));
         match header {
-            Ok(header) => self.log.append(batch, header, Box::new(done)),
+            Ok(header) => self.log.append(&mut batch, &header, Box::new(done)),
             Err(error) => done(Err(error)),
         }
     }

@@ -30,10 +30,20 @@ pub struct BatchBuilder {
 impl BatchBuilder {
     /// A builder without records.
     pub fn new(compression: Compression, timestamp_type: TimestampType) -> BatchBuilder {
+        BatchBuilder::with_buffer(compression, timestamp_type, Vec::new())
+    }
+
+    /// As [`BatchBuilder::new`], with memory to build the first batch in: that of a batch that is no longer
+    /// needed saves growing to its size again. What it holds does not matter.
+    pub fn with_buffer(
+        compression: Compression,
+        timestamp_type: TimestampType,
+        buffer: Vec<u8>,
+    ) -> BatchBuilder {
         BatchBuilder {
             attributes: Attributes::new(compression, timestamp_type),
             compression,
-            buffer: Vec::new(),
+            buffer,
             used: HEADER_LEN,
             record_count: 0,
             base_timestamp: 0,

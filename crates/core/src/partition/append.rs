@@ -67,12 +67,13 @@ impl Writer {
 }
 
 impl Log {
-    /// Appends a checked batch and calls `done` once it is as durable as the topic promises.
-    pub fn append(self: &Arc<Self>, mut batch: Vec<u8>, header: BatchHeader, done: AppendDone) {
+    /// Appends a checked batch, which gets its place here, and calls `done` once it is as durable as the topic
+    /// promises. The bytes are not needed any more when this returns.
+    pub fn append(self: &Arc<Self>, batch: &mut [u8], header: &BatchHeader, done: AppendDone) {
         let config = self.topic().config();
-        let appended = self.ready_to_append(&config, &header).and_then(|()| {
+        let appended = self.ready_to_append(&config, header).and_then(|()| {
             let mut writer = lock(&self.writer);
-            self.place(&mut writer, &config, &mut batch, None)
+            self.place(&mut writer, &config, batch, None)
         });
         let appended = match appended {
             Ok(appended) => appended,
