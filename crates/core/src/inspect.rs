@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tidelog_format::batch::BatchHeader;
 use tidelog_format::file_name;
-use tidelog_format::offset_index::OffsetEntry;
-use tidelog_format::time_index::TimeEntry;
+use tidelog_format::offset_index::{self, OffsetEntry};
+use tidelog_format::time_index::{self, TimeEntry};
 use tidelog_io::{OpenMode, Storage, StorageFile};
 
 use crate::error::{Error, IoContext, Result};
@@ -241,6 +241,13 @@ fn partition_folders(storage: &dyn Storage, path: &Path) -> Result<Vec<PathBuf>>
     Ok(folders)
 }
 
+/// What index entries tell of a batch, which they name by its last offset.
+struct Ends {
+    last_offset: u64,
+    position: u64,
+    max_timestamp: i64,
+}
+
 /// Checks one segment and its indexes; gives the offset that should follow.
 fn verify_segment(
     storage: &dyn Storage,
@@ -251,8 +258,7 @@ fn verify_segment(
 ) -> Result<u64> {
     let mut scan = scan_segment(storage, path)?;
     let base = scan.expect.offset;
-    // By last offset, which is what index entries name.
-    let mut batches: Vec<(u64, u64, i64)> = Vec::new();
+    let mut batches: Vec<Ends> = Vec::new();
     let mut problem = |file: PathBuf, position, offset, reason, records_affected| {
         report.problems.push(Problem {
             file,
@@ -268,7 +274,12 @@ fn verify_segment(
                 report.batches += 1;
                 report.records += u64::from(header.record_count);
                 report.bytes += header.size() as u64;
-                batches.push((header.last_offset(), position, header.max_timestamp));
+                let (last_offset, max_timestamp) = (header.last_offset(), header.max_timestamp);
+                batches.push(Ends {
+                    last_offset,
+                    position,
+                    max_timestamp,
+                });
                 if !progress(position) {
                     break;
                 }
@@ -285,69 +296,53 @@ fn verify_segment(
         }
     }
     let next = scan.expect.offset;
-    let index = path.with_extension("index");
-    for (number, entry) in entries(
-        storage,
-        &index,
-        tidelog_format::offset_index::ENTRY_LEN,
-        OffsetEntry::decode,
-    )?
-    .into_iter()
-    .enumerate()
-    {
-        let offset = base + u64::from(entry.relative_offset);
-        let fits = batches
-            .binary_search_by_key(&offset, |batch| batch.0)
-            .is_ok_and(|i| {
-                batches
-                    .get(i)
-                    .is_some_and(|batch| batch.1 == u64::from(entry.position))
-            });
-        if !fits && offset < next {
-            let reason = format!(
-                "entry {number} points at byte {}, where no batch ends with offset {offset}",
-                entry.position
-            );
-            problem(
-                index.clone(),
-                (number * tidelog_format::offset_index::ENTRY_LEN) as u64,
-                offset,
-                reason,
-                false,
-            );
+    let mut check = |index: PathBuf,
+                     number: usize,
+                     len: usize,
+                     relative: u32,
+                     fits: &dyn Fn(&Ends) -> bool,
+                     says: String| {
+        let offset = base + u64::from(relative);
+        let batch = batches.binary_search_by_key(&offset, |batch| batch.last_offset);
+        let holds = batch.is_ok_and(|at| batches.get(at).is_some_and(fits));
+        if !holds && offset < next {
+            let reason = format!("entry {number} says {says}, which is not so of offset {offset}");
+            problem(index, (number * len) as u64, offset, reason, false);
         }
+    };
+    let index = path.with_extension("index");
+    let len = offset_index::ENTRY_LEN;
+    for (number, entry) in entries(storage, &index, len, OffsetEntry::decode)?
+        .into_iter()
+        .enumerate()
+    {
+        let at = u64::from(entry.position);
+        let says = format!("that its batch begins at byte {at}");
+        check(
+            index.clone(),
+            number,
+            len,
+            entry.relative_offset,
+            &|batch| batch.position == at,
+            says,
+        );
     }
     let index = path.with_extension("timeindex");
-    for (number, entry) in entries(
-        storage,
-        &index,
-        tidelog_format::time_index::ENTRY_LEN,
-        TimeEntry::decode,
-    )?
-    .into_iter()
-    .enumerate()
+    let len = time_index::ENTRY_LEN;
+    for (number, entry) in entries(storage, &index, len, TimeEntry::decode)?
+        .into_iter()
+        .enumerate()
     {
-        let offset = base + u64::from(entry.relative_offset);
-        let fits = batches
-            .binary_search_by_key(&offset, |batch| batch.0)
-            .is_ok_and(|i| {
-                batches
-                    .get(i)
-                    .is_some_and(|batch| batch.2 == entry.timestamp)
-            });
-        if !fits && offset < next {
-            let reason = format!(
-                "entry {number} names time {}, which is not that of offset {offset}",
-                entry.timestamp
-            );
-            problem(
-                index.clone(),
-                (number * tidelog_format::time_index::ENTRY_LEN) as u64,
-                offset,
-                reason,
-                false,
-            );
-        }
+        let time = entry.timestamp;
+        let says = format!("that the newest time of its batch is {time}");
+        check(
+            index.clone(),
+            number,
+            len,
+            entry.relative_offset,
+            &|batch| batch.max_timestamp == time,
+            says,
+        );
     }
     Ok(next)
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use support::*;
-use tidelog::io::{OpenMode, SimulatedStorage, Storage};
+use tidelog::io::{CrashKind, OpenMode, SimulatedStorage, Storage};
 use tidelog::{Compression, Durability, Error, Store, TopicConfig};
 
 const ROOT: &str = "/data";
@@ -183,5 +183,61 @@ fn a_flip_in_an_index_never_changes_what_is_found() {
             }
         }
         set_content(&*storage, &path, &whole);
+    }
+}
+
+#[test]
+fn a_missing_segment_is_damage_where_it_was_durable_and_a_torn_tail_where_it_was_not() {
+    for (missing, durable) in [(0, true), (1, true), (2, true), (3, false), (4, false)] {
+        let disk = SimulatedStorage::new();
+        let storage: Arc<dyn Storage> = Arc::new(disk.process());
+        let store = Store::open(ROOT, options(&storage, Durability::Buffered)).unwrap();
+        let config = TopicConfig {
+            segment_bytes: 1024,
+            ..TopicConfig::default()
+        };
+        let partition = topic(&store, "t", config).partition(0).unwrap();
+        for n in 0..30 {
+            partition.append(batch(&[value(n, 150)])).unwrap();
+            if n == 10 {
+                // Its checkpoint notes a recovery point in the third segment.
+                partition.sync().unwrap();
+                partition.delete_records(0).unwrap();
+            }
+        }
+        disk.crash(CrashKind::Kill, 1);
+        let storage: Arc<dyn Storage> = Arc::new(disk.process());
+        let folder = Path::new(ROOT).join("t-0");
+        let logs: Vec<_> = storage.read_dir(&folder).unwrap();
+        let logs: Vec<_> = logs.iter().filter(|e| e.name.ends_with(".log")).collect();
+        let base: u64 = logs[missing].name[..20].parse().unwrap();
+        storage
+            .remove_file(&folder.join(&logs[missing].name))
+            .unwrap();
+
+        let store = Store::open(ROOT, options(&storage, Durability::Buffered)).unwrap();
+        let partition = store.open_topic("t").unwrap().partition(0).unwrap();
+        let damaged = !store.recovery().damaged.is_empty();
+        match missing {
+            // Sealed long before the recovery point: found by whoever reads there.
+            0 => assert!(damaged && partition.append(batch(&[value(0, 8)])).is_err()),
+            1 => {
+                assert!(!damaged);
+                assert_eq!(
+                    read_all(&partition).unwrap_err().code(),
+                    "ERR_TIDELOG_CORRUPTION"
+                );
+            }
+            _ => {
+                assert_eq!(damaged, durable, "{missing}");
+                assert_eq!(
+                    read_all(&partition).unwrap().len() as u64,
+                    base,
+                    "{missing}"
+                );
+                assert_eq!(partition.append(batch(&[value(0, 8)])).is_ok(), !durable);
+            }
+        }
+        store.close().unwrap();
     }
 }

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, RwLock};
 
 use tidelog_format::file_name;
-use tidelog_io::OpenMode;
 
 use super::append::Writer;
+use super::recover::Recovery;
 use super::waiters::Waiters;
 use super::{Log, SyncPoint, TopicMeta, Unsynced};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::segment::{Damage, Expect, Scanner, Segment};
+use crate::segment::Segment;
 
 /// What the checkpoint knows of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +34,9 @@ pub(crate) struct Loaded {
     pub torn: Option<PathBuf>,
 }
 
-/// A torn tail is kept for a look at it, up to this size.
-const TORN_MAX: u64 = 16 << 20;
-
-struct Tail {
-    end: u64,
-    damage: Option<Error>,
+pub(super) struct Tail {
+    pub end: u64,
+    pub damage: Option<Error>,
 }
 
 impl Log {
@@ -129,14 +126,16 @@ impl Log {
                 end: point.offset,
                 damage: None,
             },
-            _ => recover(
-                &context,
-                &topic,
-                number,
-                &mut segments,
-                recovery,
-                &mut loaded,
-            )?,
+            _ => {
+                let recovery = Recovery {
+                    context: &context,
+                    topic: &topic,
+                    number,
+                    from: recovery,
+                    loaded: &mut loaded,
+                };
+                recovery.run(&mut segments)?
+            }
         };
         if tail.damage.is_none() && tail.end < log_start {
             // Records that were deleted are all that a power loss left: the log goes on in a new segment.
@@ -285,180 +284,4 @@ fn ends_at(segments: &[Arc<Segment>], point: &SyncPoint) -> bool {
     segments
         .last()
         .is_some_and(|last| last.base() == point.segment && last.size() == point.position)
-}
-
-/// Checks everything from the recovery point on (from the beginning if there is none), cuts what does not
-/// hold, and syncs what stays.
-fn recover(
-    context: &Arc<Context>,
-    topic: &TopicMeta,
-    number: u32,
-    segments: &mut Vec<Arc<Segment>>,
-    recovery: Option<SyncPoint>,
-    loaded: &mut Loaded,
-) -> Result<Tail> {
-    let interval = topic.config().index_interval_bytes;
-    let known = recovery.map_or(0, |point| point.offset);
-    let from = recovery.map_or(0, |point| point.segment);
-    let corruption = |segment: &Segment, damage: Damage| Error::Corruption {
-        topic: topic.name.clone(),
-        partition: number,
-        file: segment.path().to_owned(),
-        position: damage.position,
-        offset: damage.offset,
-        reason: damage.reason,
-    };
-    let first = segments
-        .iter()
-        .position(|segment| segment.base() >= from)
-        .unwrap_or(0);
-    // A recovery point in a segment whose first batch is not at its start would be our own doing, or damage.
-    let mut expect = Expect {
-        offset: segments.get(first).map_or(known, |segment| segment.base()),
-        epoch_min: i32::MIN,
-        epoch_max: context.incarnation,
-    };
-    let mut index = first;
-    let mut damage = None;
-    while let Some(segment) = segments.get(index).cloned() {
-        let file = context
-            .storage
-            .open(segment.path(), OpenMode::Write)
-            .during("open", segment.path())?;
-        let trusted = match recovery {
-            Some(point) if point.segment == segment.base() => point.position.min(segment.size()),
-            _ => 0,
-        };
-        // After a failed sync the page cache may show bytes that the disk does not have.
-        file.drop_cache(trusted, segment.size() - trusted)
-            .during("drop the cache of", segment.path())?;
-        let mut scanner = Scanner::new(&*file, 0, segment.size(), expect, false);
-        let mut stop = walk(&mut scanner, trusted);
-        if stop.is_none() {
-            let position = scanner.position();
-            expect = scanner.expect();
-            let mut checked = Scanner::new(&*file, position, segment.size(), expect, true);
-            stop = walk(&mut checked, u64::MAX);
-            loaded.checked += checked.position() - position;
-            expect = checked.expect();
-        } else {
-            expect = scanner.expect();
-        }
-        // Segments follow each other without a gap.
-        if stop.is_none()
-            && let Some(next) = segments.get(index + 1)
-            && next.base() != expect.offset
-        {
-            stop = Some(Damage {
-                position: segment.size(),
-                offset: expect.offset,
-                reason: format!("the next segment begins at offset {}", next.base()),
-            });
-        }
-        let Some(stop) = stop else {
-            if index >= first && (recovery.is_none() || segment.size() > trusted || trusted == 0) {
-                let files = segment.files(context)?;
-                segment.rebuild_indexes(context, &files, interval)?;
-                file.sync_data().during("sync", segment.path())?;
-            }
-            index += 1;
-            continue;
-        };
-        expect.offset = stop.offset;
-        if stop.offset < known {
-            damage = Some(corruption(&segment, stop));
-            segment.cap(damage_position(&damage));
-            segments.truncate(index + 1);
-            break;
-        }
-        cut(context, segments, index, &*file, stop.position, loaded)?;
-        let files = segment.files(context)?;
-        segment.rebuild_indexes(context, &files, interval)?;
-        break;
-    }
-    if damage.is_none() && expect.offset < known {
-        let reason = format!(
-            "the log ends at offset {} although {known} was durable",
-            expect.offset
-        );
-        if let Some(last) = segments.last() {
-            damage = Some(corruption(
-                last,
-                Damage {
-                    position: last.size(),
-                    offset: expect.offset,
-                    reason,
-                },
-            ));
-        }
-    }
-    Ok(Tail {
-        end: expect.offset,
-        damage,
-    })
-}
-
-fn damage_position(damage: &Option<Error>) -> u64 {
-    match damage {
-        Some(Error::Corruption { position, .. }) => *position,
-        _ => 0,
-    }
-}
-
-/// Walks until the end, `stop_at` or damage.
-fn walk(scanner: &mut Scanner<'_>, stop_at: u64) -> Option<Damage> {
-    while scanner.position() < stop_at {
-        match scanner.next() {
-            Ok(Some(_)) => {}
-            Ok(None) => return None,
-            Err(damage) => return Some(damage),
-        }
-    }
-    None
-}
-
-/// Cuts the log at a position of the segment with this index. The bytes are kept beside it as `.torn`, unless
-/// they are zeros, which no append has written. Later segments go.
-fn cut(
-    context: &Context,
-    segments: &mut Vec<Arc<Segment>>,
-    index: usize,
-    file: &dyn tidelog_io::StorageFile,
-    position: u64,
-    loaded: &mut Loaded,
-) -> Result<()> {
-    let Some(segment) = segments.get(index).cloned() else {
-        return Ok(());
-    };
-    let len = segment.size() - position;
-    loaded.cut += len;
-    let mut bytes = vec![0; len.min(TORN_MAX) as usize];
-    let readable = file.read_exact_at(position, &mut bytes).is_ok();
-    if readable && bytes.iter().any(|byte| *byte != 0) {
-        let torn = segment.path().with_extension("torn");
-        let copy = context
-            .storage
-            .open(&torn, OpenMode::Create)
-            .during("create", &torn)?;
-        copy.set_len(0).during("shorten", &torn)?;
-        copy.write_all_at(0, &bytes).during("write", &torn)?;
-        copy.sync_data().during("sync", &torn)?;
-        loaded.torn = Some(torn);
-    }
-    for later in segments.drain(index + 1..) {
-        loaded.cut += later.size();
-        let torn = later.path().with_extension("torn");
-        context
-            .storage
-            .rename(later.path(), &torn)
-            .during("rename", later.path())?;
-        loaded.torn.get_or_insert(torn);
-    }
-    file.set_len(position).during("cut", segment.path())?;
-    file.sync_all().during("sync", segment.path())?;
-    segment.cap(position);
-    if let Some(folder) = segment.path().parent() {
-        context.storage.sync_dir(folder).during("sync", folder)?;
-    }
-    Ok(())
 }

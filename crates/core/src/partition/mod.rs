@@ -4,6 +4,7 @@
 mod append;
 mod load;
 mod read;
+mod recover;
 mod retention;
 mod search;
 mod waiters;
