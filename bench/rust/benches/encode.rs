@@ -11,8 +11,22 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tidelog::format::batch::Batch;
 use tidelog::format::builder::BatchBuilder;
+use tidelog::format::packed::PackedRecords;
 use tidelog::{Compression, TimestampType};
 use tidelog_bench::{LARGE, SMALL};
+
+/// Records as they come from JavaScript.
+fn encode_packed(builder: &mut BatchBuilder, table: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let packed = PackedRecords::new(table, bytes).expect("whole rows");
+    for record in packed.iter() {
+        let record = record.expect("a record");
+        let time = record.timestamp.unwrap_or_default();
+        builder
+            .append(time, record.key, record.value, record.headers())
+            .expect("a record within the limits");
+    }
+    builder.finish().expect("a batch within the limits")
+}
 
 fn encode(criterion: &mut Criterion) {
     for shape in [SMALL, LARGE] {
@@ -25,6 +39,11 @@ fn encode(criterion: &mut Criterion) {
                 bencher.iter(|| shape.encode(&mut builder, black_box(&payloads)));
             });
         }
+        let table = shape.packed_table();
+        group.bench_function("encode packed records", |bencher| {
+            let mut builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
+            bencher.iter(|| encode_packed(&mut builder, black_box(&table), black_box(&payloads)));
+        });
         let encoded = shape.encoded(0);
         group.bench_function("check the CRC", |bencher| {
             bencher.iter(|| {
