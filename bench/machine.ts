@@ -1,7 +1,7 @@
 // What the figures were taken on, in words that mean something elsewhere: no host names, no paths.
 
 import { execFileSync } from "node:child_process";
-import { cpus, release, totalmem, type } from "node:os";
+import { cpus, loadavg, release, totalmem, type } from "node:os";
 import { contestants } from "./contestants/index.js";
 
 export interface Machine {
@@ -14,6 +14,8 @@ export interface Machine {
   readonly rustc: string;
   readonly peers: Readonly<Record<string, string>>;
   readonly date: string;
+  /** Processes that wanted a core in the minute before the run: above 0, others were at work. */
+  readonly loadBefore: number;
 }
 
 /** Describes this machine and the file system that holds `folder`. */
@@ -28,6 +30,7 @@ export function machine(folder: string): Machine {
     rustc: output("rustc", ["--version"]).split(" ")[1] ?? "unknown",
     peers: Object.fromEntries(contestants.map((contestant) => [contestant.name, contestant.version()])),
     date: new Date().toISOString().slice(0, 10),
+    loadBefore: Math.round((loadavg()[0] ?? 0) * 10) / 10,
   };
 }
 
