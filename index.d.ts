@@ -394,7 +394,7 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   until?: "live" | "end" | undefined;
   /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
   onOutOfRange?: "error" | "earliest" | "latest" | undefined;
-  /** Bytes to read at once, from one partition; two such reads are held. Default 256 KiB, 1 KiB to 64 MiB. */
+  /** Bytes to read at once, from one partition; two such reads are held. Default 1 MiB, 1 KiB to 64 MiB. */
   readBytes?: number | undefined;
   /** Ends reading with an `AbortError`. */
   signal?: AbortSignal | undefined;

@@ -31,7 +31,7 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   until?: "live" | "end" | undefined;
   /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
   onOutOfRange?: "error" | "earliest" | "latest" | undefined;
-  /** Bytes to read at once, from one partition; two such reads are held. Default 256 KiB, 1 KiB to 64 MiB. */
+  /** Bytes to read at once, from one partition; two such reads are held. Default 1 MiB, 1 KiB to 64 MiB. */
   readBytes?: number | undefined;
   /** Ends reading with an `AbortError`. */
   signal?: AbortSignal | undefined;
@@ -82,7 +82,7 @@ export interface ReadingOptions {
 export function readingOptions(given: ConsumerOptions): ReadingOptions {
   const where = "log.consumer";
   checkOptions(where, given ?? null, NAMES);
-  const { assign, topics, from = "earliest", until = "live", onOutOfRange = "error", readBytes = 256 << 10 } = given;
+  const { assign, topics, from = "earliest", until = "live", onOutOfRange = "error", readBytes = 1 << 20 } = given;
   if ((assign === undefined) === (topics === undefined)) {
     throw new InvalidArgumentError(`${where}: give either assign, a list of partitions, or topics, to read them whole`);
   }

@@ -128,6 +128,12 @@ impl<'a> PackedRecord<'a> {
         }
     }
 
+    /// Whether it has headers.
+    #[inline]
+    pub fn has_headers(&self) -> bool {
+        self.header_count > 0
+    }
+
     /// Bytes that it adds to a batch, at most.
     pub fn size_upper_bound(&self) -> usize {
         let content = self
@@ -151,7 +157,7 @@ pub struct PackedIter<'a> {
 }
 
 impl<'a> PackedIter<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, row: &[u8; PACKED_ROW_LEN]) -> Result<PackedRecord<'a>, FormatError> {
         let timestamp = timestamp(f64::from_le_bytes(array(row, packed_row::TIMESTAMP)))?;
         let key = self.take(
@@ -186,7 +192,7 @@ impl<'a> PackedIter<'a> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, what: &'static str, length: i32) -> Result<Option<&'a [u8]>, FormatError> {
         if length == -1 {
             return Ok(None);
@@ -250,7 +256,7 @@ impl<'a> PackedIter<'a> {
 impl<'a> Iterator for PackedIter<'a> {
     type Item = Result<PackedRecord<'a>, FormatError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let (row, rest) = self.table.split_first_chunk::<PACKED_ROW_LEN>()?;
         self.table = rest;
@@ -296,16 +302,24 @@ impl<'a> Iterator for PackedHeaders<'a> {
     }
 }
 
+#[inline(always)]
 fn timestamp(given: f64) -> Result<Option<i64>, FormatError> {
+    let ms = given as i64;
+    if ms as f64 == given && given.abs() <= MAX_SAFE {
+        return Ok(Some(ms));
+    }
     if given.is_nan() {
         return Ok(None);
     }
-    if given.trunc() != given || given.abs() > MAX_SAFE {
-        return Err(FormatError::Timestamp {
-            value: given.to_string(),
-        });
+    Err(bad_timestamp(given))
+}
+
+#[cold]
+#[inline(never)]
+fn bad_timestamp(given: f64) -> FormatError {
+    FormatError::Timestamp {
+        value: given.to_string(),
     }
-    Ok(Some(given as i64))
 }
 
 /// `N` bytes at `at`; zeros if they are not there, for callers that have checked.

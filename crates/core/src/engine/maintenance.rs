@@ -18,7 +18,7 @@ const PUBLISH_DELAY: Duration = Duration::from_millis(5);
 /// How often a read-only store looks at the writer's ends.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(10);
 /// A checkpoint is due early once this much was appended, so that recovery stays short.
-const CHECKPOINT_BYTES: u64 = 256 << 20;
+const CHECKPOINT_BYTES: u64 = 1 << 30;
 
 /// How often upkeep is done.
 #[derive(Debug, Clone, Copy)]
