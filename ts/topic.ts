@@ -45,8 +45,8 @@ export interface RecordPlace {
   offset: number;
 }
 
-/** Point reads that cross together at most. */
-const GATHER = 1024;
+/** Point reads that cross together at most: few enough that the engine reads some while others are asked for. */
+const GATHER = 64;
 
 interface Gathered {
   partition: number;

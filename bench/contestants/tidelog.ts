@@ -100,7 +100,11 @@ class TidelogSession implements Session {
         return record.value;
       });
     };
-    return { "256 in flight": { together: 256, read }, "one awaited at a time": { together: 1, read } };
+    return {
+      "1,000 in flight": { together: 1000, read },
+      "256 in flight": { together: 256, read },
+      "one awaited at a time": { together: 1, read },
+    };
   }
 
   async appendDurably(record: Buffer): Promise<void> {
