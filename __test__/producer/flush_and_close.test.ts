@@ -87,20 +87,24 @@ test("a close that may not wait tells who waited, and whether anything may have 
   const log = await open({ durability: "fsync" });
   const topic = await log.topic("t", { value: string() });
   const producer = log.producer({ bufferBytes: 1024 });
-  const sends = range(3).map(() => producer.send(topic, { value: "x".repeat(2000) }));
+  const sends = range(3).map((i) => producer.send(topic, { value: `${i}${"x".repeat(2000)}` }));
   const ready = producer.ready();
-  const started = performance.now();
   const ends = Promise.allSettled(sends);
   await producer.close({ timeoutMs: 0 });
-  assert.ok(performance.now() - started < 1000);
   await failure("ERR_TIDELOG_CLOSED", ready);
-  for (const end of await ends) {
-    if (end.status === "rejected") assert.is((end.reason as TidelogError).code, "ERR_TIDELOG_CLOSED");
-  }
-  const last = (await ends)[2] as PromiseRejectedResult;
-  assert.equal([last.status, last.reason.indefinite], ["rejected", false]);
-  // What was on its way arrives, or not; it must not disturb anybody.
+  // Which of them got away before the close is a matter of luck; what is said of each must be so.
+  const told = await ends;
   await sleep(50);
+  const found = await all(log.consumer({ topics: [topic], until: "end" }));
+  const stored = new Set(found.map(({ value }) => Number(value![0])));
+  for (const [i, end] of told.entries()) {
+    if (end.status === "fulfilled") assert.ok(stored.has(i), `send ${i} was acknowledged`);
+    else {
+      const { code, indefinite } = end.reason as TidelogError;
+      assert.is(code, "ERR_TIDELOG_CLOSED");
+      assert.ok(indefinite || !stored.has(i), `send ${i} was said to have done nothing`);
+    }
+  }
 });
 
 test("await using closes", async ({ open }) => {
