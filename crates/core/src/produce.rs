@@ -156,7 +156,7 @@ fn encode(topic: &Topic, table: &[u8], bytes: &[u8], spare: &Spare) -> Result<Ve
             finish(builder, record.partition, &config, &mut encoded)?;
             *builder = new_builder();
         }
-        // Most records have no headers; not to look for them saves a third of the encoding.
+        // Most records have no headers: their way is kept short.
         let appended = if record.has_headers() {
             append_with_headers(builder, timestamp, &record)
         } else {

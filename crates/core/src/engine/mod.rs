@@ -5,6 +5,7 @@ mod open;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 
@@ -280,26 +281,28 @@ impl Engine {
         }
     }
 
-    /// Writes the ends of partitions where they moved, for readers in other processes.
+    /// Writes the ends of partitions where they moved, for readers in other processes. What could not be
+    /// written, on a full disk say, is tried again; the first failure is given.
     fn publish_ends(&self) -> Result<()> {
+        let mut failed = Ok(());
         for uid in self.context.changes.take() {
             let Some(log) = read(&self.logs).get(&uid).cloned() else {
                 continue;
             };
             // Cleared first: a move while it is being written is announced again.
-            log.announced
-                .store(false, std::sync::atomic::Ordering::Release);
+            log.announced.store(false, Ordering::Release);
             let ends = Published {
                 log_start: log.log_start(),
                 high_watermark: log.high_watermark(),
                 incarnation: self.context.incarnation as u32,
             };
-            match published::store(&*self.context.storage, log.folder(), &ends) {
-                Err(_) if log.check().is_err() => {}
-                other => other?,
+            let written = published::store(&*self.context.storage, log.folder(), &ends);
+            if written.is_err() && log.check().is_ok() {
+                log.announce();
+                failed = failed.and(written);
             }
         }
-        Ok(())
+        failed
     }
 
     /// Ends the engine's work. Whatever fails on the way, the lock is let go and the threads end.
@@ -332,8 +335,8 @@ impl Engine {
     fn settle(&self) -> Result<()> {
         self.context.health.check_disk()?;
         fan_out::for_each(&self.all_logs(), |log| log.settle())?;
-        self.publish_ends()?;
-        self.checkpoint(true)
+        self.checkpoint(true)?;
+        self.publish_ends()
     }
 }
 

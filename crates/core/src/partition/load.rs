@@ -77,40 +77,32 @@ impl Log {
         let log_start = marks.map_or(0, |marks| marks.log_start);
         drop_below(&context, &mut segments, log_start)?;
 
-        let place = |position: u64, offset: u64, reason: String, segment: Option<&Arc<Segment>>| {
-            Error::Corruption {
+        let missing = |what: String| {
+            Some(Error::Corruption {
                 topic: topic.name.clone(),
                 partition: number,
-                file: segment.map_or_else(
-                    || folder.join(file_name::log(offset)),
-                    |s| s.path().to_owned(),
-                ),
-                position,
-                offset,
-                reason,
-            }
+                file: folder.join(file_name::log(log_start)),
+                position: 0,
+                offset: log_start,
+                reason: format!("{what} missing"),
+            })
         };
         let recovery = marks
             .map(|marks| marks.recovery)
             .filter(|point| point.offset >= log_start);
         let mut tail = match (recovery, segments.first()) {
-            (Some(point), None) if point.offset > log_start => {
-                let reason = format!("all segments up to offset {} are missing", point.offset);
-                Tail {
-                    end: log_start,
-                    damage: Some(place(0, log_start, reason, None)),
-                }
-            }
+            (Some(point), None) if point.offset > log_start => Tail {
+                end: log_start,
+                damage: missing(format!("all segments up to offset {} are", point.offset)),
+            },
             (_, None) => Tail {
                 end: log_start,
                 damage: None,
             },
             (Some(point), Some(first)) if first.base() > log_start && point.offset > log_start => {
-                let reason = format!("the segment at the log start {log_start} is missing");
-                let damage = Some(place(0, log_start, reason, None));
                 Tail {
                     end: log_start,
-                    damage,
+                    damage: missing(format!("the segment at the log start {log_start} is")),
                 }
             }
             // Nothing was durable, and the first segment's name is lost: what comes after it is no prefix.

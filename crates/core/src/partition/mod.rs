@@ -217,7 +217,7 @@ impl Log {
     }
 
     /// Has the ends written out for readers in other processes.
-    fn announce(&self) {
+    pub fn announce(&self) {
         if !self.context.read_only && !self.announced.swap(true, Ordering::AcqRel) {
             self.context.changes.add(self.uid);
         }

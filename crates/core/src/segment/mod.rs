@@ -91,6 +91,7 @@ impl Segment {
     pub fn follow_size(&self, size: u64) {
         if self.size.swap(size, Ordering::AcqRel) != size {
             *lock(&self.indexes) = None;
+            *lock(&self.hint) = None;
         }
     }
 
