@@ -150,7 +150,8 @@ impl CheckpointFile {
             .storage
             .open(&new, OpenMode::Create)
             .during("create", &new)?;
-        write_new(&*file, &new, slot_len, checkpoint)?;
+        write_new(&*file, &new, slot_len, checkpoint)
+            .map_err(|error| context.health.final_if_sync(error))?;
         context
             .storage
             .rename(&new, &self.path)

@@ -49,6 +49,8 @@ mod published;
 mod record_buffer;
 mod registry;
 mod segment;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod sync;
 mod topic;

@@ -25,7 +25,6 @@ use crate::knock_out::{self, Rule};
 use crate::partition::{Left, Log, Marks, SyncPoint};
 use crate::published;
 use crate::sync::{lock, read};
-use crate::workers::Workers;
 
 const META: &str = "meta.properties";
 const LOCK: &str = ".lock";
@@ -65,7 +64,7 @@ impl Engine {
         if options.read_only {
             let id = store_id(&**storage, &path)?.ok_or_else(|| no_store(&path))?;
             let files = Files::new(storage, journal::folder(&path), options.journal);
-            let context = context(&options, files, &Checkpoint::default())?;
+            let context = context(&options, files, &Checkpoint::default());
             return Engine::start(
                 path,
                 id,
@@ -95,6 +94,7 @@ impl Engine {
         }
         // Names that a crash left in the cache only must not go once something depends on them.
         storage.sync_dir(&path).during("sync", &path)?;
+        storage.sync_dir(&folder).during("sync", &folder)?;
         let files = Files::open(storage, folder, options.journal)?;
         let stored = catalog.load()?;
         let mut partitions = known_partitions(&catalog, &stored, &last);
@@ -122,7 +122,7 @@ impl Engine {
             frame: replayed.frame,
             ..last.clone()
         };
-        let context = context(&options, files, &now)?;
+        let context = context(&options, files, &now);
         let load = LoadTopics {
             context: &context,
             catalog: &catalog,
@@ -140,7 +140,7 @@ impl Engine {
             file.write(
                 &context,
                 &path,
-                first_checkpoint(&context, &options, &topics, replayed.frame),
+                first_checkpoint(&context, &options, &topics),
             )?;
         }
         report.duration = began.elapsed();
@@ -203,6 +203,13 @@ impl Engine {
 
     /// Starts the threads, which hold the engine only weakly: it ends when its handles do.
     pub fn run(self: &Arc<Self>) -> Result<()> {
+        let threads = std::thread::available_parallelism()
+            .map_or(2, |n| n.get())
+            .clamp(2, 8);
+        self.context
+            .workers
+            .start(threads)
+            .during("start threads for", &self.path)?;
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new()
                 .name(name.to_owned())
@@ -237,22 +244,17 @@ impl Engine {
 }
 
 /// `last` is the checkpoint, brought up to the last frame of the journal.
-fn context(options: &OpenOptions, files: Files, last: &Checkpoint) -> Result<Arc<Context>> {
+fn context(options: &OpenOptions, files: Files, last: &Checkpoint) -> Arc<Context> {
     let incarnation = i32::try_from(last.incarnation.saturating_add(1)).unwrap_or(i32::MAX);
     let journal = Journal::new(files, options.journal, last.frame);
-    let threads = std::thread::available_parallelism()
-        .map_or(2, |n| n.get())
-        .clamp(2, 8);
-    let workers = Workers::start(threads).during("start threads for", Path::new("the store"))?;
     let storage = Arc::clone(&options.storage);
-    Ok(Arc::new(Context::new(
+    Arc::new(Context::new(
         storage,
         options.read_only,
         incarnation,
         options.open_segments,
-        workers,
         journal,
-    )))
+    ))
 }
 
 fn no_store(path: &Path) -> Error {
@@ -577,7 +579,6 @@ fn first_checkpoint(
     context: &Context,
     options: &OpenOptions,
     topics: &[Arc<super::TopicState>],
-    frame: u64,
 ) -> Checkpoint {
     let logs: Vec<Arc<Log>> = topics
         .iter()
@@ -588,7 +589,7 @@ fn first_checkpoint(
         incarnation: context.incarnation as u32,
         clean: false,
         journaled: options.durability == Durability::Fsync,
-        frame,
+        frame: context.journal.as_of(|synced| synced.frame),
         // The first frame of this life begins a file.
         journal_file: 0,
         journal_position: 0,

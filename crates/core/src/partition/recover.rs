@@ -30,7 +30,11 @@ pub(super) struct Recovery<'a> {
 impl Recovery<'_> {
     /// Checks the segments from the one of the recovery point on, cuts what does not hold and syncs what stays.
     pub fn run(mut self, segments: &mut Vec<Arc<Segment>>) -> Result<Tail> {
-        let known = self.marks.durable.offset;
+        // What was deleted since may be gone in part.
+        let known = match self.marks.durable.offset > self.marks.log_start {
+            true => self.marks.durable.offset,
+            false => 0,
+        };
         let begin = self.trusted_to().segment;
         let limit = Some(self.marks.durable)
             .filter(|_| self.marks.exact && !knock_out::is_out(Rule::CutTails));
