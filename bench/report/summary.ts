@@ -1,15 +1,17 @@
-// The tables that people read: results/README.md, and the same on the terminal. Rows that Tidelog loses are listed
-// at the end, in words.
+// The tables that people read: results/README.md, and the same on the terminal. Limits, and rows that Tidelog loses,
+// are listed at the end, in words.
 
 import type { Contestant } from "../contestants/contestant.js";
 import { inWords, type Machine } from "../machine.js";
-import type { Workload } from "../workloads.js";
-import { fasterPeers, type Row } from "./rows.js";
+import type { Table } from "../table.js";
+import { charts } from "./chart.js";
+import { limitsOf } from "./limits.js";
+import { fasterPeers, type Row, throughput } from "./rows.js";
 
 export interface Summary {
   readonly machine: Machine;
   readonly rounds: number;
-  readonly tables: readonly { workload: Workload; rows: readonly Row[] }[];
+  readonly tables: readonly { workload: Table; rows: readonly Row[] }[];
   readonly contestants: readonly Contestant[];
   readonly leftOut: readonly string[];
 }
@@ -28,45 +30,75 @@ export function markdown(summary: Summary): string {
     "the median against Tidelog's fastest row that does the same. Absolute figures depend on the machine: rely on the",
     "ratios. Times are those of one record; where it was read or written together with others, its share.",
     "",
-    "Tidelog appends and reads with durability `buffered`, checks the CRC-32C of all that it reads, and compresses",
-    "nothing. What counts as durable in the last table:",
+    "Each table says what is promised of an operation that counts as done, so that nothing synced is compared with what",
+    "is not. Nothing is compressed. `file` is a plain file, `fdatasync` the limit of the disk from Node. How each makes",
+    "single records durable:",
     ...contestants.map((contestant) => `- ${contestant.name}: ${contestant.durableMode}.`),
     ...leftOut.map((line) => `\nLeft out: ${line}.`),
     "",
-    "![chart](summary.svg)",
+    ...charts
+      .filter((name) => tables.some(({ workload }) => workload.chart === name))
+      .map((name) => `![${name}](${name}.svg)`),
   ];
-  for (const { workload, rows } of tables) parts.push("", `## ${workload.title}`, "", ...table(rows));
-  parts.push("", "## Where Tidelog is behind", "", ...behind(tables), "");
+  for (const { workload, rows } of tables) {
+    const shown = workload.shows === "times" ? times(rows) : rates(workload, rows);
+    parts.push("", `## ${workload.title}`, "", `Promised: ${workload.promise}.`, "", ...shown);
+  }
+  const limits = limitsOf(tables);
+  if (limits.length > 0) parts.push("", "## Beside the limit of the disk", "", ...limits);
+  parts.push("", "## Where Tidelog is behind", "", ...behind(tables, contestants), "");
   return parts.join("\n");
 }
 
 function versions(machine: Machine): string {
   return Object.entries(machine.peers)
-    .filter(([name]) => !name.startsWith("fs."))
+    .filter(([, version]) => version !== process.version)
     .map(([name, version]) => `${name} ${version}`)
     .join(", ");
 }
 
-function table(rows: readonly Row[]): string[] {
-  const own = rows.filter((row) => row.contestant === "tidelog");
-  const lines = ["| contestant | how | records/s | range | p50 µs | p99 µs | ratio |", "|---|---|--:|---|--:|--:|--:|"];
+function rates({ counts, shows }: Table, rows: readonly Row[]): string[] {
+  const wide = shows === "throughput";
+  const lines = [
+    `| contestant | how | ${counts}/s | range | p50 µs | p99 µs | ${wide ? "MiB/s | " : ""}ratio |`,
+    `|---|---|--:|---|--:|--:|--:|${wide ? "--:|" : ""}`,
+  ];
   for (const row of rows) {
-    const best = row === rows[0] ? "**" : "";
-    const against = own.find((candidate) => candidate.kind === row.kind);
-    const ratio = against === undefined ? "" : `${(row.median / against.median).toFixed(2)}×`;
+    const best = row === rows[0] && !wide ? "**" : "";
     lines.push(
       `| ${row.contestant} | ${row.mode} | ${best}${count(row.median)}${best} | ${count(row.min)}-${count(row.max)} ` +
-        `| ${micros(row.p50)} | ${micros(row.p99)} | ${ratio} |`,
+        `| ${micros(row.p50)} | ${micros(row.p99)} | ${wide ? `${mebibytes(row)} | ` : ""}${ratio(row, rows)} |`,
     );
   }
   return lines;
 }
 
-function behind(tables: Summary["tables"]): string[] {
+/** Of what is done once: how long it took. */
+function times(rows: readonly Row[]): string[] {
+  const lines = ["| contestant | how | ms | range | MiB/s | ratio |", "|---|---|--:|---|--:|--:|"];
+  for (const row of rows) {
+    lines.push(
+      `| ${row.contestant} | ${row.mode} | ${milliseconds(row.median)} | ${milliseconds(row.max)}-${milliseconds(row.min)} ` +
+        `| ${mebibytes(row)} | ${ratio(row, rows)} |`,
+    );
+  }
+  return lines;
+}
+
+/** A row's rate against that of Tidelog's fastest row of the same kind. */
+function ratio(row: Row, rows: readonly Row[]): string {
+  const own = rows.filter(({ contestant, kind }) => contestant === "tidelog" && kind === row.kind);
+  if (own.length === 0) return "";
+  return `${(row.median / Math.max(...own.map(({ median }) => median))).toFixed(2)}×`;
+}
+
+function behind(tables: Summary["tables"], contestants: readonly Contestant[]): string[] {
   const lines: string[] = [];
+  // A limit is not a peer, and neither is a plain file beside the engine.
+  const peers = contestants.filter((contestant) => contestant.isLimit !== true).map(({ name }) => name);
   for (const { workload, rows } of tables) {
     for (const row of rows.filter((candidate) => candidate.contestant === "tidelog")) {
-      for (const peer of fasterPeers(row, rows)) {
+      for (const peer of fasterPeers(row, rows).filter(({ contestant }) => peers.includes(contestant))) {
         const factor = (peer.median / row.median).toFixed(2);
         lines.push(
           `- ${workload.title}: ${peer.contestant} (${peer.mode}) does ${factor}× as many as Tidelog (${row.mode}).`,
@@ -79,6 +111,15 @@ function behind(tables: Summary["tables"]): string[] {
 
 function count(value: number): string {
   return Math.round(value).toLocaleString("en");
+}
+
+function mebibytes(row: Row): string {
+  return row.bytes === undefined || row.bytes === 0 ? "" : count(throughput(row));
+}
+
+function milliseconds(rate: number): string {
+  const value = 1_000 / rate;
+  return value < 10 ? value.toPrecision(2) : count(value);
 }
 
 function micros(value: number): string {

@@ -1,0 +1,57 @@
+// Runs the engine's own measurements: the Rust program is started once for each table, does all rounds by itself, its
+// contestants in turns, and prints a line of JSON for each row and round.
+
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { Measure } from "../phases/measure.js";
+import type { Trial } from "../report/rows.js";
+import type { Table } from "../table.js";
+
+export interface EngineOptions {
+  readonly folder: string;
+  readonly rounds: number;
+  readonly quick: boolean;
+  /** Stores of 1 GiB where they would be of 10. */
+  readonly small: boolean;
+}
+
+/** What the program prints. */
+interface Line extends Measure {
+  readonly round: number;
+  readonly contestant: string;
+}
+
+/** The trials of one table. */
+export async function engineTrials(table: Table, options: EngineOptions): Promise<Trial[]> {
+  const { folder, rounds, quick, small } = options;
+  // Figures need an optimised build; what only shows that it runs need not wait for one.
+  const profile = quick ? [] : ["--release"];
+  const cargo = ["run", "--quiet", ...profile, "--package", "tidelog-bench", "--bin", "durability", "--"];
+  const flags = [...(quick ? ["--quick"] : []), ...(small ? ["--small"] : [])];
+  const output = await cargoOutput([...cargo, table.name, "--folder", folder, "--rounds", `${rounds}`, ...flags]);
+  return output
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const { round, contestant, ...measure } = JSON.parse(line) as Line;
+      const rate = Math.round(measure.perSecond).toLocaleString("en");
+      process.stderr.write(`round ${round + 1}  ${table.name}  ${contestant}, ${measure.mode}: ${rate}/s\n`);
+      return { round, contestant, workload: table.name, measures: [measure] };
+    });
+}
+
+function cargoOutput(args: readonly string[]): Promise<string> {
+  const cwd = fileURLToPath(new URL("../..", import.meta.url));
+  return new Promise((resolve, reject) => {
+    const child = spawn("cargo", args, { cwd, stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      output += text;
+    });
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      if (code === 0) resolve(output);
+      else reject(new Error(`cargo ${args.join(" ")}: ended with ${signal ?? code}`));
+    });
+  });
+}
