@@ -37,7 +37,7 @@ const GETS = {
   singles: 2_000,
   crowds: [
     { callers: 256, each: 40 },
-    { callers: 1_000, each: 20 },
+    { callers: 1_000, each: 50 },
   ],
 };
 const FULL: readonly DataSet[] = [

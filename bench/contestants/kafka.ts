@@ -49,7 +49,7 @@ export const kafka: Contestant = {
       { name: "max.message.bytes", value: `${MAX_BATCH_BYTES}` },
     ];
     await admin.createTopics({ waitForLeaders: true, topics: [{ topic: TOPIC, numPartitions: 1, configEntries }] });
-    const producer = client.producer({ allowAutoTopicCreation: false, retry: { retries: 0 } });
+    const producer = client.producer({ allowAutoTopicCreation: false });
     await producer.connect();
     return new KafkaSession(broker, client, admin, producer);
   },

@@ -53,6 +53,11 @@ export const engineCases: readonly Table[] = [
     counts: "batches",
     promise: SYNCED,
     shows: "throughput",
+    // Where a batch is written twice, it takes about twice as long as its limit, once it is large.
+    limits: ["4 KiB", "16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB"].map((size) => ({
+      row: { contestant: "tidelog", mode: `${size}, one awaited at a time` },
+      limit: { contestant: "file", mode: `${size}, pwrite in place, fdatasync` },
+    })),
   },
   {
     ...ON_DISK,

@@ -15,6 +15,8 @@ export interface Measure {
   readonly iterations: number;
   /** Bytes of one operation, where throughput means something. */
   readonly bytes?: number;
+  /** Bytes that opening a store read and checked. */
+  readonly checked?: number;
 }
 
 /** Runs `iterate` as often as said; it gives the milliseconds that one record took. */

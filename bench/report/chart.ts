@@ -4,8 +4,8 @@ import { inWords, type Machine } from "../machine.js";
 import type { Table } from "../table.js";
 import { type Row, throughput } from "./rows.js";
 
-const WIDTH = 900;
-const LABELS = 330;
+const WIDTH = 960;
+const LABELS = 390;
 const NUMBERS = 110;
 const BAR = 18;
 const GAP = 6;

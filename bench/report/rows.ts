@@ -24,6 +24,8 @@ export interface Row {
   readonly p99: number;
   /** Bytes of one operation. */
   readonly bytes?: number;
+  /** Bytes that opening a store read and checked. */
+  readonly checked?: number;
 }
 
 /** Fastest first; where what is shown is no rate, in the order in which they were measured, kind by kind. */
@@ -54,10 +56,16 @@ export function rowsOf(workload: Table, trials: readonly Trial[]): Row[] {
       max: Math.max(...rates),
       p50: median(measures.map((measure) => measure.p50)),
       p99: median(measures.map((measure) => measure.p99)),
-      ...(measures[0]?.bytes === undefined ? {} : { bytes: measures[0].bytes }),
+      ...ofEvery(measures, "bytes"),
+      ...ofEvery(measures, "checked"),
     };
   });
   return workload.shows === "rates" ? rows.sort((a, b) => b.median - a.median) : rows;
+}
+
+function ofEvery(measures: readonly Measure[], name: "bytes" | "checked"): { bytes?: number; checked?: number } {
+  const values = measures.map((measure) => measure[name]).filter((value) => value !== undefined);
+  return values.length === 0 ? {} : { [name]: median(values) };
 }
 
 /** MiB of a row in a second. */

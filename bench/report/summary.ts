@@ -51,10 +51,13 @@ export function markdown(summary: Summary): string {
 }
 
 function versions(machine: Machine): string {
-  return Object.entries(machine.peers)
-    .filter(([, version]) => version !== process.version)
-    .map(([name, version]) => `${name} ${version}`)
-    .join(", ");
+  return (
+    Object.entries(machine.peers)
+      // Some are Node itself.
+      .filter(([, version]) => version !== process.version)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(", ")
+  );
 }
 
 function rates({ counts, shows }: Table, rows: readonly Row[]): string[] {
@@ -75,11 +78,11 @@ function rates({ counts, shows }: Table, rows: readonly Row[]): string[] {
 
 /** Of what is done once: how long it took. */
 function times(rows: readonly Row[]): string[] {
-  const lines = ["| contestant | how | ms | range | MiB/s | ratio |", "|---|---|--:|---|--:|--:|"];
+  const lines = ["| contestant | how | ms | range | MiB checked | MiB/s | ratio |", "|---|---|--:|---|--:|--:|--:|"];
   for (const row of rows) {
     lines.push(
       `| ${row.contestant} | ${row.mode} | ${milliseconds(row.median)} | ${milliseconds(row.max)}-${milliseconds(row.min)} ` +
-        `| ${mebibytes(row)} | ${ratio(row, rows)} |`,
+        `| ${row.checked === undefined ? "" : (row.checked / 2 ** 20).toFixed(1)} | ${mebibytes(row)} | ${ratio(row, rows)} |`,
     );
   }
   return lines;

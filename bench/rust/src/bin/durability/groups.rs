@@ -103,5 +103,6 @@ fn row(contestant: &'static str, mode: &str, bytes: usize) -> Row {
         mode: mode.to_owned(),
         kind: "group of 16".to_owned(),
         bytes: bytes as u64,
+        ..Row::default()
     }
 }

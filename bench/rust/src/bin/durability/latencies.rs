@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 /// Names a row: rows of one kind do the same thing, and are compared with each other.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Row {
     pub contestant: &'static str,
     pub mode: String,
     pub kind: String,
     /// Bytes that one operation makes durable, reads or opens.
     pub bytes: u64,
+    /// Bytes that opening a store read and checked.
+    pub checked: Option<u64>,
 }
 
 /// A number of bytes in words, as tables call it.
@@ -45,10 +47,13 @@ impl Latencies {
     pub fn report(mut self, round: usize, row: &Row) {
         self.0.sort_unstable();
         let total: Duration = self.0.iter().sum();
+        let checked = row
+            .checked
+            .map_or_else(String::new, |bytes| format!(",\"checked\":{bytes}"));
         // Names are ours and plain ASCII, which Rust and JSON quote alike.
         println!(
             "{{\"round\":{round},\"contestant\":{:?},\"mode\":{:?},\"kind\":{:?},\"bytes\":{},\
-             \"perSecond\":{},\"p50\":{},\"p99\":{},\"iterations\":{}}}",
+             \"perSecond\":{},\"p50\":{},\"p99\":{},\"iterations\":{}{checked}}}",
             row.contestant,
             row.mode,
             row.kind,

@@ -30,14 +30,14 @@ pub fn measure(setup: &Setup) {
         );
         return;
     }
-    let stores = [
+    let mut stores = [
         closed_store(&setup.folder, bytes),
         closed_store(&setup.folder, 0),
     ];
     for round in 0..setup.rounds {
         for state in PageCache::states(setup) {
             let mut entered: Vec<_> = stores
-                .iter()
+                .iter_mut()
                 .map(|store| (store, Latencies::default()))
                 .collect();
             for turn in 0..setup.count(10, 2) {
@@ -54,6 +54,7 @@ pub fn measure(setup: &Setup) {
                     mode: format!("a store of {}, {}", store.size, state.name()),
                     kind: state.name().to_owned(),
                     bytes: store.bytes,
+                    checked: Some(store.checked),
                 };
                 latencies.report(round, &row);
             }
@@ -66,15 +67,18 @@ struct Closed {
     size: String,
     bytes: u64,
     records: u64,
+    /// Bytes that the openings had to check.
+    checked: u64,
 }
 
 impl Closed {
-    fn open(&self, latencies: &mut Latencies) {
+    fn open(&mut self, latencies: &mut Latencies) {
         let store = latencies.time(|| open(self.folder.path()));
         assert!(store.recovery().clean, "the store was not closed in order");
         let topic = store.open_topic(TOPIC).expect("the topic");
         let end = topic.partition(0).expect("a partition").high_watermark();
         assert_eq!(end, self.records, "records of the store of {}", self.size);
+        self.checked = self.checked.max(store.recovery().bytes_checked);
         store.close().expect("an orderly close");
     }
 }
@@ -103,6 +107,7 @@ fn closed_store(parent: &Path, bytes: u64) -> Closed {
         size: size_name(bytes),
         bytes: written,
         records,
+        checked: 0,
     }
 }
 

@@ -37,11 +37,12 @@ fn one(
 ) {
     let size = size_name(size);
     let what = format!("{size} of {} records, {}", shape.name, state.name());
-    let row = |contestant, mode: &str| Row {
+    let row = |contestant, mode: &str, checked| Row {
         contestant,
         mode: format!("{mode}, {what}"),
         kind: what.clone(),
         bytes: left.bytes,
+        checked,
     };
 
     state.prepare();
@@ -65,8 +66,9 @@ fn one(
     let topic = store.open_topic(TOPIC).expect("the topic");
     let end = topic.partition(0).expect("a partition").high_watermark();
     assert_eq!(end, left.records, "{what}: acknowledged records");
+    let checked = store.recovery().bytes_checked;
     store.close().expect("an orderly close");
 
-    opening.report(round, &row("tidelog", "open after a kill"));
-    reading.report(round, &row("file", "read the segments"));
+    opening.report(round, &row("tidelog", "open after a kill", Some(checked)));
+    reading.report(round, &row("file", "read the segments", None));
 }

@@ -68,5 +68,6 @@ fn row(contestant: &'static str, mode: &str, bytes: usize) -> Row {
         mode: mode.to_owned(),
         kind: "single".to_owned(),
         bytes: bytes as u64,
+        ..Row::default()
     }
 }

@@ -30,7 +30,11 @@ pub fn measure(setup: &Setup) {
             };
             let batch = shape.encoded(0);
             let fixture = Fixture::below(&setup.folder, Durability::Fsync, config.clone());
-            let overlapping = Fixture::below(&setup.folder, Durability::Fsync, config.clone());
+            let overlapping = fixture
+                .store
+                .create_topic("overlapping", config.clone())
+                .and_then(|topic| topic.partition(0))
+                .expect("another topic");
             let mut in_place = SyncedFile::prewritten(
                 &setup.folder,
                 setup.count(64 << 20, 1 << 20).max(2 * batch.len()),
@@ -48,7 +52,7 @@ pub fn measure(setup: &Setup) {
                 Contestant {
                     row: row("tidelog", "4 under way"),
                     work: Box::new(|count, latencies| {
-                        under_way(&overlapping.partition, &batch, count, latencies);
+                        under_way(&overlapping, &batch, count, latencies);
                     }),
                 },
                 Contestant::one_by_one(
@@ -102,5 +106,6 @@ fn row(contestant: &'static str, mode: &str, kib: usize, bytes: usize) -> Row {
         mode: format!("{size}, {mode}"),
         kind: size,
         bytes: bytes as u64,
+        ..Row::default()
     }
 }
