@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import type { Contestant } from "./contestants/contestant.js";
 import { contestantNamed, contestants } from "./contestants/index.js";
 import { engineCases } from "./engine/cases.js";
-import { engineTrials } from "./engine/run.js";
+import { measureEngine } from "./engine/run.js";
 import { machine } from "./machine.js";
 import { chart, charts } from "./report/chart.js";
 import { rowsOf, type Trial } from "./report/rows.js";
@@ -64,7 +64,10 @@ async function runAll(): Promise<Trial[]> {
     }
   }
   for (const table of wantedOfEngine) {
-    all.push(...(await engineTrials(table, { folder: root, rounds, quick: options.quick, small: options.small })));
+    const { quick, small } = options;
+    const measured = await measureEngine(table, { folder: root, rounds, quick, small });
+    all.push(...measured.trials);
+    leftOut.push(...measured.leftOut.filter((line) => !leftOut.includes(line)));
     rest();
   }
   return all;

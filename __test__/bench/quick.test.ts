@@ -67,6 +67,7 @@ test("a quick run measures every workload and writes results, tables and charts"
     for (const bar of ["1.3", "1.5"])
       assert.match(stdout, new RegExp(`; at most ${bar} is the bar: (kept|\\*\\*missed)`));
     assert.match(stdout, /Left out: Kafka, |\| Kafka \|/);
+    assert.match(stdout, /Left out: opening with a cold page cache, /);
     assert.match(stdout, /## Where Tidelog is behind/);
   } finally {
     rmSync(out, { recursive: true, force: true });

@@ -15,29 +15,38 @@ export interface EngineOptions {
   readonly small: boolean;
 }
 
-/** What the program prints. */
+/** What the program prints of a row in one round. */
 interface Line extends Measure {
   readonly round: number;
   readonly contestant: string;
 }
 
-/** The trials of one table. */
-export async function engineTrials(table: Table, options: EngineOptions): Promise<Trial[]> {
+/** The trials of one table, and what the program could not measure here, with the reason. */
+export interface Measured {
+  readonly trials: readonly Trial[];
+  readonly leftOut: readonly string[];
+}
+
+/** Measures all rows of one table. */
+export async function measureEngine(table: Table, options: EngineOptions): Promise<Measured> {
   const { folder, rounds, quick, small } = options;
   // Figures need an optimised build; what only shows that it runs need not wait for one.
   const profile = quick ? [] : ["--release"];
   const cargo = ["run", "--quiet", ...profile, "--package", "tidelog-bench", "--bin", "durability", "--"];
   const flags = [...(quick ? ["--quick"] : []), ...(small ? ["--small"] : [])];
   const output = await cargoOutput([...cargo, table.name, "--folder", folder, "--rounds", `${rounds}`, ...flags]);
-  return output
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => {
-      const { round, contestant, ...measure } = JSON.parse(line) as Line;
-      const rate = Math.round(measure.perSecond).toLocaleString("en");
-      process.stderr.write(`round ${round + 1}  ${table.name}  ${contestant}, ${measure.mode}: ${rate}/s\n`);
-      return { round, contestant, workload: table.name, measures: [measure] };
-    });
+  const lines = output.split("\n").filter((line) => line !== "");
+  const parsed = lines.map((line) => JSON.parse(line) as Line | { leftOut: string });
+  return {
+    trials: parsed.flatMap((line) => ("leftOut" in line ? [] : [trial(table, line)])),
+    leftOut: parsed.flatMap((line) => ("leftOut" in line ? [line.leftOut] : [])),
+  };
+}
+
+function trial({ name }: Table, { round, contestant, ...measure }: Line): Trial {
+  const rate = Math.round(measure.perSecond).toLocaleString("en");
+  process.stderr.write(`round ${round + 1}  ${name}  ${contestant}, ${measure.mode}: ${rate}/s\n`);
+  return { round, contestant, workload: name, measures: [measure] };
 }
 
 function cargoOutput(args: readonly string[]): Promise<string> {

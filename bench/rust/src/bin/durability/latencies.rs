@@ -24,6 +24,11 @@ pub fn size_name(bytes: u64) -> String {
     }
 }
 
+/// Says what was not measured, and why: a table must not lack rows in silence.
+pub fn left_out(what: &str) {
+    println!("{{\"leftOut\":{what:?}}}");
+}
+
 /// How long each operation took.
 #[derive(Default)]
 pub struct Latencies(Vec<Duration>);

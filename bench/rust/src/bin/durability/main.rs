@@ -6,7 +6,6 @@
 
 #![expect(
     clippy::print_stdout,
-    clippy::print_stderr,
     clippy::expect_used,
     clippy::panic,
     reason = "a program for measuring: it prints figures, and stops if it can't go on"

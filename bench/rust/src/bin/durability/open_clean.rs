@@ -8,7 +8,7 @@ use tidelog::{Durability, OpenOptions, Store, TopicConfig};
 use tidelog_bench::LARGE;
 
 use crate::Setup;
-use crate::latencies::{Latencies, Row, size_name};
+use crate::latencies::{Latencies, Row, left_out, size_name};
 use crate::page_cache::PageCache;
 
 const TOPIC: &str = "bench";
@@ -23,19 +23,20 @@ pub fn measure(setup: &Setup) {
     };
     let free = free_bytes(&setup.folder);
     if free < bytes + SPARE_BYTES {
-        eprintln!(
-            "left out: opening a store of {}; the disk has {} left",
+        left_out(&format!(
+            "opening a store of {}, the disk has only {} left",
             size_name(bytes),
             size_name(free)
-        );
+        ));
         return;
     }
     let mut stores = [
         closed_store(&setup.folder, bytes),
         closed_store(&setup.folder, 0),
     ];
+    let states = PageCache::states(setup);
     for round in 0..setup.rounds {
-        for state in PageCache::states(setup) {
+        for state in &states {
             let mut entered: Vec<_> = stores
                 .iter_mut()
                 .map(|store| (store, Latencies::default()))

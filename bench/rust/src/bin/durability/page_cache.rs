@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::Setup;
+use crate::latencies::left_out;
 
 /// What the page cache holds when the clock starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,15 +20,15 @@ impl PageCache {
     /// The states that can be had here. Says aloud what can't.
     pub fn states(setup: &Setup) -> Vec<PageCache> {
         // A quick run is no reason to empty the caches of the whole machine.
-        if setup.quick {
-            return vec![PageCache::Warm];
-        }
-        match drop_all() {
+        let dropped = if setup.quick {
+            Err("a quick run leaves the caches of the machine alone".to_owned())
+        } else {
+            drop_all().map_err(|error| format!("only root can empty it ({error})"))
+        };
+        match dropped {
             Ok(()) => vec![PageCache::Warm, PageCache::Cold],
-            Err(error) => {
-                eprintln!(
-                    "left out: everything with a cold page cache, which only root can empty ({error})"
-                );
+            Err(reason) => {
+                left_out(&format!("opening with a cold page cache, {reason}"));
                 vec![PageCache::Warm]
             }
         }
