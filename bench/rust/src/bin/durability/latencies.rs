@@ -8,7 +8,7 @@ pub struct Row {
     pub contestant: &'static str,
     pub mode: String,
     pub kind: String,
-    /// Bytes that one operation makes durable, reads or opens.
+    /// Bytes that one operation makes durable, reads or recovers; 0 where their rate means nothing.
     pub bytes: u64,
     /// Bytes that opening a store read and checked.
     pub checked: Option<u64>,

@@ -54,8 +54,8 @@ pub fn measure(setup: &Setup) {
                     contestant: "tidelog",
                     mode: format!("a store of {}, {}", store.size, state.name()),
                     kind: state.name().to_owned(),
-                    bytes: store.bytes,
                     checked: Some(store.checked),
+                    ..Row::default()
                 };
                 latencies.report(round, &row);
             }
@@ -66,7 +66,6 @@ pub fn measure(setup: &Setup) {
 struct Closed {
     folder: TempDir,
     size: String,
-    bytes: u64,
     records: u64,
     /// Bytes that the openings had to check.
     checked: u64,
@@ -106,7 +105,6 @@ fn closed_store(parent: &Path, bytes: u64) -> Closed {
     Closed {
         folder,
         size: size_name(bytes),
-        bytes: written,
         records,
         checked: 0,
     }
