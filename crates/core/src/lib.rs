@@ -59,7 +59,7 @@ mod workers;
 pub use tidelog_format as format;
 pub use tidelog_io as io;
 
-pub use config::{Durability, OpenOptions, TopicChange, TopicConfig};
+pub use config::{Durability, OpenOptions, RecoveryProgress, TopicChange, TopicConfig};
 pub use engine::RecoveryReport;
 pub use error::{Error, Result};
 pub use format::batch::TimestampType;

@@ -80,6 +80,9 @@ impl Engine {
             check_vacant(&options, &path)?;
         }
         let writer_lock = take_lock(&**storage, &path)?;
+        if !options.allow_network_file_system && !lock_holds(&**storage, &path)? {
+            return Err(unfit(&path, "a file system whose locks keep nobody out"));
+        }
         // Asked again under the lock: another process may just have made the store.
         let id = match store_id(&**storage, &path)? {
             Some(id) => id,
@@ -98,13 +101,14 @@ impl Engine {
         let files = Files::open(storage, folder, options.journal)?;
         let stored = catalog.load()?;
         let mut partitions = known_partitions(&catalog, &stored, &last);
+        let mut to_check = 0;
         let replayed = match last.clean {
             true => Replayed {
                 frame: last.frame,
                 ..Replayed::default()
             },
             false => {
-                drop_caches(&**storage, partitions.values())?;
+                to_check = drop_caches(&**storage, partitions.values())?;
                 Replay::new(&**storage, &files, &mut partitions, &last).run(&last)?
             }
         };
@@ -130,6 +134,7 @@ impl Engine {
             last: &last,
             partitions: &partitions,
             left,
+            to_check: to_check + replayed.bytes,
         };
         let topics = load.run(&stored, &mut report)?;
         if let Some(damage) = replayed.damage {
@@ -137,11 +142,14 @@ impl Engine {
             context.health.set_damage(damage);
         } else {
             // From here on the store counts as not closed, and batches carry the new incarnation.
-            file.write(
-                &context,
-                &path,
-                first_checkpoint(&context, &options, &topics),
-            )?;
+            let first = first_checkpoint(&context, &options, &topics);
+            let maps_are_coherent = file.write_and_probe(&context, &path, first)?;
+            if !maps_are_coherent && !options.allow_network_file_system {
+                return Err(unfit(
+                    &path,
+                    "a file system whose maps do not show what was written",
+                ));
+            }
         }
         report.duration = began.elapsed();
         let mut engine = Engine::start(
@@ -344,6 +352,20 @@ fn take_lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn WriterLock>> 
     }
 }
 
+/// Whether the lock that was just taken keeps others out.
+fn lock_holds(storage: &dyn Storage, path: &Path) -> Result<bool> {
+    let file = path.join(LOCK);
+    let second = storage.lock(&file).during("lock", &file)?;
+    Ok(matches!(second, LockAttempt::Busy { .. }))
+}
+
+fn unfit(path: &Path, kind: &str) -> Error {
+    Error::UnsupportedFileSystem {
+        path: path.to_owned(),
+        kind: kind.to_owned(),
+    }
+}
+
 /// Makes an empty store; `meta.properties` comes last and makes it one.
 fn create_store(storage: &dyn Storage, path: &Path) -> Result<String> {
     let topics = path.join(TOPICS);
@@ -431,13 +453,14 @@ fn recovery_point(mark: &PartitionMark) -> SyncPoint {
 }
 
 /// After a failed sync the page cache may show bytes that the disk does not have: what the checkpoint does not cover
-/// is read from the disk.
+/// is read from the disk. Gives how much that is.
 fn drop_caches<'a>(
     storage: &dyn Storage,
     partitions: impl Iterator<Item = &'a Known>,
-) -> Result<()> {
+) -> Result<u64> {
+    let mut bytes = 0;
     if knock_out::is_out(Rule::DropCaches) {
-        return Ok(());
+        return Ok(bytes);
     }
     for known in partitions {
         let folder = &known.folder;
@@ -452,11 +475,13 @@ fn drop_caches<'a>(
             };
             let path = folder.join(&entry.name);
             let file = storage.open(&path, OpenMode::Read).during("open", &path)?;
-            file.drop_cache(from, entry.len.saturating_sub(from))
+            let beyond = entry.len.saturating_sub(from);
+            bytes += beyond;
+            file.drop_cache(from, beyond)
                 .during("drop the cache of", &path)?;
         }
     }
-    Ok(())
+    Ok(bytes)
 }
 
 struct LoadTopics<'a> {
@@ -467,6 +492,8 @@ struct LoadTopics<'a> {
     /// Brought up to the last frame of the journal.
     partitions: &'a HashMap<PartitionId, Known>,
     left: Left,
+    /// About how many bytes there are to be checked.
+    to_check: u64,
 }
 
 impl LoadTopics<'_> {
@@ -537,6 +564,14 @@ impl LoadTopics<'_> {
                 .during("create", &folder)?;
             context.sync_dir(catalog_root(&folder))?;
         }
+        let before = report.bytes_checked;
+        let progress = |checked: u64| match &self.options.on_recovery {
+            Some(progress) if self.left != Left::Clean => {
+                progress.tell(before + checked, self.to_check)
+            }
+            _ => Ok(()),
+        };
+        progress(0)?;
         let (log, loaded) = Log::load(
             Arc::clone(context),
             Arc::clone(meta),
@@ -544,6 +579,7 @@ impl LoadTopics<'_> {
             folder,
             marks,
             self.left,
+            &progress,
         )?;
         report.bytes_checked += loaded.checked;
         report.bytes_cut += loaded.cut;

@@ -79,7 +79,7 @@ impl Log {
         )
     }
 
-    /// Opens a partition for writing.
+    /// Opens a partition for writing. `progress` is told the bytes that were checked, and may stop it.
     pub fn load(
         context: Arc<Context>,
         topic: Arc<TopicMeta>,
@@ -87,6 +87,7 @@ impl Log {
         folder: PathBuf,
         marks: Marks,
         left: Left,
+        progress: &dyn Fn(u64) -> Result<()>,
     ) -> Result<(Log, Loaded)> {
         let mut loaded = Loaded::default();
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
@@ -146,6 +147,7 @@ impl Log {
                     marks: &marks,
                     keep_all: left == Left::Damaged,
                     loaded: &mut loaded,
+                    progress,
                 };
                 recovery.run(&mut segments)?
             }
