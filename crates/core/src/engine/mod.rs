@@ -1,8 +1,10 @@
 //! One open store: its lock, its catalog, its partitions and its threads. What handles share.
 
 mod checkpoint;
+mod folder;
 mod maintenance;
 mod open;
+mod recovery;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ use crate::sync::{lock, read, write};
 #[cfg(test)]
 pub(crate) use checkpoint::CheckpointRun;
 use maintenance::Intervals;
-pub use open::RecoveryReport;
+pub use recovery::RecoveryReport;
 
 /// Most topics of one store.
 const MAX_TOPICS: usize = 10_000;

@@ -8,6 +8,7 @@
 
 mod oracle;
 mod random;
+mod steps;
 mod story;
 
 use std::collections::BTreeMap;
