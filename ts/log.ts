@@ -36,7 +36,10 @@ export interface OpenOptions {
   readOnly?: boolean | undefined;
   /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
   create?: boolean | undefined;
-  /** Opens even on a network file system, where locks and syncs can't be trusted. Default false. */
+  /**
+   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out or maps
+   * do not show what was written. Default false.
+   */
   allowNetworkFileSystem?: boolean | undefined;
   /** How often retention is applied, in ms. Default 300,000. */
   maintenanceIntervalMs?: number | undefined;

@@ -50,7 +50,8 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Makes the folder and the store when there is none. Default true.
     pub create: bool,
-    /// Opens on a network file system, where locks and syncs can't be trusted. Default false.
+    /// Opens on a network file system, where locks and syncs can't be trusted, and on one whose locks keep nobody out
+    /// or whose maps do not show what was written. Default false.
     pub allow_network_file_system: bool,
     /// How often retention is applied. Default 300 s, Kafka's `log.retention.check.interval.ms`.
     pub maintenance_interval: Duration,

@@ -29,12 +29,21 @@ impl Story<'_> {
             86..90 => self.delete_records(life),
             90..96 => self.change_topics(life),
             96..98 => self.change_durability(life),
-            _ => {
-                for topic in ["c", "b"] {
-                    if let Some(log) = self.log(life.engine, (topic, 0)) {
-                        let _ = log.sync_files();
-                    }
-                }
+            _ => self.flush(life),
+        }
+    }
+
+    /// Makes what was appended round the journal durable.
+    fn flush(&mut self, life: &mut Life<'_>) {
+        for key in [("c", 0), ("b", 0)] {
+            let Some(log) = self.log(life.engine, key) else {
+                continue;
+            };
+            let around = !log.is_journaled();
+            if log.sync_files().is_ok() && around && !self.disk.is_down() {
+                let promised = self.oracle.logs.entry(key).or_default();
+                let end = (log.log_end() as usize).min(promised.records.len());
+                promised.durable = promised.durable.max(end);
             }
         }
     }
