@@ -293,6 +293,9 @@ impl<'a> Story<'a> {
                 return Ok(End::Closed);
             }
         }
+        // What waits for a frame holds its log, and the log the journal: the dead engine would never be freed.
+        life.round = None;
+        while engine.context.journal.try_take().is_some() {}
         // Whatever was acknowledged before the machine went down counts.
         for (append, answer) in std::mem::take(&mut *lock(&life.answers)) {
             self.oracle.answered(append, &answer)?;
