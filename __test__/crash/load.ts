@@ -19,52 +19,101 @@ const PASSING: TopicConfig = { durability: "fsync", partitions: 2, segment: { by
 /** Failed steps in a row after which a producer gives up: the disk is gone. */
 const PATIENCE = 20;
 
-/** Writes until nothing works any more; `steady` leaves out what concerns whole topics. */
-export async function writeOnAndOn(witness: Witness, dice: Dice, { steady = false } = {}): Promise<void> {
-  const topics: Topic[] = [];
+/** What a load leaves out or adds. */
+export interface LoadOptions {
+  /** Sends only: no records or topics are deleted. */
+  steady?: boolean;
+  /** Topics are deleted while sends to them are on their way; else these are waited for. */
+  racing?: boolean;
+}
+
+/** Writes until nothing works any more. */
+export async function writeOnAndOn(witness: Witness, dice: Dice, options: LoadOptions = {}): Promise<void> {
+  const targets = new Targets();
   for (const [name, config] of TOPICS) {
     const topic = await witness.topic(name, config);
-    if (topic !== undefined) topics.push(topic);
+    if (topic !== undefined) targets.add(topic);
   }
-  const lanes = Array.from({ length: 4 }, () => new Lane(witness, dice));
+  const lanes = Array.from({ length: 4 }, () => new Lane(witness, dice, targets));
   await Promise.all([
-    ...lanes.map((lane) => lane.run(topics)),
-    ...(steady ? [] : [deleteRecords(witness, dice, topics), comeAndGo(witness, dice, topics)]),
+    ...lanes.map((lane) => lane.run()),
+    ...(options.steady ? [] : [deleteRecords(witness, dice, targets), comeAndGo(witness, dice, targets, options)]),
   ]);
+}
+
+/** The topics that are there to be written to, by id, and how many are at it. */
+class Targets {
+  readonly #topics = new Map<string, Topic>();
+  readonly #busy = new Map<string, number>();
+
+  get empty(): boolean {
+    return this.#topics.size === 0;
+  }
+
+  add(topic: Topic): void {
+    this.#topics.set(topic.id, topic);
+  }
+
+  drop({ id }: Topic): void {
+    this.#topics.delete(id);
+  }
+
+  /** Does something to one of them. */
+  async use<T>(dice: Dice, work: (topic: Topic) => Promise<T>): Promise<T> {
+    const topic = dice.pick([...this.#topics.values()]);
+    this.#busy.set(topic.id, this.#count(topic) + 1);
+    try {
+      return await work(topic);
+    } finally {
+      this.#busy.set(topic.id, this.#count(topic) - 1);
+    }
+  }
+
+  /** Waits until nothing is being done to a topic. */
+  async quiet(topic: Topic): Promise<void> {
+    while (this.#count(topic) > 0) await sleep(1);
+  }
+
+  #count({ id }: Topic): number {
+    return this.#busy.get(id) ?? 0;
+  }
 }
 
 /** One producer and its streams. */
 class Lane {
   readonly #witness: Witness;
   readonly #dice: Dice;
+  readonly #targets: Targets;
   readonly #producer: Producer;
   readonly #streams = new Map<string, Stream>();
 
-  constructor(witness: Witness, dice: Dice) {
+  constructor(witness: Witness, dice: Dice, targets: Targets) {
     this.#witness = witness;
     this.#dice = dice;
+    this.#targets = targets;
     this.#producer = witness.log.producer();
   }
 
-  async run(topics: readonly Topic[]): Promise<void> {
-    const dice = this.#dice;
-    for (let failed = 0; failed < PATIENCE && topics.length > 0; ) {
-      const topic = dice.pick(topics);
-      let outcomes: unknown[];
-      if (dice.chance(70)) {
-        // Several at once: they travel together, and what comes of one says nothing about the next.
-        outcomes = await Promise.all(
-          Array.from({ length: dice.between(1, 6) }, () =>
-            this.#witness.send(this.#stream(topic, dice.below(topic.partitions)), size(dice)),
-          ),
-        );
-      } else {
-        const streams = Array.from({ length: topic.partitions }, (_, partition) => this.#stream(topic, partition));
-        const sizes = Array.from({ length: dice.between(1, 120) }, () => Math.min(size(dice), 8_000));
-        outcomes = [await this.#witness.sendBatch(streams, sizes)];
-      }
+  async run(): Promise<void> {
+    for (let failed = 0; failed < PATIENCE && !this.#targets.empty; ) {
+      const outcomes = await this.#targets.use(this.#dice, (topic) => this.#step(topic));
       failed = outcomes.some((error) => error === undefined) ? 0 : failed + 1;
     }
+  }
+
+  async #step(topic: Topic): Promise<unknown[]> {
+    const dice = this.#dice;
+    if (dice.chance(70)) {
+      // Several at once: they travel together, and what comes of one says nothing about the next.
+      return Promise.all(
+        Array.from({ length: dice.between(1, 6) }, () =>
+          this.#witness.send(this.#stream(topic, dice.below(topic.partitions)), size(dice)),
+        ),
+      );
+    }
+    const streams = Array.from({ length: topic.partitions }, (_, partition) => this.#stream(topic, partition));
+    const sizes = Array.from({ length: dice.between(1, 120) }, () => Math.min(size(dice), 8_000));
+    return [await this.#witness.sendBatch(streams, sizes)];
   }
 
   #stream(topic: Topic, partition: number): Stream {
@@ -83,34 +132,36 @@ function size(dice: Dice): number {
   return dice.between(300 << 10, 400 << 10);
 }
 
-async function deleteRecords(witness: Witness, dice: Dice, topics: readonly Topic[]): Promise<void> {
-  for (let turn = 0; topics.length > 0; turn++) {
+async function deleteRecords(witness: Witness, dice: Dice, targets: Targets): Promise<void> {
+  for (let failed = 0; failed < PATIENCE && !targets.empty; ) {
     await sleep(dice.between(5, 60));
-    const described = await witness.attempt("describe", () => dice.pick(topics).describe());
-    // Without an answer the topic has just gone, or the store has.
-    if (described === undefined) {
-      if (turn > PATIENCE) return;
-      continue;
-    }
-    const topic = topics.find(({ id }) => id === described.id);
-    const { partition, logStartOffset, highWatermark } = dice.pick(described.partitions);
-    if (topic === undefined || highWatermark - logStartOffset < 100) continue;
-    const before = logStartOffset + dice.between(1, highWatermark - logStartOffset);
-    await witness.deleteRecords(topic, partition, before);
+    await targets.use(dice, async (topic) => {
+      const described = await witness.attempt("describe", () => topic.describe());
+      failed = described === undefined ? failed + 1 : 0;
+      const { partition, logStartOffset, highWatermark } = dice.pick(described?.partitions ?? [NOTHING]);
+      if (highWatermark - logStartOffset < 100) return;
+      const before = logStartOffset + dice.between(1, highWatermark - logStartOffset);
+      const done = await witness.deleteRecords(topic, partition, before);
+      failed = done ? 0 : failed + 1;
+    });
   }
 }
 
+const NOTHING = { partition: 0, logStartOffset: 0, highWatermark: 0 };
+
 /** Creates, fills and deletes topics under the same few names, and leaves some to whoever opens the store next. */
-async function comeAndGo(witness: Witness, dice: Dice, topics: Topic[]): Promise<void> {
+async function comeAndGo(witness: Witness, dice: Dice, targets: Targets, { racing }: LoadOptions): Promise<void> {
   for (let turn = 0; turn < 4; turn++) {
     const topic = await witness.topic(`passing-${dice.below(3)}`, PASSING);
     if (topic === undefined) return;
-    topics.push(topic);
+    targets.add(topic);
     await sleep(dice.between(1, 60));
     if (dice.chance(30)) continue;
-    // Sends that are on their way may meet the end of their topic.
-    if (dice.chance(60)) topics.splice(topics.indexOf(topic), 1);
+    if (!racing) {
+      targets.drop(topic);
+      await targets.quiet(topic);
+    }
     await witness.deleteTopic(topic);
-    if (topics.includes(topic)) topics.splice(topics.indexOf(topic), 1);
+    targets.drop(topic);
   }
 }

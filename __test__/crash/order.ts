@@ -1,14 +1,13 @@
 // What a test tells a crash writer to do, as one line, and how the writer tells its own lines.
 
 import { writeSync } from "node:fs";
+import type { LoadOptions } from "./load.js";
 
-export interface Order {
+export interface Order extends LoadOptions {
   folder: string;
   seed: number;
   /** Streams of this writer are numbered from here. */
   firstStream: number;
-  /** Sends only: no records or topics are deleted. */
-  steady?: boolean;
   /** Ends by `process.exit()`, without closing, this many ms after it has begun to write. */
   exitAfterMs?: number;
   /** Has a worker write as well, terminates it this many ms after it has begun, and goes on itself. */

@@ -66,12 +66,15 @@ export class Witness {
     });
   }
 
-  async deleteRecords(topic: Topic, partition: number, before: number): Promise<void> {
+  /** Whether it was done. */
+  async deleteRecords(topic: Topic, partition: number, before: number): Promise<boolean> {
     this.#tell(`cut ${topic.id} ${partition} ${before}`);
-    await this.attempt(`cut ${topic.name}`, async () => {
+    const start = await this.attempt(`cut ${topic.name}`, async () => {
       const start = await topic.deleteRecords({ partition, before });
       this.#tell(`cutDone ${topic.id} ${partition} ${start}`);
+      return start;
     });
+    return start !== undefined;
   }
 
   stream(producer: Producer, topic: Topic, partition: number): Stream {

@@ -23,7 +23,7 @@ const witness = new Witness(log, tell, order.firstStream);
 await witness.tellFound();
 if (order.exitAfterMs !== undefined) setTimeout(() => process.exit(0), order.exitAfterMs);
 if (order.terminateAfterMs !== undefined) terminateAWorker(order.terminateAfterMs);
-await writeOnAndOn(witness, new Dice(order.seed), { steady: order.steady === true });
+await writeOnAndOn(witness, new Dice(order.seed), order);
 tell("gave-up");
 await witness.attempt("close", () => log.close({ timeoutMs: 5_000 }));
 tell("closed");
