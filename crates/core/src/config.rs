@@ -11,6 +11,7 @@ use tidelog_format::limits::{DEFAULT_BATCH_BYTES, MAX_BATCH_BYTES};
 use tidelog_io::{OsStorage, Storage};
 
 use crate::error::{Error, Result};
+use crate::journal::JournalOptions;
 
 /// What an acknowledged send survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct OpenOptions {
     /// How often dirty files are synced and recovery points noted: bounds what `buffered` topics lose with
     /// the power, and how much an unclean open has to check. Default 10 s.
     pub checkpoint_interval: Duration,
+    /// Sizes of the journal, through which `fsync` topics become durable.
+    pub journal: JournalOptions,
     /// How many segments keep files or maps open; the least recently used are closed. Default 1024.
     pub open_segments: usize,
     /// Where the bytes go. Default the operating system's file system.
@@ -77,6 +80,7 @@ impl Default for OpenOptions {
             allow_network_file_system: false,
             maintenance_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(10),
+            journal: JournalOptions::default(),
             open_segments: 1024,
             storage: os_storage(),
         }
@@ -96,7 +100,8 @@ impl OpenOptions {
         };
         positive("maintenance_interval", !self.maintenance_interval.is_zero())?;
         positive("checkpoint_interval", !self.checkpoint_interval.is_zero())?;
-        positive("open_segments", self.open_segments > 0)
+        positive("open_segments", self.open_segments > 0)?;
+        self.journal.validate()
     }
 }
 

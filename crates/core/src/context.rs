@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidelog_io::Storage;
 
-use crate::group_commit::CommitQueue;
+use crate::bell::Bell;
 use crate::health::Health;
+use crate::journal::Journal;
 use crate::point_reads::RecordTables;
 use crate::published::Changes;
 use crate::segment::OpenSegments;
 use crate::workers::Workers;
+
+/// A checkpoint is due early once this much was appended.
+const CHECKPOINT_BYTES: u64 = 1 << 30;
 
 pub(crate) struct Context {
     pub storage: Arc<dyn Storage>,
@@ -23,10 +27,12 @@ pub(crate) struct Context {
     pub health: Health,
     pub segments: OpenSegments,
     pub tables: RecordTables,
-    pub commits: CommitQueue,
+    pub journal: Journal,
+    /// Rung when a checkpoint is due before its time.
+    pub checkpoints: Bell,
     pub changes: Changes,
     pub workers: Workers,
-    /// Bytes appended since the last checkpoint.
+    /// Bytes appended in this life.
     pub appended: AtomicU64,
     next_uid: AtomicU64,
 }
@@ -38,6 +44,7 @@ impl Context {
         incarnation: i32,
         open_segments: usize,
         workers: Workers,
+        journal: Journal,
     ) -> Context {
         Context {
             storage,
@@ -46,7 +53,8 @@ impl Context {
             health: Health::default(),
             segments: OpenSegments::new(open_segments),
             tables: RecordTables::default(),
-            commits: CommitQueue::default(),
+            journal,
+            checkpoints: Bell::default(),
             changes: Changes::default(),
             workers,
             appended: AtomicU64::new(0),
@@ -57,6 +65,14 @@ impl Context {
     /// A number that no other partition of this life has, also after a topic of the same name is made again.
     pub fn next_uid(&self) -> u64 {
         self.next_uid.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts what was appended, and asks for a checkpoint early when it is much, so that recovery stays short.
+    pub fn count_appended(&self, bytes: u64) {
+        let before = self.appended.fetch_add(bytes, Ordering::Relaxed);
+        if before / CHECKPOINT_BYTES != (before + bytes) / CHECKPOINT_BYTES {
+            self.checkpoints.ring();
+        }
     }
 
     /// Syncs a folder; a failure is final, as with any sync.

@@ -5,25 +5,41 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, Result};
+use crate::knock_out::{self, Rule};
 
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     cause: OnceLock<String>,
+    /// Damage that forbids writing, of the store as a whole.
+    damage: OnceLock<Error>,
     closed: AtomicBool,
 }
 
 impl Health {
-    /// Refuses work on a store that is closed or has failed.
+    /// Refuses writing to a store that is closed, damaged or has failed.
     pub fn check(&self) -> Result<()> {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
+        if let Some(damage) = self.damage.get() {
+            return Err(damage.clone());
+        }
         self.check_disk()
+    }
+
+    /// The store is damaged: what is there is read, and nothing written.
+    pub fn set_damage(&self, damage: Error) {
+        let _ = self.damage.set(damage);
+    }
+
+    pub fn damage(&self) -> Option<&Error> {
+        self.damage.get()
     }
 
     /// Refuses to trust the disk after a failure; does not ask whether the store is closed.
     pub fn check_disk(&self) -> Result<()> {
         match self.cause.get() {
+            Some(_) if knock_out::is_out(Rule::FirstFailureIsFinal) => Ok(()),
             Some(cause) => Err(Error::Poisoned {
                 cause: cause.clone(),
             }),

@@ -29,6 +29,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bell;
 mod catalog;
 mod checkpoint;
 mod config;
@@ -36,10 +37,11 @@ mod context;
 mod engine;
 mod error;
 mod fan_out;
-mod group_commit;
 mod health;
 pub mod import;
 pub mod inspect;
+mod journal;
+mod knock_out;
 mod partition;
 mod point_reads;
 mod produce;
@@ -60,6 +62,7 @@ pub use engine::RecoveryReport;
 pub use error::{Error, Result};
 pub use format::batch::TimestampType;
 pub use format::compression::Compression;
+pub use journal::JournalOptions;
 pub use partition::{Appended, ReadResult};
 pub use produce::{ProduceOutcome, ProducerLane, Run};
 pub use record_buffer::RecordBuffer;

@@ -312,6 +312,12 @@ impl Partition {
         self.log.sync()
     }
 
+    /// Makes what was imported durable and readable.
+    pub(crate) fn seal_import(&self) -> Result<()> {
+        self.log.seal_import()?;
+        self.store.engine().checkpoint(false)
+    }
+
     /// Appends a batch that keeps its offsets, for taking over a log; see [`crate::import`].
     pub(crate) fn append_imported(&self, batch: Vec<u8>) -> Result<()> {
         self.store.check_writable()?;

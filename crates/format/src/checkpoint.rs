@@ -1,19 +1,27 @@
 //! One slot of the store's `checkpoint` file: magic `TIDECKPT`, format version u32, body length u32, body,
 //! CRC-32C of all before it. The checksum's place does not depend on the version, so that damage is not
-//! taken for a newer version. Body of version 1: generation u64, incarnation u32, clean u8, count u32, and of
-//! each partition topic id (16 bytes), partition u32, log start u64, recovery point u64 (an offset), base
-//! offset u64 of its segment, position u64 in it.
+//! taken for a newer version. Body of version 2: generation u64, incarnation u32, flags u8 (1 closed in order, 2 topics
+//! without a setting of their own are journaled), journal frame u64, number u32 of the journal file and position u64 in it
+//! behind that frame, count u32, and of each partition topic id (16 bytes), partition u32, log start u64, recovery point
+//! u64 (an offset), base offset u64 of its segment, position u64 in it, flags u8 (1 journaled, 2 damaged). Version 1 had no journal:
+//! its body lacks the three fields of it and the flags of partitions.
 
 use crate::bytes::{array, u32_at, u64_at};
 use crate::crc::crc32c;
 
 const MAGIC: &[u8; 8] = b"TIDECKPT";
 const BODY_AT: usize = 16;
-const FIXED_LEN: usize = 17;
-const MARK_LEN: usize = 52;
+const FIXED_LEN: usize = 37;
+const MARK_LEN: usize = 53;
+const FIXED_LEN_1: usize = 17;
+const MARK_LEN_1: usize = 52;
+const CLEAN: u8 = 1;
+const JOURNALED: u8 = 2;
+const MARK_JOURNALED: u8 = 1;
+const MARK_DAMAGED: u8 = 2;
 const CRC_LEN: usize = 4;
 /// The version that is written, and the newest that is read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What a slot holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +32,14 @@ pub struct Checkpoint {
     pub incarnation: u32,
     /// Whether the store was closed in order.
     pub clean: bool,
+    /// Whether topics without a durability of their own went through the journal.
+    pub journaled: bool,
+    /// The last frame of the journal that the recovery points cover.
+    pub frame: u64,
+    /// The journal file that this frame is in.
+    pub journal_file: u32,
+    /// Where the frame ends in it, and the next one begins if it is in the same file.
+    pub journal_position: u64,
     /// Of each partition, where recovery may begin.
     pub partitions: Vec<PartitionMark>,
 }
@@ -43,6 +59,10 @@ pub struct PartitionMark {
     pub recovery_segment: u64,
     /// The recovery point's position in that segment, in bytes.
     pub recovery_position: u64,
+    /// Whether its records went through the journal, whose frames then tell exactly where it ends.
+    pub journaled: bool,
+    /// Whether it was found damaged below its recovery point: all of it is to be checked.
+    pub damaged: bool,
 }
 
 /// Why a slot can't be used.
@@ -96,7 +116,11 @@ impl Checkpoint {
         bytes.extend_from_slice(&(body_len as u32).to_be_bytes());
         bytes.extend_from_slice(&self.generation.to_be_bytes());
         bytes.extend_from_slice(&self.incarnation.to_be_bytes());
-        bytes.push(u8::from(self.clean));
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        bytes.push(flag(self.clean, CLEAN) | flag(self.journaled, JOURNALED));
+        bytes.extend_from_slice(&self.frame.to_be_bytes());
+        bytes.extend_from_slice(&self.journal_file.to_be_bytes());
+        bytes.extend_from_slice(&self.journal_position.to_be_bytes());
         bytes.extend_from_slice(&(self.partitions.len() as u32).to_be_bytes());
         for mark in &self.partitions {
             bytes.extend_from_slice(&mark.topic_id);
@@ -109,6 +133,7 @@ impl Checkpoint {
             ] {
                 bytes.extend_from_slice(&number.to_be_bytes());
             }
+            bytes.push(flag(mark.journaled, MARK_JOURNALED) | flag(mark.damaged, MARK_DAMAGED));
         }
         let crc = crc32c(&bytes);
         bytes.extend_from_slice(&crc.to_be_bytes());
@@ -143,55 +168,71 @@ impl Checkpoint {
             return Err(CheckpointError::Checksum { stored, computed });
         }
         let found = u32_at(slot, 8);
-        if found != VERSION {
-            return Err(CheckpointError::UnknownVersion {
+        let body = checked.get(BODY_AT..).unwrap_or_default();
+        match found {
+            1 => decode_body::<FIXED_LEN_1, MARK_LEN_1>(body),
+            VERSION => decode_body::<FIXED_LEN, MARK_LEN>(body),
+            found => Err(CheckpointError::UnknownVersion {
                 found,
                 supported: VERSION,
-            });
+            }),
         }
-        decode_body(checked.get(BODY_AT..).unwrap_or_default())
     }
 }
 
-fn decode_body(body: &[u8]) -> Result<Checkpoint, CheckpointError> {
-    let Some((fixed, marks)) = body.split_first_chunk::<FIXED_LEN>() else {
+/// The fields that version 1 does not have are read as zero from behind the end of what it has.
+fn decode_body<const FIXED: usize, const MARK: usize>(
+    body: &[u8],
+) -> Result<Checkpoint, CheckpointError> {
+    let Some((fixed, marks)) = body.split_first_chunk::<FIXED>() else {
         return Err(CheckpointError::Invalid {
             field: "body length",
             value: body.len() as u64,
         });
     };
-    let clean = match fixed[12] {
-        0 => false,
-        1 => true,
-        other => {
-            return Err(CheckpointError::Invalid {
-                field: "clean mark",
-                value: u64::from(other),
-            });
-        }
+    let flags = fixed.get(12).copied().unwrap_or_default();
+    let known = if FIXED == FIXED_LEN_1 {
+        CLEAN
+    } else {
+        CLEAN | JOURNALED
     };
-    let count = u32_at(fixed, 13);
-    if marks.len() as u64 != u64::from(count) * MARK_LEN as u64 {
+    if flags & !known != 0 {
+        return Err(CheckpointError::Invalid {
+            field: "flags",
+            value: u64::from(flags),
+        });
+    }
+    // The count comes last, whatever the version.
+    let count = u32_at(fixed, FIXED - 4);
+    if marks.len() as u64 != u64::from(count) * MARK as u64 {
         return Err(CheckpointError::Invalid {
             field: "partition count",
             value: u64::from(count),
         });
     }
     let partitions = marks
-        .chunks_exact(MARK_LEN)
-        .map(|mark| PartitionMark {
+        .chunks_exact(MARK)
+        .map(|mark| (mark, mark.get(MARK_LEN_1).copied().unwrap_or_default()))
+        .map(|(mark, flags)| PartitionMark {
             topic_id: array(mark, 0).unwrap_or_default(),
             partition: u32_at(mark, 16),
             log_start: u64_at(mark, 20),
             recovery_point: u64_at(mark, 28),
             recovery_segment: u64_at(mark, 36),
             recovery_position: u64_at(mark, 44),
+            journaled: flags & MARK_JOURNALED != 0,
+            damaged: flags & MARK_DAMAGED != 0,
         })
         .collect();
+    let has_journal = FIXED == FIXED_LEN;
     Ok(Checkpoint {
         generation: u64_at(fixed, 0),
         incarnation: u32_at(fixed, 8),
-        clean,
+        clean: flags & CLEAN != 0,
+        journaled: flags & JOURNALED != 0,
+        frame: if has_journal { u64_at(fixed, 13) } else { 0 },
+        journal_file: if has_journal { u32_at(fixed, 21) } else { 0 },
+        journal_position: if has_journal { u64_at(fixed, 25) } else { 0 },
         partitions,
     })
 }
@@ -209,17 +250,50 @@ mod tests {
             recovery_point: 4,
             recovery_segment: 5,
             recovery_position: 6,
+            journaled: true,
+            damaged: false,
         };
         Checkpoint {
             generation: 0x0102_0304_0506_0708,
             incarnation: 7,
             clean: true,
+            journaled: true,
+            frame: 8,
+            journal_file: 9,
+            journal_position: 10,
             partitions: vec![mark],
         }
     }
 
     #[test]
     fn fixed_bytes() {
+        #[rustfmt::skip]
+        let bytes = [
+            b'T', b'I', b'D', b'E', b'C', b'K', b'P', b'T',
+            0, 0, 0, 2,
+            0, 0, 0, 90,
+            1, 2, 3, 4, 5, 6, 7, 8,
+            0, 0, 0, 7,
+            3,
+            0, 0, 0, 0, 0, 0, 0, 8,
+            0, 0, 0, 9,
+            0, 0, 0, 0, 0, 0, 0, 10,
+            0, 0, 0, 1,
+            b'0', b'1', b'2', b'3', b'4', b'5', b'6', b'7', b'8', b'9', b'a', b'b', b'c', b'd', b'e', b'f',
+            0, 0, 0, 2,
+            0, 0, 0, 0, 0, 0, 0, 3,
+            0, 0, 0, 0, 0, 0, 0, 4,
+            0, 0, 0, 0, 0, 0, 0, 5,
+            0, 0, 0, 0, 0, 0, 0, 6,
+            1,
+            0xde, 0x8b, 0x4c, 0x1d,
+        ];
+        assert_eq!(example().encode(), bytes);
+        assert_eq!(Checkpoint::decode(&bytes), Ok(example()));
+    }
+
+    #[test]
+    fn a_slot_of_version_1_is_still_read() {
         #[rustfmt::skip]
         let bytes = [
             b'T', b'I', b'D', b'E', b'C', b'K', b'P', b'T',
@@ -237,14 +311,17 @@ mod tests {
             0, 0, 0, 0, 0, 0, 0, 6,
             0xcd, 0x88, 0xf6, 0x24,
         ];
-        assert_eq!(example().encode(), bytes);
-        assert_eq!(Checkpoint::decode(&bytes), Ok(example()));
+        let mut expected = example();
+        (expected.journaled, expected.frame) = (false, 0);
+        (expected.journal_file, expected.journal_position) = (0, 0);
+        expected.partitions[0].journaled = false;
+        assert_eq!(Checkpoint::decode(&bytes), Ok(expected));
     }
 
     #[test]
     fn a_newer_version_is_told_from_damage() {
         let mut bytes = example().encode();
-        bytes[11] = 2;
+        bytes[11] = 3;
         assert!(matches!(
             Checkpoint::decode(&bytes),
             Err(CheckpointError::Checksum { .. })
@@ -255,8 +332,8 @@ mod tests {
         assert_eq!(
             Checkpoint::decode(&bytes),
             Err(CheckpointError::UnknownVersion {
-                found: 2,
-                supported: 1
+                found: 3,
+                supported: 2
             })
         );
     }
@@ -264,9 +341,9 @@ mod tests {
     #[test]
     fn a_whole_slot_that_makes_no_sense_is_refused() {
         for (at, value, field) in [
-            (28, 2, "clean mark"),
-            (32, 2, "partition count"),
-            (32, 0, "partition count"),
+            (28, 4, "flags"),
+            (52, 2, "partition count"),
+            (52, 0, "partition count"),
         ] {
             let mut bytes = example().encode();
             bytes[at] = value;
@@ -311,7 +388,7 @@ mod tests {
     }
 
     fn mark() -> impl Strategy<Value = PartitionMark> {
-        any::<([u8; 16], u32, u64, u64, u64, u64)>().prop_map(
+        any::<([u8; 16], u32, u64, u64, u64, u64, bool, bool)>().prop_map(
             |(
                 topic_id,
                 partition,
@@ -319,6 +396,8 @@ mod tests {
                 recovery_point,
                 recovery_segment,
                 recovery_position,
+                journaled,
+                damaged,
             )| PartitionMark {
                 topic_id,
                 partition,
@@ -326,6 +405,8 @@ mod tests {
                 recovery_point,
                 recovery_segment,
                 recovery_position,
+                journaled,
+                damaged,
             },
         )
     }
@@ -336,10 +417,14 @@ mod tests {
             generation: u64,
             incarnation: u32,
             clean: bool,
+            journaled: bool,
+            journal in any::<(u64, u32, u64)>(),
             partitions in proptest::collection::vec(mark(), 0..20),
             tail: Vec<u8>,
         ) {
-            let checkpoint = Checkpoint { generation, incarnation, clean, partitions };
+            let (frame, journal_file, journal_position) = journal;
+            let checkpoint =
+                Checkpoint { generation, incarnation, clean, journaled, frame, journal_file, journal_position, partitions };
             let mut slot = checkpoint.encode();
             slot.extend(tail);
             prop_assert_eq!(Checkpoint::decode(&slot), Ok(checkpoint));
@@ -353,7 +438,7 @@ mod tests {
         }
 
         #[test]
-        fn any_body_under_a_right_checksum(version in 0u32..3, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_body_under_a_right_checksum(version in 0u32..4, body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut slot = MAGIC.to_vec();
             slot.extend(version.to_be_bytes());
             slot.extend((body.len() as u32).to_be_bytes());

@@ -12,6 +12,7 @@ pub mod control;
 pub mod crc;
 pub mod error;
 pub mod file_name;
+pub mod journal;
 pub mod limits;
 pub mod offset_index;
 pub mod packed;

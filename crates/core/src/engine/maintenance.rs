@@ -1,12 +1,12 @@
-//! The store's upkeep, on one thread: it tells readers in other processes how far they may read, syncs and
-//! notes recovery points, and applies retention. A store opened read-only has a thread that follows the
-//! writer's ends instead.
+//! The store's upkeep: one thread tells readers in other processes how far they may read, and applies retention;
+//! another makes checkpoints. A store opened read-only has a thread that follows the writer's ends instead.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Engine;
+use crate::bell::Woken;
 use crate::context::Context;
 use crate::error::Result;
 use crate::partition::now_ms;
@@ -17,8 +17,6 @@ use crate::sync::read;
 const PUBLISH_DELAY: Duration = Duration::from_millis(5);
 /// How often a read-only store looks at the writer's ends.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(10);
-/// A checkpoint is due early once this much was appended, so that recovery stays short.
-const CHECKPOINT_BYTES: u64 = 1 << 30;
 
 /// How often upkeep is done.
 #[derive(Debug, Clone, Copy)]
@@ -29,28 +27,33 @@ pub(super) struct Intervals {
 
 pub(super) fn maintain(engine: &Weak<Engine>, context: &Context, intervals: Intervals) {
     let mut retention_due = Instant::now() + intervals.maintenance;
-    let mut checkpoint_due = Instant::now() + intervals.checkpoint;
-    let mut noted = 0;
-    while context.changes.wait(retention_due.min(checkpoint_due))
-        && context.changes.pause(PUBLISH_DELAY)
-    {
+    while context.changes.wait(retention_due) && context.changes.pause(PUBLISH_DELAY) {
         let Some(engine) = engine.upgrade() else {
             return;
         };
         // A failure here is either latched, and told to whoever sends next, or passes with its cause.
         let _ = engine.publish_ends();
-        let now = Instant::now();
-        let appended = context.appended.load(Ordering::Relaxed);
-        if now >= checkpoint_due || appended - noted >= CHECKPOINT_BYTES {
-            if appended > noted {
-                let _ = engine.sync_all().and_then(|()| engine.checkpoint(false));
-            }
-            noted = appended;
-            checkpoint_due = Instant::now() + intervals.checkpoint;
-        }
-        if now >= retention_due {
+        if Instant::now() >= retention_due {
             let _ = engine.apply_retention();
             retention_due = Instant::now() + intervals.maintenance;
+        }
+    }
+}
+
+/// Makes a checkpoint when one is asked for, and when its time has come and something was appended.
+pub(super) fn checkpoint(engine: &Weak<Engine>, context: &Context, intervals: Intervals) {
+    let mut noted = 0;
+    loop {
+        let woken = context
+            .checkpoints
+            .wait(Instant::now() + intervals.checkpoint);
+        let Some(engine) = engine.upgrade().filter(|_| woken != Woken::Stopped) else {
+            return;
+        };
+        let appended = context.appended.load(Ordering::Relaxed);
+        // A failure is latched, or told to whoever depends on it, or the next one does what this one could not.
+        if (woken == Woken::Rung || appended > noted) && engine.checkpoint(false).is_ok() {
+            noted = appended;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One open store: its lock, its catalog, its partitions and its threads. What handles share.
 
+mod checkpoint;
 mod maintenance;
 mod open;
 
@@ -9,7 +10,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 
-use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
 use tidelog_format::published::Published;
 use tidelog_format::topic_name;
 use tidelog_io::WriterLock;
@@ -218,6 +218,7 @@ impl Engine {
     pub fn alter_topic(&self, state: &TopicState, change: &TopicChange) -> Result<()> {
         let catalog = lock(&self.catalog);
         self.context.health.check()?;
+        let before_change = state.meta.durability();
         let mut stored = stored(state);
         if !read(&self.topics).contains_key(&stored.name) {
             return Err(Error::TopicDeleted { name: stored.name });
@@ -228,8 +229,19 @@ impl Engine {
         if after > before {
             catalog.create_folders(&stored, before..after)?;
         }
+        let durability = stored.config.durability.unwrap_or(self.durability);
+        let moves = durability != before_change;
+        if moves && durability == Durability::Fsync {
+            // Notes durably that what is there is not in the journal.
+            self.checkpoint(false)?;
+        }
         catalog.save(&stored)?;
         *write(&state.meta.config) = Arc::new(stored.config.clone());
+        if moves {
+            for log in read(&state.logs).iter() {
+                log.set_journaled(durability == Durability::Fsync)?;
+            }
+        }
         for number in before..after {
             let folder = catalog.partition_folder(&stored.name, number);
             let log = Log::create(
@@ -251,25 +263,13 @@ impl Engine {
 
     /// Makes everything appended before durable.
     pub fn sync_all(&self) -> Result<()> {
-        fan_out::for_each(&self.all_logs(), |log| log.sync())
-    }
-
-    /// Notes log starts and recovery points durably. `clean` says that nothing will be written any more.
-    pub fn checkpoint(&self, clean: bool) -> Result<()> {
-        let mut file = lock(&self.checkpoint);
-        let Some(file) = &mut *file else {
-            return Err(Error::Closed);
-        };
-        let mut partitions: Vec<PartitionMark> =
-            self.all_logs().iter().map(|log| mark(log)).collect();
-        partitions.retain(|mark| mark.log_start > 0 || mark.recovery_point > 0);
-        let checkpoint = Checkpoint {
-            generation: 0,
-            incarnation: self.context.incarnation as u32,
-            clean,
-            partitions,
-        };
-        file.write(&self.context, &self.path, checkpoint)
+        self.context.journal.flush()?;
+        let logs = self.all_logs();
+        let around: Vec<_> = logs
+            .iter()
+            .filter(|log| !log.committed().journaled)
+            .collect();
+        fan_out::for_each(&around, |log| log.sync_files())
     }
 
     /// Wakes everything that waits through a handle that closes.
@@ -308,13 +308,15 @@ impl Engine {
     /// Ends the engine's work. Whatever fails on the way, the lock is let go and the threads end.
     pub fn shut_down(&self) -> Result<()> {
         self.context.health.close();
+        self.context.journal.wake();
         for log in self.all_logs() {
             log.fail_waiters(&Error::Closed);
         }
         self.context.changes.stop();
         // Jobs that are queued find the store closed and answer so.
         self.context.workers.stop();
-        self.context.commits.end();
+        self.context.journal.end();
+        self.context.checkpoints.stop();
         let own = std::thread::current().id();
         for thread in lock(&self.threads).drain(..) {
             if thread.thread().id() != own {
@@ -334,6 +336,10 @@ impl Engine {
     /// Makes all durable, completes the index files and leaves the mark of an orderly close.
     fn settle(&self) -> Result<()> {
         self.context.health.check_disk()?;
+        if self.context.health.damage().is_some() {
+            // The journal is left as it was found, for a repair.
+            return Ok(());
+        }
         fan_out::for_each(&self.all_logs(), |log| log.settle())?;
         self.checkpoint(true)?;
         self.publish_ends()
@@ -345,17 +351,5 @@ fn stored(state: &TopicState) -> StoredTopic {
         name: state.meta.name.clone(),
         id: state.meta.id,
         config: TopicConfig::clone(&state.meta.config()),
-    }
-}
-
-fn mark(log: &Log) -> PartitionMark {
-    let synced = log.synced();
-    PartitionMark {
-        topic_id: log.topic().id,
-        partition: log.number(),
-        log_start: log.log_start(),
-        recovery_point: synced.offset,
-        recovery_segment: synced.segment,
-        recovery_position: synced.position,
     }
 }

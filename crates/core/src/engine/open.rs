@@ -1,5 +1,5 @@
-//! Opening a store: its lock, its version, its checkpoint, then topic by topic; what an unclean end left
-//! behind is settled before the first write is accepted.
+//! Opening a store: its lock, its version, its checkpoint, its journal, then topic by topic; what an unclean end left
+//! behind is settled before the first write is accepted. All of it may crash anywhere and be run again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -7,19 +7,22 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
+use tidelog_format::file_name;
+use tidelog_format::journal::PartitionId;
 use tidelog_format::properties::Properties;
 use tidelog_format::published::Published;
 use tidelog_io::{FileSystemKind, LockAttempt, OpenMode, Storage, WriterLock};
 
 use super::Engine;
 use super::maintenance::{self, Intervals};
-use crate::catalog::{Catalog, TOPICS};
+use crate::catalog::{Catalog, StoredTopic, TOPICS};
 use crate::checkpoint::{self, CheckpointFile};
-use crate::config::OpenOptions;
+use crate::config::{Durability, OpenOptions};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::group_commit::CommitQueue;
-use crate::partition::{Log, Marks, SyncPoint};
+use crate::journal::{self, Files, Journal, Known, Replay, Replayed};
+use crate::knock_out::{self, Rule};
+use crate::partition::{Left, Log, Marks, SyncPoint};
 use crate::published;
 use crate::sync::{lock, read};
 use crate::workers::Workers;
@@ -61,7 +64,8 @@ impl Engine {
         }
         if options.read_only {
             let id = store_id(&**storage, &path)?.ok_or_else(|| no_store(&path))?;
-            let context = context(&options, 0)?;
+            let files = Files::new(storage, journal::folder(&path), options.journal);
+            let context = context(&options, files, &Checkpoint::default())?;
             return Engine::start(
                 path,
                 id,
@@ -83,17 +87,62 @@ impl Engine {
             None => create_store(&**storage, &path)?,
         };
         let (mut file, last) = CheckpointFile::open(&**storage, &path, true)?;
-        let incarnation = i32::try_from(last.incarnation.saturating_add(1)).unwrap_or(i32::MAX);
-        let context = context(&options, incarnation)?;
         let catalog = Catalog::new(Arc::clone(storage), path.clone());
         catalog.clean_up()?;
+        let folder = journal::folder(&path);
+        if !storage.exists(&folder).during("look for", &folder)? {
+            storage.create_dir(&folder).during("create", &folder)?;
+        }
+        // Names that a crash left in the cache only must not go once something depends on them.
+        storage.sync_dir(&path).during("sync", &path)?;
+        let files = Files::open(storage, folder, options.journal)?;
+        let stored = catalog.load()?;
+        let mut partitions = known_partitions(&catalog, &stored, &last);
+        let replayed = match last.clean {
+            true => Replayed {
+                frame: last.frame,
+                ..Replayed::default()
+            },
+            false => {
+                drop_caches(&**storage, partitions.values())?;
+                Replay::new(&**storage, &files, &mut partitions, &last).run(&last)?
+            }
+        };
         let mut report = RecoveryReport {
             clean: last.clean,
+            bytes_checked: replayed.bytes,
             ..RecoveryReport::default()
         };
-        let topics = load_topics(&context, &catalog, &options, &last, &mut report)?;
-        // From here on the store counts as not closed, and batches carry the new incarnation.
-        file.write(&context, &path, first_checkpoint(&topics, incarnation))?;
+        let left = match &replayed.damage {
+            Some(_) => Left::Damaged,
+            None if last.clean => Left::Clean,
+            None => Left::Unclean,
+        };
+        let now = Checkpoint {
+            frame: replayed.frame,
+            ..last.clone()
+        };
+        let context = context(&options, files, &now)?;
+        let load = LoadTopics {
+            context: &context,
+            catalog: &catalog,
+            options: &options,
+            last: &last,
+            partitions: &partitions,
+            left,
+        };
+        let topics = load.run(&stored, &mut report)?;
+        if let Some(damage) = replayed.damage {
+            report.damaged.push(damage.clone());
+            context.health.set_damage(damage);
+        } else {
+            // From here on the store counts as not closed, and batches carry the new incarnation.
+            file.write(
+                &context,
+                &path,
+                first_checkpoint(&context, &options, &topics, replayed.frame),
+            )?;
+        }
         report.duration = began.elapsed();
         let mut engine = Engine::start(
             path,
@@ -174,15 +223,23 @@ impl Engine {
             "tidelog-upkeep",
             Box::new(move || maintenance::maintain(&weak, &context, intervals)),
         )?;
+        let (weak, context) = (Arc::downgrade(self), Arc::clone(&self.context));
+        spawn(
+            "tidelog-checkpoint",
+            Box::new(move || maintenance::checkpoint(&weak, &context, intervals)),
+        )?;
         let context = Arc::clone(&self.context);
         spawn(
-            "tidelog-commit",
-            Box::new(move || CommitQueue::run(&context)),
+            "tidelog-journal",
+            Box::new(move || context.journal.run(&context)),
         )
     }
 }
 
-fn context(options: &OpenOptions, incarnation: i32) -> Result<Arc<Context>> {
+/// `last` is the checkpoint, brought up to the last frame of the journal.
+fn context(options: &OpenOptions, files: Files, last: &Checkpoint) -> Result<Arc<Context>> {
+    let incarnation = i32::try_from(last.incarnation.saturating_add(1)).unwrap_or(i32::MAX);
+    let journal = Journal::new(files, options.journal, last.frame);
     let threads = std::thread::available_parallelism()
         .map_or(2, |n| n.get())
         .clamp(2, 8);
@@ -194,6 +251,7 @@ fn context(options: &OpenOptions, incarnation: i32) -> Result<Arc<Context>> {
         incarnation,
         options.open_segments,
         workers,
+        journal,
     )))
 }
 
@@ -249,9 +307,10 @@ fn check_vacant(options: &OpenOptions, path: &Path) -> Result<()> {
     if !options.create {
         return Err(no_store(path));
     }
-    const OWN: [&str; 5] = [
+    const OWN: [&str; 6] = [
         LOCK,
         TOPICS,
+        journal::FOLDER,
         checkpoint::FILE_NAME,
         "meta.tmp",
         "lost+found",
@@ -317,63 +376,180 @@ fn create_store(storage: &dyn Storage, path: &Path) -> Result<String> {
     Ok(id)
 }
 
-fn load_topics(
-    context: &Arc<Context>,
+/// What the checkpoint knows of every partition.
+fn known_partitions(
     catalog: &Catalog,
-    options: &OpenOptions,
+    stored: &[StoredTopic],
     last: &Checkpoint,
-    report: &mut RecoveryReport,
-) -> Result<Vec<Arc<super::TopicState>>> {
-    let marks: HashMap<([u8; 16], u32), Marks> = last
-        .partitions
-        .iter()
-        .map(|mark| ((mark.topic_id, mark.partition), marks(mark)))
-        .collect();
-    let mut topics = Vec::new();
-    for stored in catalog.load()? {
-        let meta = Arc::new(crate::partition::TopicMeta {
-            name: stored.name.clone(),
-            id: stored.id,
-            config: RwLock::new(Arc::new(stored.config.clone())),
-            store_durability: options.durability,
-        });
-        let mut logs = Vec::with_capacity(stored.config.partitions as usize);
-        for number in 0..stored.config.partitions {
-            let folder = catalog.partition_folder(&stored.name, number);
-            let known = marks.get(&(stored.id, number)).copied();
-            if !context
-                .storage
-                .exists(&folder)
-                .during("look for", &folder)?
-            {
-                // Folders are durable before their topic is: this one was taken away.
-                context
-                    .storage
-                    .create_dir(&folder)
-                    .during("create", &folder)?;
-                context.sync_dir(catalog_root(&folder))?;
-            }
-            let (log, loaded) = Log::load(
-                Arc::clone(context),
-                Arc::clone(&meta),
-                number,
-                folder,
-                known,
-                last.clean,
-            )?;
-            report.bytes_checked += loaded.checked;
-            report.bytes_cut += loaded.cut;
-            report.torn_files.extend(loaded.torn);
-            report.damaged.extend(log.damage().cloned());
-            announce_if_stale(context, &log)?;
-            logs.push(Arc::new(log));
+) -> HashMap<PartitionId, Known> {
+    let marks = by_partition(last);
+    let mut known = HashMap::new();
+    for topic in stored {
+        // Without a mark it was made after the checkpoint, and its topic's durability has not changed since.
+        let default = match topic.config.durability {
+            Some(durability) => durability == Durability::Fsync,
+            None => last.journaled,
+        };
+        for partition in 0..topic.config.partitions {
+            let id = PartitionId {
+                topic_id: topic.id,
+                partition,
+            };
+            let mark = marks.get(&id);
+            known.insert(
+                id,
+                Known {
+                    folder: catalog.partition_folder(&topic.name, partition),
+                    end: mark.map_or(SyncPoint::default(), |mark| recovery_point(mark)),
+                    journaled: mark.map_or(default, |mark| mark.journaled),
+                },
+            );
         }
-        topics.push(Arc::new(super::TopicState {
-            meta,
-            logs: RwLock::new(logs),
-        }));
     }
-    Ok(topics)
+    known
+}
+
+fn by_partition(last: &Checkpoint) -> HashMap<PartitionId, &PartitionMark> {
+    let id = |mark: &PartitionMark| PartitionId {
+        topic_id: mark.topic_id,
+        partition: mark.partition,
+    };
+    last.partitions
+        .iter()
+        .map(|mark| (id(mark), mark))
+        .collect()
+}
+
+fn recovery_point(mark: &PartitionMark) -> SyncPoint {
+    SyncPoint {
+        offset: mark.recovery_point,
+        segment: mark.recovery_segment,
+        position: mark.recovery_position,
+    }
+}
+
+/// After a failed sync the page cache may show bytes that the disk does not have: what the checkpoint does not cover
+/// is read from the disk.
+fn drop_caches<'a>(
+    storage: &dyn Storage,
+    partitions: impl Iterator<Item = &'a Known>,
+) -> Result<()> {
+    if knock_out::is_out(Rule::DropCaches) {
+        return Ok(());
+    }
+    for known in partitions {
+        let folder = &known.folder;
+        if !storage.exists(folder).during("look for", folder)? {
+            continue;
+        }
+        for entry in storage.read_dir(folder).during("list", folder)? {
+            let from = match file_name::parse_log(&entry.name) {
+                Some(base) if base == known.end.segment => known.end.position,
+                Some(base) if base > known.end.segment => 0,
+                _ => continue,
+            };
+            let path = folder.join(&entry.name);
+            let file = storage.open(&path, OpenMode::Read).during("open", &path)?;
+            file.drop_cache(from, entry.len.saturating_sub(from))
+                .during("drop the cache of", &path)?;
+        }
+    }
+    Ok(())
+}
+
+struct LoadTopics<'a> {
+    context: &'a Arc<Context>,
+    catalog: &'a Catalog,
+    options: &'a OpenOptions,
+    last: &'a Checkpoint,
+    /// Brought up to the last frame of the journal.
+    partitions: &'a HashMap<PartitionId, Known>,
+    left: Left,
+}
+
+impl LoadTopics<'_> {
+    fn run(
+        &self,
+        stored: &[StoredTopic],
+        report: &mut RecoveryReport,
+    ) -> Result<Vec<Arc<super::TopicState>>> {
+        let marks = by_partition(self.last);
+        let mut topics = Vec::with_capacity(stored.len());
+        for stored in stored {
+            let meta = Arc::new(crate::partition::TopicMeta {
+                name: stored.name.clone(),
+                id: stored.id,
+                config: RwLock::new(Arc::new(stored.config.clone())),
+                store_durability: self.options.durability,
+            });
+            let logs = (0..stored.config.partitions)
+                .map(|partition| {
+                    let id = PartitionId {
+                        topic_id: stored.id,
+                        partition,
+                    };
+                    let marks = self.marks(&id, marks.get(&id).copied());
+                    self.load_log(&meta, partition, marks, report)
+                })
+                .collect::<Result<_>>()?;
+            topics.push(Arc::new(super::TopicState {
+                meta,
+                logs: RwLock::new(logs),
+            }));
+        }
+        Ok(topics)
+    }
+
+    /// Checkpoint and journal taken together.
+    fn marks(&self, id: &PartitionId, mark: Option<&PartitionMark>) -> Marks {
+        let recovery = mark.map_or(SyncPoint::default(), recovery_point);
+        let known = self.partitions.get(id);
+        Marks {
+            // A partition that no checkpoint knows has never had a record deleted.
+            log_start: mark.map_or(0, |mark| mark.log_start),
+            recovery,
+            durable: known.map_or(recovery, |known| known.end),
+            exact: known.is_some_and(|known| known.journaled),
+            damaged: mark.is_some_and(|mark| mark.damaged),
+        }
+    }
+
+    fn load_log(
+        &self,
+        meta: &Arc<crate::partition::TopicMeta>,
+        partition: u32,
+        marks: Marks,
+        report: &mut RecoveryReport,
+    ) -> Result<Arc<Log>> {
+        let context = self.context;
+        let folder = self.catalog.partition_folder(&meta.name, partition);
+        if !context
+            .storage
+            .exists(&folder)
+            .during("look for", &folder)?
+        {
+            // Folders are durable before their topic is: this one was taken away.
+            context
+                .storage
+                .create_dir(&folder)
+                .during("create", &folder)?;
+            context.sync_dir(catalog_root(&folder))?;
+        }
+        let (log, loaded) = Log::load(
+            Arc::clone(context),
+            Arc::clone(meta),
+            partition,
+            folder,
+            marks,
+            self.left,
+        )?;
+        report.bytes_checked += loaded.checked;
+        report.bytes_cut += loaded.cut;
+        report.torn_files.extend(loaded.torn);
+        report.damaged.extend(log.damage().cloned());
+        announce_if_stale(context, &log)?;
+        Ok(Arc::new(log))
+    }
 }
 
 fn catalog_root(folder: &Path) -> &Path {
@@ -397,27 +573,25 @@ fn announce_if_stale(context: &Context, log: &Log) -> Result<()> {
     published::store(&*context.storage, log.folder(), &ends)
 }
 
-fn marks(mark: &PartitionMark) -> Marks {
-    Marks {
-        log_start: mark.log_start,
-        recovery: SyncPoint {
-            offset: mark.recovery_point,
-            segment: mark.recovery_segment,
-            position: mark.recovery_position,
-        },
-    }
-}
-
-fn first_checkpoint(topics: &[Arc<super::TopicState>], incarnation: i32) -> Checkpoint {
-    let mut partitions = Vec::new();
-    for state in topics {
-        partitions.extend(read(&state.logs).iter().map(|log| super::mark(log)));
-    }
-    partitions.retain(|mark| mark.log_start > 0 || mark.recovery_point > 0);
+fn first_checkpoint(
+    context: &Context,
+    options: &OpenOptions,
+    topics: &[Arc<super::TopicState>],
+    frame: u64,
+) -> Checkpoint {
+    let logs: Vec<Arc<Log>> = topics
+        .iter()
+        .flat_map(|state| read(&state.logs).clone())
+        .collect();
     Checkpoint {
         generation: 0,
-        incarnation: incarnation as u32,
+        incarnation: context.incarnation as u32,
         clean: false,
-        partitions,
+        journaled: options.durability == Durability::Fsync,
+        frame,
+        // The first frame of this life begins a file.
+        journal_file: 0,
+        journal_position: 0,
+        partitions: super::checkpoint::marks(&logs),
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn take_over(
         appended = appended.saturating_sub(1);
     }
     fill(target, appended, survey.end)?;
-    target.sync()?;
+    target.seal_import()?;
     if target.log_start_offset() < survey.start {
         target.delete_records(survey.start)?;
     }

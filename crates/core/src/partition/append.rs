@@ -1,5 +1,5 @@
 //! Appending: under the partition's lock a batch gets its offsets, is written at the end of the active
-//! segment, and the new end is published. Everything that can be checked is checked before anything is
+//! segment, and joins the journal's open frame or is published. Everything that can be checked is checked before anything is
 //! written; what fails afterwards is cut off again, or the store is poisoned.
 
 use std::sync::Arc;
@@ -7,10 +7,13 @@ use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidelog_format::batch::{self, Batch, BatchHeader, HEADER_LEN, TimestampType};
+use tidelog_format::journal::Place;
 
-use super::Log;
-use crate::config::{Durability, TopicConfig};
+use super::{Committed, Log, SyncPoint};
+use crate::config::TopicConfig;
 use crate::error::{Error, IoContext, Result};
+use crate::journal::Turn;
+use crate::knock_out::{self, Rule};
 use crate::segment::{OpenFiles, Segment};
 use crate::sync::{lock, write};
 
@@ -33,6 +36,12 @@ pub(crate) type AppendDone = Box<dyn FnOnce(Result<Appended>) + Send>;
 const ALLOCATE_MIN: u64 = 16 << 10;
 const ALLOCATE_MAX: u64 = 16 << 20;
 
+/// A batch that was written, and the frame that is held open for it.
+struct Placed<'a> {
+    appended: Appended,
+    turn: Option<Turn<'a>>,
+}
+
 /// What the partition's lock protects.
 #[derive(Default)]
 pub(crate) struct Writer {
@@ -43,13 +52,33 @@ pub(crate) struct Writer {
     first_timestamp: Option<i64>,
     /// The last append time given out: it never goes back, whatever the clock does.
     append_time: i64,
+    /// Whether appends go through the journal.
+    journaled: bool,
+    /// What lies below this offset is in the journal, or durable. What lies above was appended round it.
+    journaled_to: u64,
 }
 
 impl Writer {
-    pub fn new(active: Option<Arc<Segment>>) -> Writer {
+    pub fn new(active: Option<Arc<Segment>>, journaled: bool, journaled_to: u64) -> Writer {
         Writer {
             active,
+            journaled,
+            journaled_to,
             ..Writer::default()
+        }
+    }
+
+    /// Goes on in another segment, or in none yet.
+    fn move_to(&mut self, active: Option<Arc<Segment>>) {
+        (self.active, self.allocated, self.first_timestamp) = (active, 0, None);
+    }
+
+    /// The log's end `offset` with its place.
+    fn end(&self, offset: u64) -> SyncPoint {
+        SyncPoint {
+            offset,
+            segment: self.active.as_ref().map_or(offset, |active| active.base()),
+            position: self.active.as_ref().map_or(0, |active| active.size()),
         }
     }
 
@@ -59,10 +88,7 @@ impl Writer {
 
     /// Forgets the active segment, which is being deleted.
     pub fn leave(&mut self) {
-        *self = Writer {
-            append_time: self.append_time,
-            ..Writer::default()
-        };
+        self.move_to(None);
     }
 }
 
@@ -71,28 +97,44 @@ impl Log {
     /// promises. The bytes are not needed any more when this returns.
     pub fn append(self: &Arc<Self>, batch: &mut [u8], header: &BatchHeader, done: AppendDone) {
         let config = self.topic().config();
-        let appended = self.ready_to_append(&config, header).and_then(|()| {
-            let mut writer = lock(&self.writer);
-            self.place(&mut writer, &config, batch, None)
-        });
-        let appended = match appended {
-            Ok(appended) => appended,
-            Err(error) => return done(Err(error)),
-        };
-        match self.topic().durability() {
-            Durability::Buffered => {
-                self.publish(appended.last_offset + 1);
-                done(Ok(appended));
+        if let Err(error) = self.ready_to_append(&config, header) {
+            return done(Err(error));
+        }
+        let mut writer = lock(&self.writer);
+        let placed = self.place(&mut writer, &config, batch, None);
+        match placed {
+            Err(error) => {
+                drop(writer);
+                done(Err(error));
             }
-            Durability::Fsync => {
+            Ok(Placed {
+                appended,
+                turn: Some(turn),
+            }) => {
+                let committed = Committed {
+                    end: writer.end(appended.last_offset + 1),
+                    journaled: true,
+                };
                 let done = Box::new(move |synced: Result<()>| done(synced.map(|()| appended)));
-                self.context().commits.join(Arc::clone(self), done);
+                turn.join(self, committed, done);
+            }
+            Ok(Placed {
+                appended,
+                turn: None,
+            }) => {
+                self.commit(Committed {
+                    end: writer.end(appended.last_offset + 1),
+                    journaled: false,
+                });
+                drop(writer);
+                self.wake();
+                done(Ok(appended));
             }
         }
     }
 
     /// Appends a batch that keeps the offsets it has, for a log taken over from elsewhere: it must continue
-    /// this one exactly, or begin it. Not durable before the next sync.
+    /// this one exactly, or begin it. Not durable, and in an `fsync` topic not readable, before `seal_import`.
     pub fn append_imported(self: &Arc<Self>, mut batch: Vec<u8>) -> Result<()> {
         let header = *Batch::check(&batch)
             .map_err(|error| Error::invalid_batch(&error))?
@@ -113,11 +155,35 @@ impl Log {
             self.log_start.store(header.base_offset, Ordering::Release);
             self.log_end.store(header.base_offset, Ordering::Release);
         }
-        let appended = self.place(&mut writer, &config, &mut batch, Some(header.base_offset))?;
+        self.place(&mut writer, &config, &mut batch, Some(header.base_offset))?;
+        Ok(())
+    }
+
+    /// Makes what was imported durable and readable. The caller writes a checkpoint, without which a recovery
+    /// would cut it: it is not in the journal.
+    pub fn seal_import(&self) -> Result<()> {
+        self.sync_files()?;
+        let mut writer = lock(&self.writer);
+        let end = writer.end(self.log_end());
+        writer.journaled_to = end.offset;
+        self.commit(Committed {
+            end,
+            journaled: writer.journaled,
+        });
         drop(writer);
-        if self.topic().durability() == Durability::Buffered {
-            self.publish(appended.last_offset + 1);
+        self.wake();
+        Ok(())
+    }
+
+    /// Has appends go through the journal from now on, or round it, whatever comes first being settled before.
+    /// Blocks for the disk.
+    pub fn set_journaled(self: &Arc<Self>, journaled: bool) -> Result<()> {
+        let mut writer = lock(&self.writer);
+        if writer.journaled && !journaled {
+            let end = writer.end(self.log_end());
+            self.context().journal.release(self.context(), self, end)?;
         }
+        writer.journaled = journaled;
         Ok(())
     }
 
@@ -141,14 +207,15 @@ impl Log {
         Ok(())
     }
 
-    /// Gives the batch its place, writes it and moves the log end. The lock is held by the caller.
-    fn place(
-        self: &Arc<Self>,
+    /// Gives the batch its place, writes it and moves the log end; enters it in the journal if it goes through it. The
+    /// lock is held by the caller, who joins the frame or lets readers see the batch.
+    fn place<'a>(
+        self: &'a Arc<Self>,
         writer: &mut Writer,
         config: &TopicConfig,
         batch: &mut [u8],
         keep_offset: Option<u64>,
-    ) -> Result<Appended> {
+    ) -> Result<Placed<'a>> {
         // A panic or a failed sync may have come between the first check and the lock.
         self.context().health.check()?;
         self.check()?;
@@ -167,6 +234,19 @@ impl Log {
         let segment = self.segment_for(writer, config, &header)?;
         let files = segment.files(self.context())?;
         self.reserve(writer, &segment, &files, batch.len() as u64)?;
+        // From here to the end the frame is held open: entries stand in it in the order of offsets.
+        let mut turn = match keep_offset {
+            None if writer.journaled => {
+                let journal = &self.context().journal;
+                Some(journal.enter(self.context(), batch.len())?)
+            }
+            _ => None,
+        };
+        let place = Place {
+            partition: self.id(),
+            segment: segment.base(),
+            position: segment.size(),
+        };
         if let Err(error) = segment.append(&files, batch, &header, config.index_interval_bytes) {
             return Err(self.cut_back(writer, &segment, &files, error));
         }
@@ -178,15 +258,24 @@ impl Log {
         if header.max_timestamp >= 0 {
             writer.first_timestamp.get_or_insert(header.max_timestamp);
         }
-        self.context()
-            .appended
-            .fetch_add(batch.len() as u64, Ordering::Relaxed);
+        self.context().count_appended(batch.len() as u64);
         self.log_end.store(header.next_offset(), Ordering::Release);
-        Ok(Appended {
+        if let Some(turn) = &mut turn {
+            let unjournaled = writer.journaled_to < base_offset;
+            if turn.is_extent(batch.len())
+                || (unjournaled && !knock_out::is_out(Rule::SyncUnjournaled))
+            {
+                turn.sync_files(self);
+            }
+            turn.enter(&place, batch);
+            writer.journaled_to = header.next_offset();
+        }
+        let appended = Appended {
             base_offset,
             last_offset: header.last_offset(),
             timestamp,
-        })
+        };
+        Ok(Placed { appended, turn })
     }
 
     /// The active segment, or a new one when it is full, too old, or its offsets would no longer fit.
@@ -225,13 +314,8 @@ impl Log {
         if !(full || old || far) {
             return Ok(active);
         }
-        active.seal(self.context())?;
-        let next = self.roll(writer, config, header.base_offset)?;
-        // What the sealed segment holds becomes durable soon, also in a topic that never asks for it.
-        self.context()
-            .commits
-            .join(Arc::clone(self), Box::new(|_| {}));
-        Ok(next)
+        active.seal(self.context(), config.index_interval_bytes)?;
+        self.roll(writer, config, header.base_offset)
     }
 
     fn roll(
@@ -249,10 +333,7 @@ impl Log {
         list.extend(segments.iter().cloned());
         list.push(Arc::clone(&segment));
         *segments = Arc::new(list);
-        *writer = Writer {
-            append_time: writer.append_time,
-            ..Writer::new(Some(Arc::clone(&segment)))
-        };
+        writer.move_to(Some(Arc::clone(&segment)));
         Ok(segment)
     }
 

@@ -1,6 +1,6 @@
 //! Opening a partition: its files are listed and, unless the store was closed cleanly, everything beyond the
-//! recovery point is checked. A tail that a crash tore is cut and kept aside; damage below the recovery
-//! point is reported, and what lies before it stays readable.
+//! recovery point is checked. A tail that a crash tore, or that was never durable, is cut and kept aside; damage
+//! below what was durable is reported, and what lies before it stays readable.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -11,16 +11,34 @@ use tidelog_format::file_name;
 use super::append::Writer;
 use super::recover::Recovery;
 use super::waiters::Waiters;
-use super::{Log, SyncPoint, TopicMeta, Unsynced};
+use super::{Committed, Log, SyncPoint, TopicMeta, Unsynced};
+use crate::config::Durability;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::segment::Segment;
 
-/// What the checkpoint knows of a partition.
+/// What the checkpoint and the journal tell of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Marks {
     pub log_start: u64,
+    /// Everything before it is in the segments for good. Checking begins here.
     pub recovery: SyncPoint,
+    /// Everything before it was durable.
+    pub durable: SyncPoint,
+    /// Whether the log ends exactly at `durable`, whatever else stands behind it.
+    pub exact: bool,
+    /// Whether it was damaged when it was last open: all of it is checked.
+    pub damaged: bool,
+}
+
+/// How the store was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Closed in order.
+    Clean,
+    Unclean,
+    /// Not closed in order, and the journal is damaged: nothing is cut.
+    Damaged,
 }
 
 /// What opening found out.
@@ -61,20 +79,21 @@ impl Log {
         )
     }
 
-    /// Opens a partition for writing. `clean` when the store was closed in order, with these marks as its ends.
+    /// Opens a partition for writing.
     pub fn load(
         context: Arc<Context>,
         topic: Arc<TopicMeta>,
         number: u32,
         folder: PathBuf,
-        marks: Option<Marks>,
-        clean: bool,
+        marks: Marks,
+        left: Left,
     ) -> Result<(Log, Loaded)> {
         let mut loaded = Loaded::default();
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
         let mut segments = list(&context, &folder, capacity)?;
-        // A partition that no checkpoint knows has never had a record deleted.
-        let log_start = marks.map_or(0, |marks| marks.log_start);
+        let Marks {
+            log_start, durable, ..
+        } = marks;
         drop_below(&context, &mut segments, log_start)?;
 
         let missing = |what: String| {
@@ -87,43 +106,45 @@ impl Log {
                 reason: format!("{what} missing"),
             })
         };
-        let recovery = marks
-            .map(|marks| marks.recovery)
-            .filter(|point| point.offset >= log_start);
-        let mut tail = match (recovery, segments.first()) {
-            (Some(point), None) if point.offset > log_start => Tail {
+        let lost = durable.offset > log_start;
+        let mut tail = match segments.first() {
+            None if lost => Tail {
                 end: log_start,
-                damage: missing(format!("all segments up to offset {} are", point.offset)),
+                damage: missing(format!("all segments up to offset {} are", durable.offset)),
             },
-            (_, None) => Tail {
+            None => Tail {
                 end: log_start,
                 damage: None,
             },
-            (Some(point), Some(first)) if first.base() > log_start && point.offset > log_start => {
-                Tail {
-                    end: log_start,
-                    damage: missing(format!("the segment at the log start {log_start} is")),
-                }
-            }
+            Some(first) if first.base() > log_start && lost => Tail {
+                end: log_start,
+                damage: missing(format!("the segment at the log start {log_start} is")),
+            },
             // Nothing was durable, and the first segment's name is lost: what comes after it is no prefix.
-            (_, Some(first)) if first.base() > log_start => {
+            Some(first) if first.base() > log_start => {
                 loaded.cut += segments.iter().map(|segment| segment.size()).sum::<u64>();
-                drop_all(&context, &folder, &mut segments)?;
+                if left != Left::Damaged {
+                    drop_all(&context, &folder, &mut segments)?;
+                }
+                segments.clear();
                 Tail {
                     end: log_start,
                     damage: None,
                 }
             }
-            (Some(point), Some(_)) if clean && ends_at(&segments, &point) => Tail {
-                end: point.offset,
-                damage: None,
-            },
-            _ => {
+            Some(_) if left == Left::Clean && !marks.damaged && ends_at(&segments, &durable) => {
+                Tail {
+                    end: durable.offset,
+                    damage: None,
+                }
+            }
+            Some(_) => {
                 let recovery = Recovery {
                     context: &context,
                     topic: &topic,
                     number,
-                    from: recovery,
+                    marks: &marks,
+                    keep_all: left == Left::Damaged,
                     loaded: &mut loaded,
                 };
                 recovery.run(&mut segments)?
@@ -131,17 +152,27 @@ impl Log {
         };
         if tail.damage.is_none() && tail.end < log_start {
             // Records that were deleted are all that a power loss left: the log goes on in a new segment.
-            drop_all(&context, &folder, &mut segments)?;
+            if left != Left::Damaged {
+                drop_all(&context, &folder, &mut segments)?;
+            }
+            segments.clear();
             tail.end = log_start;
         }
         if tail.damage.is_some() && tail.end == log_start {
             segments.retain(|segment| segment.base() <= log_start);
         }
         let log = Log::assemble(context, topic, number, folder, segments, log_start, tail);
-        if let (Some(_), Some(marks)) = (log.damage(), marks) {
+        if log.damage().is_some() {
             // What was durable stays on record, so that the damage is found again at the next opening.
-            *crate::sync::lock(&log.synced) = marks.recovery;
+            crate::sync::lock(&log.committed).end = durable;
         }
+        // Whoever opened it in order has read the point in a checkpoint that is durable; else one is written before
+        // anything is unlinked.
+        log.note_recovery_point(if left == Left::Clean {
+            durable.offset
+        } else {
+            0
+        });
         Ok((log, loaded))
     }
 
@@ -177,7 +208,8 @@ impl Log {
         tail: Tail,
     ) -> Log {
         let active = segments.last().cloned();
-        let synced = SyncPoint {
+        let journaled = topic.durability() == Durability::Fsync && !context.read_only;
+        let end = SyncPoint {
             offset: tail.end,
             segment: active.as_ref().map_or(tail.end, |segment| segment.base()),
             position: active.as_ref().map_or(0, |segment| segment.size()),
@@ -191,9 +223,10 @@ impl Log {
             log_start: AtomicU64::new(log_start),
             high_watermark: AtomicU64::new(tail.end),
             log_end: AtomicU64::new(tail.end),
-            synced: Mutex::new(synced),
+            committed: Mutex::new(Committed { end, journaled }),
+            recovery_point: AtomicU64::new(0),
             segments: RwLock::new(Arc::new(segments)),
-            writer: Mutex::new(Writer::new(active)),
+            writer: Mutex::new(Writer::new(active, journaled, tail.end)),
             unsynced: Mutex::new(Unsynced::default()),
             sync: Mutex::new(()),
             waiters: Waiters::default(),
@@ -262,7 +295,7 @@ fn drop_all(context: &Context, folder: &Path, segments: &mut Vec<Arc<Segment>>) 
 
 /// Removes a segment's files.
 pub(super) fn unlink(context: &Context, segment: &Segment) -> Result<()> {
-    for extension in ["log", "index", "timeindex"] {
+    for extension in ["log", "index", "timeindex", "torn"] {
         let path = segment.path().with_extension(extension);
         if context.storage.exists(&path).during("look for", &path)? {
             context.storage.remove_file(&path).during("remove", &path)?;

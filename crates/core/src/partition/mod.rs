@@ -16,12 +16,13 @@ use std::sync::{Arc, Mutex, RwLock};
 use crate::config::{Durability, TopicConfig};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::knock_out::{self, Rule};
 use crate::segment::Segment;
 use crate::sync::{lock, read};
 
 pub use append::Appended;
 pub(crate) use append::now_ms;
-pub(crate) use load::Marks;
+pub(crate) use load::{Left, Marks};
 pub use read::ReadResult;
 use waiters::{Waiters, Wake};
 
@@ -58,8 +59,9 @@ pub(crate) struct Log {
     high_watermark: AtomicU64,
     /// The offset that the next record gets.
     log_end: AtomicU64,
-    /// How far the last sync reached: where a recovery may begin.
-    synced: Mutex<SyncPoint>,
+    committed: Mutex<Committed>,
+    /// A durable checkpoint holds everything below this offset. Segments beyond it are never unlinked.
+    recovery_point: AtomicU64,
     /// In order of their base offsets; replaced whole when one is added or removed, so that readers hold no lock.
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
     writer: Mutex<append::Writer>,
@@ -73,14 +75,22 @@ pub(crate) struct Log {
     damage: Option<Error>,
 }
 
-/// An end of the log that is durable, and its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An end of the log, and its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct SyncPoint {
     pub offset: u64,
     /// Base offset of the segment that the next record goes to.
     pub segment: u64,
     /// Its size in bytes at that offset.
     pub position: u64,
+}
+
+/// How far the log may be read, and where a recovery begins once that much is synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Committed {
+    pub end: SyncPoint,
+    /// Whether what comes next goes through the journal.
+    pub journaled: bool,
 }
 
 #[derive(Default)]
@@ -149,70 +159,69 @@ impl Log {
         Ok(())
     }
 
-    /// Makes everything appended before durable and moves the high watermark there. Blocks for the disk.
+    /// Makes everything appended before durable. Blocks for the disk.
     pub fn sync(&self) -> Result<()> {
-        if self.damage.is_some() {
-            // Nothing was appended, and what was durable before the damage stays on record.
-            return self.context.health.check_disk();
+        if self.committed().journaled {
+            self.context.journal.flush()
+        } else {
+            self.sync_files()
         }
+    }
+
+    /// Syncs the segments, and the folder if there are new ones. What was appended before is then in them for good.
+    pub fn sync_files(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.sync);
-        if self.log_end() == self.synced().offset && self.log_end() == self.high_watermark() {
-            return self.context.health.check_disk();
+        let unsynced = std::mem::take(&mut *lock(&self.unsynced));
+        match self.sync_unsynced(&unsynced) {
+            // Its files may be gone already.
+            Err(Error::Io { .. }) if self.deleted.load(Ordering::Acquire) => Ok(()),
+            other => other.and_then(|()| self.context.health.check_disk()),
         }
-        // Read first: whatever is below it was marked as unsynced before it was published.
-        let end = self.end_point();
-        let Unsynced { segments, folder } = std::mem::take(&mut *lock(&self.unsynced));
-        for segment in &segments {
+    }
+
+    fn sync_unsynced(&self, unsynced: &Unsynced) -> Result<()> {
+        for segment in &unsynced.segments {
             segment.sync(&self.context)?;
         }
-        if folder {
+        if unsynced.folder && !knock_out::is_out(Rule::SyncFolders) {
             self.context.sync_dir(&self.folder)?;
         }
-        self.context.health.check_disk()?;
-        *lock(&self.synced) = end;
-        self.publish(end.offset);
         Ok(())
     }
 
     /// Makes all durable and completes the active segment's index files, for an orderly close.
     pub fn settle(&self) -> Result<()> {
-        self.sync()?;
+        self.sync_files()?;
         let writer = lock(&self.writer);
         match writer.active() {
             Some(active) if self.damage.is_none() && active.is_touched() => {
-                active.seal(&self.context)
+                active.seal(&self.context, self.topic.config().index_interval_bytes)
             }
             _ => Ok(()),
         }
     }
 
-    /// How far the last sync reached.
-    pub fn synced(&self) -> SyncPoint {
-        *lock(&self.synced)
+    /// How far the log may be read, with the place.
+    pub fn committed(&self) -> Committed {
+        *lock(&self.committed)
     }
 
-    /// The log's end and its place, taken together.
-    fn end_point(&self) -> SyncPoint {
-        let writer = lock(&self.writer);
-        let offset = self.log_end();
-        match writer.active() {
-            Some(active) => SyncPoint {
-                offset,
-                segment: active.base(),
-                position: active.size(),
-            },
-            None => SyncPoint {
-                offset,
-                segment: offset,
-                position: 0,
-            },
-        }
+    /// A durable checkpoint holds everything below this offset.
+    pub fn note_recovery_point(&self, offset: u64) {
+        self.recovery_point.fetch_max(offset, Ordering::AcqRel);
     }
 
-    /// Raises the high watermark and wakes who waited for it.
-    fn publish(&self, end: u64) {
-        self.high_watermark.fetch_max(end, Ordering::AcqRel);
-        self.waiters.wake_up_to(end);
+    /// Moves the end of what may be read. `wake` tells those who wait.
+    pub fn commit(&self, committed: Committed) {
+        let mut current = lock(&self.committed);
+        *current = committed;
+        self.high_watermark
+            .fetch_max(committed.end.offset, Ordering::AcqRel);
+    }
+
+    /// Wakes who waited for the high watermark to move.
+    pub fn wake(&self) {
+        self.waiters.wake_up_to(self.high_watermark());
         self.announce();
     }
 
@@ -268,6 +277,7 @@ impl Log {
             name: self.topic.name.clone(),
         });
         let _no_append_in_flight = lock(&self.writer);
+        *lock(&self.unsynced) = Unsynced::default();
         for segment in self.segments().iter() {
             segment.abandon();
         }

@@ -1,14 +1,17 @@
-//! Checks what an unclean end left of a partition, from its recovery point on. A tail that a crash tore is cut
-//! and kept aside; damage below the recovery point is reported, and nothing is shortened then.
+//! Checks what an unclean end left of a partition, from its recovery point on, when the journal has put back what it
+//! holds. What lies behind the durable end of a journaled partition is cut even if it holds: nobody was told of it. Of
+//! others a tail that a crash tore is cut. Damage below the durable end is reported, and nothing is shortened then.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tidelog_io::{OpenMode, StorageFile};
 
-use super::load::{Loaded, Tail};
+use super::load::{Loaded, Marks, Tail};
 use super::{SyncPoint, TopicMeta};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
+use crate::knock_out::{self, Rule};
 use crate::segment::{Damage, Expect, Scanner, Segment};
 
 /// A torn tail is kept for a look at it, up to this size.
@@ -18,16 +21,19 @@ pub(super) struct Recovery<'a> {
     pub context: &'a Arc<Context>,
     pub topic: &'a TopicMeta,
     pub number: u32,
-    /// Where to begin; none checks everything.
-    pub from: Option<SyncPoint>,
+    pub marks: &'a Marks,
+    /// Cuts nothing on disk.
+    pub keep_all: bool,
     pub loaded: &'a mut Loaded,
 }
 
 impl Recovery<'_> {
     /// Checks the segments from the one of the recovery point on, cuts what does not hold and syncs what stays.
     pub fn run(mut self, segments: &mut Vec<Arc<Segment>>) -> Result<Tail> {
-        let known = self.from.map_or(0, |point| point.offset);
-        let begin = self.from.map_or(0, |point| point.segment);
+        let known = self.marks.durable.offset;
+        let begin = self.trusted_to().segment;
+        let limit = Some(self.marks.durable)
+            .filter(|_| self.marks.exact && !knock_out::is_out(Rule::CutTails));
         // If that very segment is missing, the one before it shows where the log breaks off.
         let first = segments
             .partition_point(|segment| segment.base() <= begin)
@@ -37,15 +43,28 @@ impl Recovery<'_> {
             epoch_min: i32::MIN,
             epoch_max: self.context.incarnation,
         };
+        let folder = segments.first().and_then(|segment| segment.path().parent());
+        let folder = folder.map(Path::to_owned);
         let mut index = first;
         while let Some(segment) = segments.get(index).cloned() {
+            if limit.is_some_and(|limit| segment.base() > limit.segment) {
+                self.shed(segments, index)?;
+                break;
+            }
             let file = self
                 .context
                 .storage
                 .open(segment.path(), OpenMode::Write)
                 .during("open", segment.path())?;
+            let end = limit
+                .filter(|limit| limit.segment == segment.base())
+                .map(|limit| limit.position);
             let next_base = segments.get(index + 1).map(|next| next.base());
-            let Some(stop) = self.check(&*file, &segment, next_base, &mut expect)? else {
+            let stop = self.check(&*file, &segment, end, next_base, &mut expect)?;
+            let Some(stop) = stop else {
+                if end.is_some_and(|end| end < segment.size() || next_base.is_some()) {
+                    self.cut(segments, index, &*file, end.unwrap_or(0))?;
+                }
                 self.keep(&*file, &segment)?;
                 index += 1;
                 continue;
@@ -62,6 +81,10 @@ impl Recovery<'_> {
             self.cut(segments, index, &*file, stop.position)?;
             self.keep(&*file, &segment)?;
             break;
+        }
+        if !self.keep_all && !knock_out::is_out(Rule::SyncRecoveredFolders) {
+            // Segments that the journal made again, and names that stood in the cache only.
+            folder.map_or(Ok(()), |folder| self.context.sync_dir(&folder))?;
         }
         let damage = match segments.last() {
             Some(last) if expect.offset < known => {
@@ -86,34 +109,43 @@ impl Recovery<'_> {
         })
     }
 
-    /// Where a segment does not hold, if anywhere: in itself, or in what should follow it.
+    /// What needs no check.
+    fn trusted_to(&self) -> SyncPoint {
+        if self.marks.damaged || self.marks.recovery.offset < self.marks.log_start {
+            SyncPoint::default()
+        } else {
+            self.marks.recovery
+        }
+    }
+
+    /// Where a segment does not hold, if anywhere: in itself up to `end`, or in what should follow it.
     fn check(
         &mut self,
         file: &dyn StorageFile,
         segment: &Segment,
+        end: Option<u64>,
         next_base: Option<u64>,
         expect: &mut Expect,
     ) -> Result<Option<Damage>> {
-        let trusted = match self.from {
-            Some(point) if point.segment == segment.base() => point.position.min(segment.size()),
-            _ => 0,
+        let point = self.trusted_to();
+        let trusted = match point.segment == segment.base() {
+            true => point.position.min(segment.size()),
+            false => 0,
         };
-        // After a failed sync the page cache may show bytes that the disk does not have.
-        file.drop_cache(trusted, segment.size() - trusted)
-            .during("drop the cache of", segment.path())?;
+        let len = end.unwrap_or(u64::MAX).min(segment.size());
         // What was durable is walked for its offsets only.
-        let mut headers = Scanner::new(file, 0, segment.size(), *expect, false);
+        let mut headers = Scanner::new(file, 0, len, *expect, false);
         let stop = walk(&mut headers, trusted);
         *expect = headers.expect();
         if stop.is_some() {
             return Ok(stop);
         }
         let position = headers.position();
-        let mut checked = Scanner::new(file, position, segment.size(), *expect, true);
+        let mut checked = Scanner::new(file, position, len, *expect, true);
         let stop = walk(&mut checked, u64::MAX);
         self.loaded.checked += checked.position() - position;
         *expect = checked.expect();
-        if stop.is_some() {
+        if stop.is_some() || end.is_some() {
             return Ok(stop);
         }
         Ok(next_base
@@ -133,6 +165,9 @@ impl Recovery<'_> {
             &files,
             self.topic.config().index_interval_bytes,
         )?;
+        if self.keep_all || knock_out::is_out(Rule::SyncRecovered) {
+            return Ok(());
+        }
         file.sync_data().during("sync", segment.path())
     }
 
@@ -145,13 +180,17 @@ impl Recovery<'_> {
         file: &dyn StorageFile,
         position: u64,
     ) -> Result<()> {
-        let context = self.context;
-        let loaded = &mut *self.loaded;
-        let Some(segment) = segments.get(index).cloned() else {
+        self.shed(segments, index + 1)?;
+        let Some(segment) = segments.get(index) else {
             return Ok(());
         };
-        let len = segment.size() - position;
-        loaded.cut += len;
+        let len = segment.size().saturating_sub(position);
+        segment.cap(position);
+        if len == 0 || self.keep_all || knock_out::is_out(Rule::RemoveTails) {
+            return Ok(());
+        }
+        let context = self.context;
+        self.loaded.cut += len;
         let mut bytes = vec![0; len.min(TORN_MAX) as usize];
         let readable = file.read_exact_at(position, &mut bytes).is_ok();
         if readable && bytes.iter().any(|byte| *byte != 0) {
@@ -163,22 +202,25 @@ impl Recovery<'_> {
             copy.set_len(0).during("shorten", &torn)?;
             copy.write_all_at(0, &bytes).during("write", &torn)?;
             copy.sync_data().during("sync", &torn)?;
-            loaded.torn = Some(torn);
+            self.loaded.torn = Some(torn);
         }
-        for later in segments.drain(index + 1..) {
-            loaded.cut += later.size();
+        file.set_len(position).during("cut", segment.path())?;
+        file.sync_all().during("sync", segment.path())
+    }
+
+    /// Takes the segments from this index on out of the log; their files are kept as `.torn`.
+    fn shed(&mut self, segments: &mut Vec<Arc<Segment>>, index: usize) -> Result<()> {
+        for later in segments.drain(index.min(segments.len())..) {
+            if self.keep_all || knock_out::is_out(Rule::RemoveTails) {
+                continue;
+            }
+            self.loaded.cut += later.size();
             let torn = later.path().with_extension("torn");
-            context
+            self.context
                 .storage
                 .rename(later.path(), &torn)
                 .during("rename", later.path())?;
-            loaded.torn.get_or_insert(torn);
-        }
-        file.set_len(position).during("cut", segment.path())?;
-        file.sync_all().during("sync", segment.path())?;
-        segment.cap(position);
-        if let Some(folder) = segment.path().parent() {
-            context.storage.sync_dir(folder).during("sync", folder)?;
+            self.loaded.torn.get_or_insert(torn);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use super::Log;
 use super::load::unlink;
 use crate::error::Result;
+use crate::knock_out::{self, Rule};
 use crate::segment::Segment;
 use crate::sync::{lock, write};
 
@@ -63,9 +64,13 @@ impl Log {
         Ok(start.filter(|start| *start > self.log_start()))
     }
 
-    /// Unlinks the segments that lie wholly below the log start, which is durable.
+    /// Unlinks the segments that lie wholly below the log start, which is durable, and below the recovery point: the
+    /// journal must not bring back a part of one.
     pub fn unlink_below_start(&self) -> Result<usize> {
-        let start = self.log_start();
+        let mut start = self.log_start();
+        if !knock_out::is_out(Rule::UnlinkAfterCheckpoint) {
+            start = start.min(self.recovery_point.load(Ordering::Acquire));
+        }
         let gone: Vec<Arc<Segment>> = {
             let mut writer = lock(&self.writer);
             let mut segments = write(&self.segments);

@@ -159,7 +159,7 @@ impl Segment {
     }
 
     /// Runs `work` on the indexes as they are, loaded if need be; for the writer, which knows that they fit.
-    pub(super) fn with_indexes<T>(
+    fn with_indexes<T>(
         self: &Arc<Self>,
         context: &Context,
         work: impl FnOnce(&mut Indexes) -> Result<T>,
@@ -173,7 +173,7 @@ impl Segment {
     }
 
     /// Runs `work` on the indexes, after making sure on their first use that they fit the log.
-    fn with_checked_indexes<T>(
+    pub(super) fn with_checked_indexes<T>(
         self: &Arc<Self>,
         context: &Context,
         files: &OpenFiles,

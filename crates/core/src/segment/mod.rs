@@ -208,13 +208,14 @@ impl Segment {
 
     /// Writes the indexes out whole, with the final entry of the time index, as Kafka does when a segment
     /// is left; and gives back blocks that were allocated ahead.
-    pub fn seal(self: &Arc<Self>, context: &Context) -> Result<()> {
-        self.with_indexes(context, |indexes| {
+    pub fn seal(self: &Arc<Self>, context: &Context, index_interval: u32) -> Result<()> {
+        let files = self.files(context)?;
+        // Appends since the store was opened are not in indexes that nobody has loaded meanwhile.
+        self.with_checked_indexes(context, &files, index_interval, |indexes, _| {
             indexes.enter_time(self.base);
             indexes.offset.flush(&*context.storage)?;
             indexes.time.flush(&*context.storage)
         })?;
-        let files = self.files(context)?;
         files.file.set_len(self.size()).during("trim", &self.path)
     }
 

@@ -1,0 +1,206 @@
+//! The journal's files: a few, grown in steps that are written over with zeros ahead of the frames, then recycled. A
+//! sync of blocks that were written before costs half of one that has to allocate. A file is written again from its
+//! start only when a durable checkpoint covers all of its frames.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidelog_format::journal::{PAGE, padded};
+use tidelog_io::{OpenMode, Storage, StorageFile};
+
+use super::JournalOptions;
+use crate::error::{Error, IoContext, Result};
+use crate::knock_out::{self, Rule};
+
+const EXTENSION: &str = ".journal";
+/// Files grow by their size, at least and at most by this.
+const STEP_MIN: u64 = 256 << 10;
+const STEP_MAX: u64 = 8 << 20;
+const ZEROS: usize = 256 << 10;
+
+pub(crate) struct Files {
+    storage: Arc<dyn Storage>,
+    folder: PathBuf,
+    options: JournalOptions,
+    files: Vec<JournalFile>,
+    /// The file that the next frame goes to, and where in it.
+    current: Option<usize>,
+    position: u64,
+    /// A durable checkpoint covers the frames up to this one.
+    covered: u64,
+}
+
+pub(crate) struct JournalFile {
+    pub number: u32,
+    pub path: PathBuf,
+    pub file: Arc<dyn StorageFile>,
+    /// Bytes that have been written, with frames or with zeros.
+    pub written: u64,
+    last_frame: u64,
+    /// Its folder entry is not durable yet.
+    new: bool,
+}
+
+/// Where a frame goes.
+pub(crate) struct Spot {
+    pub number: u32,
+    pub path: PathBuf,
+    pub file: Arc<dyn StorageFile>,
+    pub position: u64,
+    /// The file's folder entry has to become durable with the frame.
+    pub new: bool,
+}
+
+impl Files {
+    /// No files yet.
+    pub fn new(storage: &Arc<dyn Storage>, folder: PathBuf, options: JournalOptions) -> Files {
+        Files {
+            storage: Arc::clone(storage),
+            folder,
+            options,
+            files: Vec::new(),
+            current: None,
+            position: 0,
+            covered: 0,
+        }
+    }
+
+    /// Opens the files that are there, with everything in them to be recycled.
+    pub fn open(
+        storage: &Arc<dyn Storage>,
+        folder: PathBuf,
+        options: JournalOptions,
+    ) -> Result<Files> {
+        let mut files = Files::new(storage, folder, options);
+        let folder = &files.folder;
+        for entry in storage.read_dir(folder).during("list", folder)? {
+            let stem = entry.name.strip_suffix(EXTENSION);
+            let Some(number) = stem.and_then(|stem| stem.parse().ok()) else {
+                continue;
+            };
+            let path = folder.join(&entry.name);
+            let file = storage.open(&path, OpenMode::Write).during("open", &path)?;
+            files.files.push(JournalFile {
+                number,
+                path,
+                file,
+                written: entry.len - entry.len % PAGE as u64,
+                last_frame: 0,
+                new: false,
+            });
+        }
+        files.files.sort_by_key(|file| file.number);
+        files.current = (!files.files.is_empty()).then_some(0);
+        Ok(files)
+    }
+
+    pub fn all(&self) -> &[JournalFile] {
+        &self.files
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes sure that a frame of `len` bytes has its place, with blocks behind it. False while no file is free.
+    pub fn reserve(&mut self, len: usize) -> Result<bool> {
+        let len = padded(len) as u64;
+        let fits = self.current.is_some() && self.position + len <= self.options.file_bytes;
+        if !fits && !self.move_on()? {
+            return Ok(false);
+        }
+        let end = self.position + len;
+        let file_bytes = self.options.file_bytes;
+        match self.current.and_then(|current| self.files.get_mut(current)) {
+            Some(file) if end > file.written => file.write_ahead(end, file_bytes).map(|()| true),
+            _ => Ok(true),
+        }
+    }
+
+    /// Gives the reserved place to a frame.
+    pub fn assign(&mut self, sequence: u64, len: usize) -> Option<Spot> {
+        let file = self.files.get_mut(self.current?)?;
+        file.last_frame = sequence;
+        let spot = Spot {
+            number: file.number,
+            path: file.path.clone(),
+            file: Arc::clone(&file.file),
+            position: self.position,
+            new: std::mem::take(&mut file.new),
+        };
+        self.position += padded(len) as u64;
+        Some(spot)
+    }
+
+    /// A durable checkpoint covers the frames up to this one. With `idle`, when no frame is under way, the current
+    /// file begins anew as soon as it can: the journal of a store that writes little stays small.
+    pub fn recycle(&mut self, covered: u64, idle: bool) {
+        self.covered = self.covered.max(covered);
+        let current = self.current.and_then(|current| self.files.get(current));
+        if idle && current.is_some_and(|file| file.last_frame <= self.covered) {
+            self.position = 0;
+        }
+    }
+
+    /// Goes to a file whose frames are all covered, or to a new one.
+    fn move_on(&mut self) -> Result<bool> {
+        let free = self.files.iter().enumerate().position(|(number, file)| {
+            let covered =
+                file.last_frame <= self.covered || knock_out::is_out(Rule::RecycleAfterCheckpoint);
+            covered && Some(number) != self.current
+        });
+        let next = match free {
+            Some(free) => free,
+            None if self.files.len() < self.options.files => self.create()?,
+            None => return Ok(false),
+        };
+        (self.current, self.position) = (Some(next), 0);
+        Ok(true)
+    }
+
+    fn create(&mut self) -> Result<usize> {
+        let number = self.files.last().map_or(0, |last| last.number + 1);
+        let path = self.folder.join(format!("{number:08}{EXTENSION}"));
+        let file = self
+            .storage
+            .open(&path, OpenMode::Create)
+            .during("create", &path)?;
+        self.files.push(JournalFile {
+            number,
+            path,
+            file,
+            written: 0,
+            last_frame: 0,
+            new: true,
+        });
+        Ok(self.files.len() - 1)
+    }
+}
+
+impl JournalFile {
+    /// Writes zeros up to `end` and a step further, if there is space: a full disk shows here, before anything that
+    /// the frame will hold is written anywhere.
+    fn write_ahead(&mut self, end: u64, file_bytes: u64) -> Result<()> {
+        let step = self.written.clamp(STEP_MIN, STEP_MAX);
+        for to in [(end + step).min(file_bytes), end] {
+            match self.fill(to) {
+                Err(Error::StorageFull { .. }) if to > end => {}
+                other => return other,
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self, to: u64) -> Result<()> {
+        let zeros = vec![0; ZEROS];
+        while self.written < to {
+            let len = (to - self.written).min(ZEROS as u64);
+            let bytes = zeros.get(..len as usize).unwrap_or_default();
+            self.file
+                .write_all_at(self.written, bytes)
+                .during("write", &self.path)?;
+            self.written += len;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,386 @@
+//! Durable group commit: appends of all `fsync` topics gather in a frame, one thread writes it and syncs once,
+//! and all of them are done. The next frame gathers meanwhile, so no timer is needed. An append joins under its
+//! partition's lock, right after its bytes are in the segment: a partition's entries stand in the journal in the
+//! order of their offsets and without a gap.
+
+mod files;
+mod queue;
+mod replay;
+mod round;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use tidelog_format::batch::HEADER_LEN as BATCH_HEADER_LEN;
+use tidelog_format::journal::{
+    ENTRY_OVERHEAD, EXTENT_ENTRY_LEN, FrameBuilder, PAGE, PartitionId, Place, RELEASE_ENTRY_LEN,
+};
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::partition::{Committed, Log, SyncPoint};
+use crate::sync::lock;
+
+pub(crate) use files::Files;
+use queue::{Entrance, Gather, Queue};
+pub(crate) use replay::{Known, Replay, Replayed};
+pub(crate) use round::Round;
+
+/// A file has room for a few small frames at least.
+const FILE_MIN: u64 = 64 << 10;
+
+/// Its folder in the store's.
+pub(crate) const FOLDER: &str = "journal";
+
+/// Called once, on a thread of the core: it must not wait.
+pub(crate) type Done = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// The journal's sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalOptions {
+    /// Bytes at which a file is full, 64 KiB to 1 GiB. Default 64 MiB. Files are grown as they are needed.
+    pub file_bytes: u64,
+    /// Most files, at least 2. Default 4. When all are full of what no checkpoint covers yet, appends wait for one.
+    pub files: usize,
+    /// Bytes at which a frame takes no more in, 4 KiB to a quarter of a file. Default 8 MiB.
+    pub frame_bytes: usize,
+    /// Bytes from which on a batch is not written twice: its segment is synced together with the frame, which holds
+    /// only the batch's place. At most half of a frame. Default 64 KiB.
+    pub extent_bytes: usize,
+}
+
+impl Default for JournalOptions {
+    fn default() -> JournalOptions {
+        JournalOptions {
+            file_bytes: 64 << 20,
+            files: 4,
+            frame_bytes: 8 << 20,
+            extent_bytes: 64 << 10,
+        }
+    }
+}
+
+impl JournalOptions {
+    pub(crate) fn validate(&self) -> Result<()> {
+        let file = self.file_bytes;
+        let within = |argument, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) {
+                return Ok(());
+            }
+            let reason = format!("must be {min} to {max}, not {value}");
+            Err(Error::InvalidArgument { argument, reason })
+        };
+        within("journal.file_bytes", file, FILE_MIN, 1 << 30)?;
+        within("journal.files", self.files as u64, 2, 1000)?;
+        let frame = self.frame_bytes as u64;
+        within("journal.frame_bytes", frame, PAGE as u64, file / 4)?;
+        within(
+            "journal.extent_bytes",
+            self.extent_bytes as u64,
+            0,
+            frame / 2,
+        )
+    }
+}
+
+/// Frames that may wait for their turn. Appends wait beyond that: memory stays bounded.
+const WAITING_MAX: usize = 4;
+/// A larger frame's memory is not kept for the next ones.
+const SPARE_MAX: usize = 1 << 20;
+
+pub(crate) struct Journal {
+    queue: Queue<Open>,
+    synced: Mutex<Synced>,
+}
+
+/// The last frame that is durable, and where it ends. Under its lock all ends of a frame move together: whoever
+/// holds it sees the partitions as of one frame.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Synced {
+    pub frame: u64,
+    pub file: u32,
+    pub position: u64,
+}
+
+/// What the queue's lock protects.
+struct Open {
+    options: JournalOptions,
+    files: Files,
+    sequence: u64,
+    group: Group,
+    /// Frames that were full before the one in front of them was done.
+    full: VecDeque<Round>,
+    /// Frames that were taken and are not done yet.
+    under_way: usize,
+    /// Why the last checkpoint failed, on which whoever waits for a file depends.
+    stuck: Option<Error>,
+    spare: Option<Vec<u8>>,
+}
+
+/// A frame that gathers.
+#[derive(Default)]
+struct Group {
+    frame: FrameBuilder,
+    members: Vec<Member>,
+    /// Partitions whose files are to be synced with the frame.
+    sync: Vec<Arc<Log>>,
+}
+
+/// Who waits for a frame, and what has happened to its partition then.
+pub(crate) struct Member {
+    pub moved: Option<(Arc<Log>, Committed)>,
+    pub done: Done,
+}
+
+impl Journal {
+    /// The journal of a store whose frames up to `frame` are covered by its checkpoint.
+    pub fn new(files: Files, options: JournalOptions, frame: u64) -> Journal {
+        Journal {
+            queue: Queue::new(Open {
+                options,
+                files,
+                sequence: frame,
+                group: Group::default(),
+                full: VecDeque::new(),
+                under_way: 0,
+                stuck: None,
+                spare: None,
+            }),
+            synced: Mutex::new(Synced {
+                frame,
+                ..Synced::default()
+            }),
+        }
+    }
+
+    /// Lets an append of a batch of this size in, once there is room for it. Nobody else joins while the answer is
+    /// held. Waits for the disk when frames, or files, are full.
+    ///
+    /// # Errors
+    /// [`Error::StorageFull`], and whatever keeps a checkpoint from being written; nothing was written then.
+    pub fn enter<'a>(&'a self, context: &Context, batch_len: usize) -> Result<Turn<'a>> {
+        let mut at = self.queue.enter();
+        loop {
+            context.health.check()?;
+            if at.has_ended() {
+                return Err(Error::Closed);
+            }
+            let entry_len = at.entry_len(batch_len);
+            if at.make_room(entry_len)? {
+                return Ok(Turn(at));
+            }
+            if !at.is_behind() {
+                // No file is free: the next checkpoint frees some.
+                context.checkpoints.ring();
+                if let Some(error) = at.stuck.take() {
+                    return Err(error);
+                }
+            }
+            at = at.wait_for_room();
+        }
+    }
+
+    /// Makes durable that a partition's records go round the journal from its end on. Blocks for the disk.
+    pub fn release(&self, context: &Context, log: &Arc<Log>, end: SyncPoint) -> Result<()> {
+        let mut turn = self.enter(context, RELEASE_ENTRY_LEN)?;
+        turn.0.group.frame.push_release(&log.id());
+        let released = Committed {
+            end,
+            journaled: false,
+        };
+        wait(|done| turn.join(log, released, done))
+    }
+
+    /// Waits until everything that has joined before is durable.
+    pub fn flush(&self) -> Result<()> {
+        let mut at = self.queue.enter();
+        if at.has_ended() {
+            return Err(Error::Closed);
+        }
+        wait(|done| {
+            at.group.members.push(Member { moved: None, done });
+            at.announce();
+        })
+    }
+
+    /// The thread's work, until the journal has ended and everything that joined is answered.
+    pub fn run(&self, context: &Context) {
+        while let Some(round) = self.queue.take() {
+            round.run(context);
+        }
+    }
+
+    /// Lets nobody in any more.
+    pub fn end(&self) {
+        self.queue.end();
+    }
+
+    /// Calls `look` with the last durable frame, while no end of a journaled partition moves.
+    pub fn as_of<T>(&self, look: impl FnOnce(Synced) -> T) -> T {
+        look(*lock(&self.synced))
+    }
+
+    /// A durable checkpoint covers the frames up to this one.
+    pub fn recycle(&self, covered: u64) {
+        self.queue.make_room(|open| {
+            open.stuck = None;
+            let idle = open.under_way == 0 && open.full.is_empty();
+            open.files
+                .recycle(covered, idle && open.group.frame.is_empty());
+        });
+    }
+
+    /// A checkpoint could not be written: whoever waits for a file is told.
+    pub fn checkpoint_failed(&self, error: &Error) {
+        self.queue
+            .make_room(|open| open.stuck = Some(error.clone()));
+    }
+
+    /// Wakes everyone to see that the store has failed.
+    pub fn wake(&self) {
+        self.queue.make_room(|_| ());
+    }
+}
+
+/// The right to join the open frame, held while the append is written.
+pub(crate) struct Turn<'a>(Entrance<'a, Open>);
+
+impl Turn<'_> {
+    /// Whether a batch of this size is entered by its place only.
+    pub fn is_extent(&self, batch_len: usize) -> bool {
+        batch_len >= self.0.options.extent_bytes
+    }
+
+    /// Enters a batch that stands at this place.
+    pub fn enter(&mut self, place: &Place, batch: &[u8]) {
+        let extent = self.is_extent(batch.len());
+        let frame = &mut self.0.group.frame;
+        match batch.first_chunk::<BATCH_HEADER_LEN>() {
+            Some(header) if extent => frame.push_extent(place, header),
+            _ => frame.push_batch(place, batch),
+        }
+    }
+
+    /// Has the partition's files synced with the frame.
+    pub fn sync_files(&mut self, log: &Arc<Log>) {
+        let logs = &mut self.0.group.sync;
+        if !logs.iter().any(|other| Arc::ptr_eq(other, log)) {
+            logs.push(Arc::clone(log));
+        }
+    }
+
+    /// Waits for the frame with what was entered, and lets the next one in. The partition ends there then.
+    pub fn join(mut self, log: &Arc<Log>, committed: Committed, done: Done) {
+        self.0.group.members.push(Member {
+            moved: Some((Arc::clone(log), committed)),
+            done,
+        });
+        self.0.announce();
+    }
+}
+
+impl Open {
+    fn entry_len(&self, batch_len: usize) -> usize {
+        if batch_len >= self.options.extent_bytes {
+            EXTENT_ENTRY_LEN
+        } else {
+            batch_len + ENTRY_OVERHEAD
+        }
+    }
+
+    /// Whether frames wait for those in front of them.
+    fn is_behind(&self) -> bool {
+        self.full.len() >= WAITING_MAX
+    }
+
+    /// Makes room for an entry in the open frame, or in a new one. False when it has to wait.
+    fn make_room(&mut self, entry_len: usize) -> Result<bool> {
+        let full = self.group.frame.len() + entry_len > self.options.frame_bytes;
+        if full && !self.group.frame.is_empty() {
+            if self.is_behind() {
+                return Ok(false);
+            }
+            let round = self.close();
+            self.full.extend(round);
+        }
+        self.files.reserve(self.group.frame.len() + entry_len)
+    }
+
+    /// Closes the open frame, if anything has joined.
+    fn close(&mut self) -> Option<Round> {
+        if self.group.members.is_empty() {
+            return None;
+        }
+        let spare = self.spare.take().unwrap_or_default();
+        let next = Group {
+            frame: FrameBuilder::with_buffer(spare),
+            ..Group::default()
+        };
+        let group = std::mem::replace(&mut self.group, next);
+        let mut spot = None;
+        if !group.frame.is_empty() {
+            self.sequence += 1;
+            spot = self.files.assign(self.sequence, group.frame.len());
+        }
+        Some(Round::new(self.sequence, spot, group))
+    }
+}
+
+impl Gather for Open {
+    type Group = Round;
+
+    fn take(&mut self) -> Option<Round> {
+        let round = self.full.pop_front().or_else(|| self.close())?;
+        self.under_way += 1;
+        Some(round)
+    }
+}
+
+/// Waits for the answer to what `begin` begins.
+fn wait(begin: impl FnOnce(Done)) -> Result<()> {
+    let (answer, wait) = std::sync::mpsc::sync_channel(1);
+    begin(Box::new(move |outcome| {
+        let _ = answer.send(outcome);
+    }));
+    // The callback is always called; one that is gone means that its thread died.
+    wait.recv().unwrap_or(Err(Error::Closed))
+}
+
+/// The journal's folder in a store's.
+pub(crate) fn folder(store: &Path) -> PathBuf {
+    store.join(FOLDER)
+}
+
+impl Journal {
+    /// A round has ended; its memory is for the next one.
+    fn round_ended(&self, memory: Vec<u8>) {
+        self.queue.make_room(|open| {
+            open.under_way -= 1;
+            if memory.capacity() <= SPARE_MAX {
+                open.spare = Some(memory);
+            }
+        });
+    }
+
+    /// Moves the ends of all partitions of a frame at once.
+    fn publish(&self, frame: Synced, members: &[Member]) {
+        let mut synced = lock(&self.synced);
+        *synced = frame;
+        for member in members {
+            if let Some((log, committed)) = &member.moved {
+                log.commit(*committed);
+            }
+        }
+    }
+}
+
+/// A partition, as the journal names it.
+impl Log {
+    pub fn id(&self) -> PartitionId {
+        PartitionId {
+            topic_id: self.topic().id,
+            partition: self.number(),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! Reading the journal after an unclean end: the frames behind the checkpoint's, in order, each put back into its
+//! segments. A frame counts if its checksum holds, it is of the life that the checkpoint names, its number is the
+//! next, and everything that it only names is there. The first that does not count is a torn tail, unless a frame
+//! behind it does: that one was written only after the one before was durable, so the journal is damaged.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidelog_format::batch::{Batch, BatchHeader, HEADER_LEN as BATCH_HEADER_LEN};
+use tidelog_format::checkpoint::Checkpoint;
+use tidelog_format::file_name;
+use tidelog_format::journal::{Entry, Frame, FrameHeader, HEADER_LEN, PAGE, PartitionId, Place};
+use tidelog_io::{OpenMode, Storage, StorageFile};
+
+use super::files::{Files, JournalFile};
+use crate::error::{Error, IoContext, Result};
+use crate::knock_out::{self, Rule};
+use crate::partition::SyncPoint;
+use crate::segment::{Expect, Scanner};
+
+/// What is known of a partition before the journal is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub folder: PathBuf,
+    /// Where it ends by the checkpoint.
+    pub end: SyncPoint,
+    /// Whether its records went through the journal, which then tells exactly where it ends.
+    pub journaled: bool,
+}
+
+/// What the journal held.
+#[derive(Debug, Default)]
+pub(crate) struct Replayed {
+    /// The last frame that counts.
+    pub frame: u64,
+    /// Bytes of the frames that count.
+    pub bytes: u64,
+    /// A frame that was durable and does not hold any more.
+    pub damage: Option<Error>,
+}
+
+/// At most this many segment files are kept open.
+const OPEN_MAX: usize = 128;
+/// The journal is searched for frames behind a damaged one in pieces of this size.
+const PIECE: u64 = 1 << 20;
+
+pub(crate) struct Replay<'a> {
+    storage: &'a dyn Storage,
+    files: &'a Files,
+    partitions: &'a mut HashMap<PartitionId, Known>,
+    incarnation: u32,
+    open: HashMap<(PartitionId, u64), Arc<dyn StorageFile>>,
+}
+
+impl<'a> Replay<'a> {
+    /// The frames of the life that `last` names.
+    pub fn new(
+        storage: &'a dyn Storage,
+        files: &'a Files,
+        partitions: &'a mut HashMap<PartitionId, Known>,
+        last: &Checkpoint,
+    ) -> Replay<'a> {
+        Replay {
+            storage,
+            files,
+            partitions,
+            incarnation: last.incarnation,
+            open: HashMap::new(),
+        }
+    }
+
+    /// Puts everything back, moves the ends of `partitions` there, and syncs the journal.
+    pub fn run(mut self, last: &Checkpoint) -> Result<Replayed> {
+        for file in self.files.all() {
+            // After a failed sync the page cache may show frames that the disk does not have.
+            file.file
+                .drop_cache(0, file.written)
+                .during("drop the cache of", &file.path)?;
+        }
+        let mut replayed = Replayed {
+            frame: last.frame,
+            ..Replayed::default()
+        };
+        let mut at = (last.journal_file, last.journal_position);
+        while let Some((number, position, bytes)) = self.find(at, replayed.frame + 1)? {
+            let frame = match Frame::check(&bytes) {
+                Ok(frame) if self.counts(&frame)? => frame,
+                _ => break,
+            };
+            self.apply(&frame)?;
+            replayed.frame += 1;
+            replayed.bytes += bytes.len() as u64;
+            at = (
+                number,
+                position + tidelog_format::journal::padded(bytes.len()) as u64,
+            );
+        }
+        replayed.damage = self.find_behind(replayed.frame + 1)?;
+        for file in self.files.all() {
+            file.file.sync_data().during("sync", &file.path)?;
+        }
+        Ok(replayed)
+    }
+
+    /// The whole frame of this number: right behind the one before, or at the start of a file.
+    fn find(&self, behind: (u32, u64), sequence: u64) -> Result<Option<(u32, u64, Vec<u8>)>> {
+        let files = self.files.all();
+        let here = files
+            .iter()
+            .filter(|file| file.number == behind.0)
+            .map(|file| (file, behind.1));
+        for (file, position) in here.chain(files.iter().map(|file| (file, 0))) {
+            if let Some(bytes) = self.frame_at(file, position, |number| number == sequence)? {
+                return Ok(Some((file.number, position, bytes)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The bytes of the frame at a position, if it holds, is of this life, and its number is wanted.
+    fn frame_at(
+        &self,
+        file: &JournalFile,
+        position: u64,
+        wanted: impl Fn(u64) -> bool,
+    ) -> Result<Option<Vec<u8>>> {
+        if position + HEADER_LEN as u64 > file.written {
+            return Ok(None);
+        }
+        let mut head = [0; HEADER_LEN];
+        file.file
+            .read_exact_at(position, &mut head)
+            .during("read", &file.path)?;
+        let Some(header) = FrameHeader::parse(&head) else {
+            return Ok(None);
+        };
+        let ours = header.incarnation == self.incarnation || knock_out::is_out(Rule::Salt);
+        let whole = position + u64::from(header.len) <= file.written;
+        if !ours || !whole || !wanted(header.sequence) {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; header.len as usize];
+        file.file
+            .read_exact_at(position, &mut bytes)
+            .during("read", &file.path)?;
+        Ok(Frame::check(&bytes).is_ok().then_some(bytes))
+    }
+
+    /// Looks everywhere for a frame of this life that comes after one that does not count.
+    fn find_behind(&self, missing: u64) -> Result<Option<Error>> {
+        let mut piece = vec![0; PIECE as usize];
+        for file in self.files.all() {
+            let mut from = 0;
+            while from < file.written {
+                let len = (file.written - from).min(PIECE);
+                let bytes = piece.get_mut(..len as usize).unwrap_or_default();
+                file.file
+                    .read_exact_at(from, bytes)
+                    .during("read", &file.path)?;
+                for (page, bytes) in bytes.chunks(PAGE).enumerate() {
+                    let position = from + (page * PAGE) as u64;
+                    let later = |sequence| sequence > missing;
+                    if FrameHeader::parse(bytes).is_some_and(|header| later(header.sequence))
+                        && self.frame_at(file, position, later)?.is_some()
+                    {
+                        let reason = format!(
+                            "frame {missing} does not hold although one behind it, at byte {position}, does"
+                        );
+                        return Ok(Some(Error::CorruptFile {
+                            file: file.path.clone(),
+                            reason,
+                        }));
+                    }
+                }
+                from += len;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether everything that the frame only names is there, and all of it continues the partitions.
+    fn counts(&mut self, frame: &Frame<'_>) -> Result<bool> {
+        let mut ends: HashMap<PartitionId, SyncPoint> = HashMap::new();
+        for entry in frame.entries() {
+            // A frame whose checksum holds is as it was written: what is not understood is a newer version's.
+            let entry = entry.map_err(|error| Error::CorruptFile {
+                file: self.files.folder().to_owned(),
+                reason: error.to_string(),
+            })?;
+            let Some((place, batch)) = placed(&entry) else {
+                continue;
+            };
+            let Some(known) = self.partitions.get(&place.partition) else {
+                continue;
+            };
+            let Ok(header) = BatchHeader::parse(batch) else {
+                return Ok(false);
+            };
+            if matches!(entry, Entry::Extent { .. })
+                && !knock_out::is_out(Rule::CheckExtents)
+                && !extent_holds(self.storage, &known.folder, &place, batch, &header)?
+            {
+                return Ok(false);
+            }
+            let end = ends.entry(place.partition).or_insert(known.end);
+            if end.offset < header.base_offset {
+                bridge(self.storage, &known.folder, end, header.base_offset)?;
+            }
+            let follows = (end.segment, end.position) == (place.segment, place.position)
+                || (place.segment, place.position) == (header.base_offset, 0);
+            if end.offset != header.base_offset || !follows {
+                return Ok(false);
+            }
+            *end = end_of(&place, &header);
+        }
+        Ok(true)
+    }
+
+    /// Puts a frame that counts back into the segments.
+    fn apply(&mut self, frame: &Frame<'_>) -> Result<()> {
+        for entry in frame.entries().flatten() {
+            if let Entry::Release { partition } = entry
+                && let Some(known) = self.partitions.get_mut(&partition)
+            {
+                known.journaled = false;
+            }
+            let Some((place, batch)) = placed(&entry) else {
+                continue;
+            };
+            let (Some(known), Ok(header)) = (
+                self.partitions.get_mut(&place.partition),
+                BatchHeader::parse(batch),
+            ) else {
+                continue;
+            };
+            known.end = end_of(&place, &header);
+            known.journaled = true;
+            if matches!(entry, Entry::Batch { .. }) {
+                let path = known.folder.join(file_name::log(place.segment));
+                if self.open.len() >= OPEN_MAX {
+                    self.open.clear();
+                }
+                let file = match self.open.entry((place.partition, place.segment)) {
+                    std::collections::hash_map::Entry::Occupied(open) => open.into_mut(),
+                    std::collections::hash_map::Entry::Vacant(vacant) => vacant.insert(
+                        self.storage
+                            .open(&path, OpenMode::Create)
+                            .during("open", &path)?,
+                    ),
+                };
+                file.write_all_at(place.position, batch)
+                    .during("write", &path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Place and first bytes of what an entry has appended.
+fn placed<'a>(entry: &Entry<'a>) -> Option<(Place, &'a [u8])> {
+    match entry {
+        Entry::Batch { place, batch } => Some((*place, batch)),
+        Entry::Extent { place, header } => Some((*place, header.as_slice())),
+        Entry::Release { .. } => None,
+    }
+}
+
+/// Where a partition ends behind a batch.
+fn end_of(place: &Place, header: &BatchHeader) -> SyncPoint {
+    SyncPoint {
+        offset: header.next_offset(),
+        segment: place.segment,
+        position: place.position + header.size() as u64,
+    }
+}
+
+/// Whether the batch that an extent names stands in its segment.
+fn extent_holds(
+    storage: &dyn Storage,
+    folder: &Path,
+    place: &Place,
+    first_bytes: &[u8],
+    header: &BatchHeader,
+) -> Result<bool> {
+    let path = folder.join(file_name::log(place.segment));
+    if !storage.exists(&path).during("look for", &path)? {
+        return Ok(false);
+    }
+    let file = storage.open(&path, OpenMode::Read).during("open", &path)?;
+    let end = place.position.saturating_add(header.size() as u64);
+    if file.len().during("measure", &path)? < end {
+        return Ok(false);
+    }
+    let mut bytes = vec![0; header.size()];
+    if file.read_exact_at(place.position, &mut bytes).is_err() {
+        return Ok(false);
+    }
+    Ok(bytes.get(..BATCH_HEADER_LEN) == Some(first_bytes) && Batch::check(&bytes).is_ok())
+}
+
+/// Moves `end` over batches that hold, up to `offset`: records that an append found in front of it when its topic
+/// began to use the journal, and that were synced with its frame.
+fn bridge(storage: &dyn Storage, folder: &Path, end: &mut SyncPoint, offset: u64) -> Result<()> {
+    while end.offset < offset {
+        let path = folder.join(file_name::log(end.segment));
+        if !storage.exists(&path).during("look for", &path)? {
+            return Ok(());
+        }
+        let file = storage.open(&path, OpenMode::Read).during("open", &path)?;
+        let expect = Expect {
+            offset: end.offset,
+            epoch_min: i32::MIN,
+            epoch_max: i32::MAX,
+        };
+        let len = file.len().during("measure", &path)?;
+        let mut scanner = Scanner::new(&*file, end.position, len, expect, true);
+        while scanner.expect().offset < offset && matches!(scanner.next(), Ok(Some(_))) {}
+        let reached = scanner.expect().offset;
+        if reached == end.offset && end.segment == reached {
+            return Ok(());
+        }
+        *end = SyncPoint {
+            offset: reached,
+            segment: end.segment,
+            position: scanner.position(),
+        };
+        if reached < offset {
+            // It may go on in the next segment.
+            *end = SyncPoint {
+                offset: reached,
+                segment: reached,
+                position: 0,
+            };
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! One frame's way to the disk: written, synced together with what it only names, its partitions' ends moved all
+//! at once, its sends answered. The first failure on the way poisons the store: whether the frame counts is decided
+//! by the next opening, so its sends are told that their outcome is unknown.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tidelog_format::journal::FrameBuilder;
+
+use super::files::Spot;
+use super::{Group, Member, Synced};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::knock_out::{self, Rule};
+use crate::partition::Log;
+
+pub(crate) struct Round {
+    sequence: u64,
+    /// None when nothing is to be written: somebody only waits for what went before.
+    spot: Option<Spot>,
+    gathered: Option<FrameBuilder>,
+    frame: Vec<u8>,
+    members: Vec<Member>,
+    /// Partitions whose files are to be synced with the frame.
+    sync: Vec<Arc<Log>>,
+}
+
+impl Round {
+    pub(super) fn new(sequence: u64, spot: Option<Spot>, group: Group) -> Round {
+        Round {
+            sequence,
+            spot,
+            gathered: Some(group.frame),
+            frame: Vec::new(),
+            members: group.members,
+            sync: group.sync,
+        }
+    }
+
+    /// All of it, in order.
+    pub fn run(mut self, context: &Context) {
+        let worked = catch_unwind(AssertUnwindSafe(|| {
+            self.write(context).and_then(|()| self.sync(context))
+        }))
+        .unwrap_or_else(|_| Err(context.health.poison("the journal's thread panicked")));
+        match worked {
+            Ok(()) => self.publish(context),
+            // Whatever it was, the frames behind this one must not count.
+            Err(error) => self.fail(context, &context.health.poison(error)),
+        }
+    }
+
+    /// Writes the frame.
+    pub fn write(&mut self, context: &Context) -> Result<()> {
+        context.health.check_disk()?;
+        let (Some(spot), Some(frame)) = (&self.spot, self.gathered.take()) else {
+            return Ok(());
+        };
+        self.frame = frame.finish(self.sequence, context.incarnation as u32);
+        // Its blocks were written before, so a full disk is no reason to fail; whatever it is, part of the frame may
+        // stand there now.
+        spot.file
+            .write_all_at(spot.position, &self.frame)
+            .map_err(|error| {
+                let path = spot.path.display();
+                context.health.poison(format!("write of {path}: {error}"))
+            })
+    }
+
+    /// Makes the frame durable, and what it only names.
+    pub fn sync(&mut self, context: &Context) -> Result<()> {
+        if !knock_out::is_out(Rule::SyncExtents) {
+            self.sync.iter().try_for_each(|log| log.sync_files())?;
+        }
+        let Some(spot) = &self.spot else {
+            return Ok(());
+        };
+        context.health.check_disk()?;
+        spot.file.sync_data().map_err(|error| {
+            let path = spot.path.display();
+            context.health.poison(format!("sync of {path}: {error}"))
+        })?;
+        if spot.new
+            && let Some(folder) = spot.path.parent()
+        {
+            context.sync_dir(folder)?;
+        }
+        // A sync counts only if none had failed by its end.
+        context.health.check_disk()
+    }
+
+    /// Moves the ends of its partitions and answers its sends, in order.
+    pub fn publish(self, context: &Context) {
+        if let Some(spot) = &self.spot {
+            let synced = Synced {
+                frame: self.sequence,
+                file: spot.number,
+                position: spot.position + self.frame.len() as u64,
+            };
+            context.journal.publish(synced, &self.members);
+        }
+        context.journal.round_ended(self.frame);
+        for member in self.members {
+            if let Some((log, _)) = &member.moved {
+                log.wake();
+            }
+            answer(member, Ok(()));
+        }
+    }
+
+    /// Tells its sends that their outcome is unknown.
+    pub fn fail(self, context: &Context, error: &Error) {
+        context.journal.round_ended(self.frame);
+        for member in self.members {
+            answer(member, Err(error.clone()));
+        }
+    }
+}
+
+/// A callback that panics must not take the others' answers with it.
+fn answer(member: Member, outcome: Result<()>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| (member.done)(outcome)));
+}

@@ -1,0 +1,54 @@
+//! Rules of the journal and of recovery that the simulation takes away, one at a time, to show that its checks
+//! notice. In a program none is ever out, and the compiler removes the question.
+
+/// A rule that can be taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Frames of an earlier life do not count.
+    Salt,
+    /// A frame counts only if its extents check out.
+    CheckExtents,
+    /// Extents are synced in the round of their frame.
+    SyncExtents,
+    /// A journaled partition is cut where the frames end.
+    CutTails,
+    /// What was cut is gone from the disk.
+    RemoveTails,
+    /// The leader epoch must not fall along a log.
+    CheckEpochs,
+    /// Recovery syncs what it keeps before it writes its checkpoint.
+    SyncRecovered,
+    /// Recovery syncs the folders of what it keeps.
+    SyncRecoveredFolders,
+    /// A journal file is recycled only when a checkpoint covers it.
+    RecycleAfterCheckpoint,
+    /// Files are recycled only when the checkpoint's slot is synced.
+    RecycleAfterSlot,
+    /// A checkpoint syncs the segments that it covers.
+    SyncSegments,
+    /// A checkpoint syncs the folders of new segments.
+    SyncFolders,
+    /// The ends of a checkpoint are those of one moment.
+    NoteAtOnce,
+    /// The checkpoint that recovery reads is synced before the other slot is written.
+    SyncCheckpointRead,
+    /// Segments are unlinked after the log start is durable, and below the durable recovery point.
+    UnlinkAfterCheckpoint,
+    /// Caches are dropped before recovery reads.
+    DropCaches,
+    /// The first failed sync is final.
+    FirstFailureIsFinal,
+    /// An append that finds unjournaled records before it has them synced with its frame.
+    SyncUnjournaled,
+}
+
+pub(crate) use switch::*;
+
+mod switch {
+    use super::Rule;
+
+    #[inline(always)]
+    pub(crate) fn is_out(_rule: Rule) -> bool {
+        false
+    }
+}
