@@ -7,12 +7,11 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
-import { open as openLog } from "../../ts/index.js";
 import { sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
 import { Crew } from "./crew.js";
 import { Dice } from "./dice.js";
-import { observe } from "./observe.js";
+import { openAndLook } from "./observe.js";
 import { Oracle } from "./oracle.js";
 import { chances, mustBeSound, summary } from "./verdict.js";
 
@@ -27,7 +26,7 @@ test(`nothing acknowledged is lost, doubled or moved (${cycles} cycles)`, async 
   const kinds = { killed: 0, early: 0, exit: 0, worker: 0 };
   let store = join(folder, "store-0");
   let stores = 1;
-  let recovered = 0;
+  let recoveries = 0;
   console.log(`seed ${seed}, ${cycles} cycles`);
   await using crew = new Crew(oracle);
   for (let cycle = 1; cycle <= cycles; cycle++) {
@@ -49,23 +48,18 @@ test(`nothing acknowledged is lost, doubled or moved (${cycles} cycles)`, async 
     assert.equal([code, signal], kind === "exit" ? [0, null] : [null, "SIGKILL"], `cycle ${cycle} (${kind}): ${err}`);
     // Some stores are opened again without a look, so that what ends in the middle of a recovery is recovered too.
     if (cycle < cycles && dice.chance(35)) continue;
-    const before = performance.now();
-    const log = await openLog(store);
-    oracle.hear(`opened ${Math.round(performance.now() - before)}`);
-    if (!log.recovery.clean) recovered += 1;
-    const seen = await observe(log);
-    const findings = oracle.look(seen);
-    await log.close();
+    const { findings, recovered, bytes } = await openAndLook(store, oracle);
+    if (recovered) recoveries += 1;
     mustBeSound(findings, `cycle ${cycle} of seed ${seed} (${kind})`);
-    if (seen.bytes < LARGEST_STORE) continue;
+    if (bytes < LARGEST_STORE) continue;
     await rm(store, { recursive: true });
     store = join(folder, `store-${stores++}`);
     oracle.forget();
   }
   console.log(summary(oracle));
-  console.log(`${JSON.stringify(kinds)}, ${recovered} looks after a recovery, ${stores} stores`);
+  console.log(`${JSON.stringify(kinds)}, ${recoveries} looks after a recovery, ${stores} stores`);
   assert.ok(oracle.counts.acked > 0);
-  assert.ok(recovered > 0);
+  assert.ok(recoveries > 0);
   const { ERR_TIDELOG_TOPIC_DELETED: _, ...others } = oracle.codes;
   assert.equal(others, {}, "sends that failed in a process that nothing had happened to yet");
   const slowest = Math.max(...oracle.openingMs);

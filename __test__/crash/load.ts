@@ -6,7 +6,7 @@ import type { Producer, Topic, TopicConfig } from "../../ts/index.js";
 import { sleep } from "../support/expect.js";
 import type { Dice } from "./dice.js";
 import { SMALLEST } from "./payload.js";
-import type { Stream, Witness } from "./witness.js";
+import { attempt, type Stream, type Witness } from "./witness.js";
 
 /** Streams that one load may begin: a process with a thread in it has two loads. */
 export const STREAMS = 128;
@@ -136,7 +136,7 @@ async function deleteRecords(witness: Witness, dice: Dice, targets: Targets): Pr
   for (let failed = 0; failed < PATIENCE && !targets.empty; ) {
     await sleep(dice.between(5, 60));
     await targets.use(dice, async (topic) => {
-      const described = await witness.attempt("describe", () => topic.describe());
+      const described = await attempt(witness.tell, "describe", () => topic.describe());
       failed = described === undefined ? failed + 1 : 0;
       const { partition, logStartOffset, highWatermark } = dice.pick(described?.partitions ?? [NOTHING]);
       if (highWatermark - logStartOffset < 100) return;

@@ -1,6 +1,7 @@
 // What a store really holds, read record by record through the public API, in the form in which the oracle judges it.
 
-import type { Log } from "../../ts/index.js";
+import { type Log, open } from "../../ts/index.js";
+import type { Finding, Oracle } from "./oracle.js";
 import { readId } from "./payload.js";
 
 export interface SeenPartition {
@@ -44,4 +45,18 @@ export async function observe(log: Log): Promise<Seen> {
     seen.topics.set(id, { name, durability: config.durability, partitions: found });
   }
   return seen;
+}
+
+/** Opens a store, has the oracle look at all of it, and closes it in order. */
+export async function openAndLook(
+  store: string,
+  oracle: Oracle,
+): Promise<{ findings: Finding[]; recovered: boolean; bytes: number }> {
+  const before = performance.now();
+  const log = await open(store);
+  oracle.hear(`opened ${Math.round(performance.now() - before)}`);
+  const seen = await observe(log);
+  const findings = oracle.look(seen);
+  await log.close();
+  return { findings, recovered: !log.recovery.clean, bytes: seen.bytes };
 }

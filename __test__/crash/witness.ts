@@ -25,13 +25,13 @@ export interface Stream {
 
 export class Witness {
   readonly log: Log;
-  readonly #tell: Tell;
+  readonly tell: Tell;
   #stream: number;
 
   /** Streams are numbered from `firstStream` on, as no other process or thread may number them. */
   constructor(log: Log, tell: Tell, firstStream: number) {
     this.log = log;
-    this.#tell = tell;
+    this.tell = tell;
     this.#stream = firstStream;
   }
 
@@ -40,38 +40,38 @@ export class Witness {
     for (const name of await this.log.topics()) {
       const topic = await this.log.openTopic(name);
       const { partitions } = await topic.describe();
-      this.#tell(`create ${name}`);
-      this.#tell(`created ${name} ${topic.id} ${topic.config.durability} ${topic.partitions}`);
+      this.tell(`create ${name}`);
+      this.tell(`created ${name} ${topic.id} ${topic.config.durability} ${topic.partitions}`);
       for (const { partition, logStartOffset, highWatermark } of partitions) {
-        this.#tell(`at ${topic.id} ${partition} ${logStartOffset} ${highWatermark}`);
+        this.tell(`at ${topic.id} ${partition} ${logStartOffset} ${highWatermark}`);
       }
     }
   }
 
   /** Opens or creates a topic; undefined if that failed. */
   topic(name: string, config: TopicConfig): Promise<Topic | undefined> {
-    this.#tell(`create ${name}`);
-    return this.attempt(`create ${name}`, async () => {
+    this.tell(`create ${name}`);
+    return attempt(this.tell, `create ${name}`, async () => {
       const topic = await this.log.topic(name, config);
-      this.#tell(`created ${name} ${topic.id} ${topic.config.durability} ${topic.partitions}`);
+      this.tell(`created ${name} ${topic.id} ${topic.config.durability} ${topic.partitions}`);
       return topic;
     });
   }
 
   async deleteTopic({ name, id }: Topic): Promise<void> {
-    this.#tell(`delete ${id}`);
-    await this.attempt(`delete ${name}`, async () => {
+    this.tell(`delete ${id}`);
+    await attempt(this.tell, `delete ${name}`, async () => {
       await this.log.deleteTopic(name);
-      this.#tell(`deleted ${id}`);
+      this.tell(`deleted ${id}`);
     });
   }
 
   /** Whether it was done. */
   async deleteRecords(topic: Topic, partition: number, before: number): Promise<boolean> {
-    this.#tell(`cut ${topic.id} ${partition} ${before}`);
-    const start = await this.attempt(`cut ${topic.name}`, async () => {
+    this.tell(`cut ${topic.id} ${partition} ${before}`);
+    const start = await attempt(this.tell, `cut ${topic.name}`, async () => {
       const start = await topic.deleteRecords({ partition, before });
-      this.#tell(`cutDone ${topic.id} ${partition} ${start}`);
+      this.tell(`cutDone ${topic.id} ${partition} ${start}`);
       return start;
     });
     return start !== undefined;
@@ -79,7 +79,7 @@ export class Witness {
 
   stream(producer: Producer, topic: Topic, partition: number): Stream {
     const stream = { number: this.#stream++, producer, topic, partition, next: 0 };
-    this.#tell(`stream ${stream.number} ${topic.id} ${partition}`);
+    this.tell(`stream ${stream.number} ${topic.id} ${partition}`);
     return stream;
   }
 
@@ -87,14 +87,14 @@ export class Witness {
   async send(stream: Stream, size: number): Promise<TidelogError | undefined> {
     const { number, producer, topic, partition } = stream;
     const id = stream.next++;
-    this.#tell(`intent ${number} ${id} 1`);
+    this.tell(`intent ${number} ${id} 1`);
     let sent: RecordMetadata;
     try {
       sent = await producer.send(topic, { value: payload(number, id, size), partition });
     } catch (error) {
       return this.#failed(error, number, id, 1);
     }
-    this.#tell(`ack ${number} ${id} 1 ${sent.offset}`);
+    this.tell(`ack ${number} ${id} 1 ${sent.offset}`);
     return undefined;
   }
 
@@ -107,7 +107,7 @@ export class Witness {
       return { value: payload(stream.number, stream.next++, size), partition: stream.partition };
     });
     streams.forEach(({ number, next }, i) => {
-      if (next > first[i]!) this.#tell(`intent ${number} ${first[i]} ${next - first[i]!}`);
+      if (next > first[i]!) this.tell(`intent ${number} ${first[i]} ${next - first[i]!}`);
     });
     let problem: TidelogError | undefined;
     const offsets = await producer.sendBatch(topic, records).then(
@@ -123,31 +123,31 @@ export class Witness {
         const offsetOf = (id: number) => offsets[(id - first[i]!) * streams.length + i]!;
         const offset = offsetOf(id);
         while (id + count < next && offsetOf(id + count) === (offset < 0 ? offset : offset + count)) count += 1;
-        if (offset >= 0) this.#tell(`ack ${number} ${id} ${count} ${offset}`);
+        if (offset >= 0) this.tell(`ack ${number} ${id} ${count} ${offset}`);
         else this.#failed(problem, number, id, count);
       }
     });
     return problem;
   }
 
-  /** Does something that may fail, and tells of it if it does. */
-  async attempt<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof TidelogError)) throw error;
-      this.#tell(`broken ${what.replaceAll(" ", "-")} ${told(error)}`);
-      return undefined;
-    }
-  }
-
   #failed(error: unknown, stream: number, first: number, count: number): TidelogError {
     if (!(error instanceof TidelogError)) throw error;
-    this.#tell(`fail ${stream} ${first} ${count} ${error.indefinite} ${told(error)}`);
+    this.tell(`fail ${stream} ${first} ${count} ${error.indefinite} ${told(error)}`);
     return error;
   }
 }
 
 function told({ code, message }: TidelogError): string {
   return `${code} ${message.replaceAll("\n", " ")}`;
+}
+
+/** Does something that may fail, and tells of it if it does. */
+export async function attempt<T>(tell: Tell, what: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TidelogError)) throw error;
+    tell(`broken ${what.replaceAll(" ", "-")} ${told(error)}`);
+    return undefined;
+  }
 }

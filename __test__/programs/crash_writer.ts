@@ -6,7 +6,7 @@ import { open } from "../../ts/index.js";
 import { Dice } from "../crash/dice.js";
 import { STREAMS, writeOnAndOn } from "../crash/load.js";
 import { type Order, tell } from "../crash/order.js";
-import { Witness } from "../crash/witness.js";
+import { attempt, Witness } from "../crash/witness.js";
 
 tell("ready");
 const input = createInterface({ input: process.stdin });
@@ -17,15 +17,17 @@ const order = JSON.parse(text) as Order;
 
 const before = performance.now();
 // Checkpoints come often, so that crashes meet them.
-const log = await open(order.folder, { checkpointIntervalMs: 40 });
-tell(`opened ${Math.round(performance.now() - before)}`);
-const witness = new Witness(log, tell, order.firstStream);
-await witness.tellFound();
-if (order.exitAfterMs !== undefined) setTimeout(() => process.exit(0), order.exitAfterMs);
-if (order.terminateAfterMs !== undefined) terminateAWorker(order.terminateAfterMs);
-await writeOnAndOn(witness, new Dice(order.seed), order);
-tell("gave-up");
-await witness.attempt("close", () => log.close({ timeoutMs: 5_000 }));
+const log = await attempt(tell, "open", () => open(order.folder, { checkpointIntervalMs: 40 }));
+if (log !== undefined) {
+  tell(`opened ${Math.round(performance.now() - before)}`);
+  const witness = new Witness(log, tell, order.firstStream);
+  await attempt(tell, "look", () => witness.tellFound());
+  if (order.exitAfterMs !== undefined) setTimeout(() => process.exit(0), order.exitAfterMs);
+  if (order.terminateAfterMs !== undefined) terminateAWorker(order.terminateAfterMs);
+  await writeOnAndOn(witness, new Dice(order.seed), order);
+  tell("gave-up");
+  await attempt(tell, "close", () => log.close({ timeoutMs: 5_000 }));
+}
 tell("closed");
 
 async function terminateAWorker(afterMs: number): Promise<void> {
