@@ -11,6 +11,8 @@ export interface Writer {
   readonly child: Child;
   /** Resolves when it has told this word, or has ended. */
   until(word: string): Promise<void>;
+  /** What it has told the test and not the oracle, by word. */
+  readonly own: Map<string, string[]>;
   /** Its end, with everything that it told heard. */
   readonly over: Promise<Ended>;
 }
@@ -31,13 +33,15 @@ export class Crew implements AsyncDisposable {
     this.#spare = start("crash_writer");
     await child.line();
     const waiting = new Map<string, () => void>();
+    const own = new Map<string, string[]>();
     const heard = (async () => {
       for (let line = await child.line(); line !== undefined; line = await child.line()) {
         const text = told(line);
         if (text === undefined) continue;
-        const [word] = text.split(" ") as [string];
+        const [word, ...rest] = text.split(" ") as [string, ...string[]];
         waiting.get(word)?.();
-        if (!OWN_WORDS.has(word)) this.#oracle.hear(text);
+        if (OWN_WORDS.has(word)) own.set(word, rest);
+        else this.#oracle.hear(text);
       }
       for (const resolve of waiting.values()) resolve();
     })();
@@ -46,6 +50,7 @@ export class Crew implements AsyncDisposable {
     child.tell(JSON.stringify({ ...order, firstStream } satisfies Order));
     return {
       child,
+      own,
       until: (word) => Promise.race([new Promise<void>((resolve) => waiting.set(word, resolve)), heard]),
       over: heard.then(() => child.ended),
     };
@@ -61,4 +66,4 @@ export class Crew implements AsyncDisposable {
 }
 
 /** Told to the test, not to the oracle. */
-const OWN_WORDS = new Set(["gave-up", "closed", "terminated"]);
+const OWN_WORDS = new Set(["gave-up", "read", "closed", "terminated"]);

@@ -190,6 +190,29 @@ test("deleted records and topics must stay gone, and may be gone once that was a
   assert.equal(third.oracle.look(third.seen)[0]!.fault, "changed");
 });
 
+test("an opening that finds a topic settles that it was not deleted", () => {
+  const { oracle } = history();
+  oracle.hear("delete T");
+  oracle.hear("found t T fsync 2");
+  const none: Seen = { topics: new Map(), damage: [], bytes: 0 };
+  assert.equal(oracle.look(none)[0]!.fault, "lost");
+});
+
+test("what is sent to a poisoned store must not be acknowledged, what was on its way may be", () => {
+  const { oracle, seen, found } = history();
+  oracle.hear("intent 2 3 1");
+  oracle.hear("fail 1 4 1 true ERR_TIDELOG_POISONED sync failed");
+  oracle.hear("ack 2 3 1 7");
+  oracle.hear("intent 2 4 1");
+  add(found, idOf(2, 3));
+  assert.equal(oracle.look(structuredClone(seen)), []);
+  const other = history();
+  other.oracle.hear("fail 1 4 1 true ERR_TIDELOG_POISONED sync failed");
+  other.oracle.hear("intent 2 3 1");
+  other.oracle.hear("ack 2 3 1 7");
+  assert.equal(other.oracle.look(seen)[0]!.fault, "revived");
+});
+
 test("a flipped bit or a lost byte anywhere in a record is seen", () => {
   const whole = payload(3, 7, 40);
   assert.is(readId(whole), idOf(3, 7));

@@ -23,6 +23,8 @@ export const FAULTS = [
   "changed",
   /** A high watermark below what was acknowledged. */
   "watermark",
+  /** Acknowledged, though sent when a failure had poisoned the store. */
+  "revived",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -39,11 +41,13 @@ interface Stream {
   intended: number;
   /** Numbers and their offsets. */
   readonly acked: Map<number, number>;
-  /** Numbers of those that failed for good: they must not be there. */
-  readonly refused: Set<number>;
+  /** Numbers of those that failed for good, and why: they must not be there. */
+  readonly refused: Map<number, string>;
   /** The offsets that it can have got: a later opening of the store ends them. */
   readonly from: number;
   until: number;
+  /** How many were sent when the store was poisoned. */
+  poisonedAt: number;
 }
 
 interface ExpectedPartition {
@@ -70,7 +74,7 @@ interface ExpectedTopic {
 
 /**
  * The words it knows; `line` is one of them with its numbers:
- * `create name` and `created name id durability partitions`, also of those that an opening finds; `delete id` and `deleted id`;
+ * `create name` and `created name id durability partitions`; of those that an opening finds `found`, likewise; `delete id` and `deleted id`;
  * `stream number id partition`; `intent stream first count`, `ack stream first count offset` and
  * `fail stream first count indefinite code message`; `cut id partition before` and `cutDone id partition start`;
  * `opened ms` and `at id partition start highWatermark`; `broken what code message`.
@@ -86,6 +90,7 @@ export class Oracle {
   readonly #creating = new Set<string>();
   readonly #streams = new Map<number, Stream>();
   #findings: Finding[] = [];
+  #poisoned = false;
 
   /** `power`: not only processes were ended, so what was acknowledged as buffered may be gone, from an end. */
   constructor({ power = false } = {}) {
@@ -104,11 +109,13 @@ export class Oracle {
       this.counts.intended += numbers[2];
     } else if (word === "ack") {
       const [number, first, count, offset] = numbers;
-      const { acked } = this.#stream(number);
+      const { acked, poisonedAt, partition } = this.#stream(number);
+      if (first + count > poisonedAt) this.#find("revived", `${partition.name}: ${line}, ${poisonedAt} had been sent`);
       for (let i = 0; i < count; i++) acked.set(first + i, offset + i);
       this.counts.acked += count;
     } else if (word === "fail") {
-      this.#failed(this.#stream(numbers[0]), numbers[1], numbers[2], rest[3] === "true");
+      this.#failed(this.#stream(numbers[0]), numbers[1], numbers[2], rest[3] === "true", rest.slice(4).join(" "));
+      if (rest[4] === "ERR_TIDELOG_POISONED") this.#poison();
       this.#count(rest[4]!, rest.slice(5).join(" "));
     } else if (word === "stream") {
       const topic = this.#topic(rest[1]!);
@@ -121,16 +128,19 @@ export class Oracle {
         partition,
         intended: 0,
         acked: new Map(),
-        refused: new Set(),
+        refused: new Map(),
         from: partition.opened,
         until: Number.POSITIVE_INFINITY,
+        poisonedAt: this.#poisoned ? 0 : Number.POSITIVE_INFINITY,
       };
       this.#streams.set(number, stream);
       partition.streams.push(stream);
     } else if (word === "create") {
       this.#creating.add(rest[0]!);
-    } else if (word === "created") {
+    } else if (word === "created" || word === "found") {
       this.#created(rest[0]!, rest[1]!, rest[2]!, Number(rest[3]));
+      // That an opening found it settles a deletion that was cut short.
+      if (word === "found") this.#topic(rest[1]!).deletion = "none";
     } else if (word === "delete") {
       const topic = this.#topic(rest[0]!);
       if (topic.deletion === "none") topic.deletion = "asked";
@@ -147,6 +157,7 @@ export class Oracle {
       }
     } else if (word === "opened") {
       this.openingMs.push(numbers[0]);
+      this.#poisoned = false;
     } else if (word === "at") {
       this.#at(rest[0]!, numbers[1], numbers[3]);
     } else if (word === "broken") {
@@ -253,8 +264,9 @@ export class Oracle {
         this.#find("foreign", `${name}: ${idText(id)} at ${offset} was not sent there since the last look`);
         return;
       }
-      if (stream.refused.has(number)) {
-        this.#find("foreign", `${name}: ${idText(id)} at ${offset} had been refused for good`);
+      const refusal = stream.refused.get(number);
+      if (refusal !== undefined) {
+        this.#find("foreign", `${name}: ${idText(id)} at ${offset} had been refused for good: ${refusal}`);
       }
       if (offset < stream.from || offset >= stream.until) {
         this.#find("changed", `${name}: ${idText(id)} at ${offset}, but an opening ended at ${stream.until}`);
@@ -287,10 +299,19 @@ export class Oracle {
     this.counts.unknownGone += stream.intended - stream.acked.size - stream.refused.size - Math.max(kept, 0);
   }
 
-  #failed(stream: Stream, first: number, count: number, indefinite: boolean): void {
+  #failed(stream: Stream, first: number, count: number, indefinite: boolean, message: string): void {
     if (indefinite) return;
-    for (let i = 0; i < count; i++) stream.refused.add(first + i);
+    for (let i = 0; i < count; i++) stream.refused.set(first + i, message);
     this.counts.refused += count;
+  }
+
+  /** Nothing that is sent from now on may be acknowledged. */
+  #poison(): void {
+    if (this.#poisoned) return;
+    this.#poisoned = true;
+    for (const stream of this.#streams.values()) {
+      if (stream.until === Number.POSITIVE_INFINITY) stream.poisonedAt = Math.min(stream.poisonedAt, stream.intended);
+    }
   }
 
   /** Another opening has found the end of a partition: what was unknown until then is settled there. */
@@ -313,7 +334,6 @@ export class Oracle {
     const known = this.#topics.get(id);
     if (known !== undefined) {
       if (known.deletion === "done") this.#find("changed", `topic ${name} (${id}) was opened, though deleted`);
-      known.deletion = "none";
       return;
     }
     if (!this.#creating.has(name)) this.#find("foreign", `topic ${name} (${id})`);

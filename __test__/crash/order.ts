@@ -8,6 +8,8 @@ export interface Order extends LoadOptions {
   seed: number;
   /** Streams of this writer are numbered from here. */
   firstStream: number;
+  /** Reads everything when it has given up, before it closes, and tells how much that was. */
+  readAtLast?: boolean;
   /** Ends by `process.exit()`, without closing, this many ms after it has begun to write. */
   exitAfterMs?: number;
   /** Has a worker write as well, terminates it this many ms after it has begun, and goes on itself. */

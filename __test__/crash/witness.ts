@@ -40,8 +40,7 @@ export class Witness {
     for (const name of await this.log.topics()) {
       const topic = await this.log.openTopic(name);
       const { partitions } = await topic.describe();
-      this.tell(`create ${name}`);
-      this.tell(`created ${name} ${topic.id} ${topic.config.durability} ${topic.partitions}`);
+      this.tell(`found ${name} ${topic.id} ${topic.config.durability} ${topic.partitions}`);
       for (const { partition, logStartOffset, highWatermark } of partitions) {
         this.tell(`at ${topic.id} ${partition} ${logStartOffset} ${highWatermark}`);
       }

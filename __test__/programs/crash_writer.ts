@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads";
 import { open } from "../../ts/index.js";
 import { Dice } from "../crash/dice.js";
 import { STREAMS, writeOnAndOn } from "../crash/load.js";
+import { observe } from "../crash/observe.js";
 import { type Order, tell } from "../crash/order.js";
 import { attempt, Witness } from "../crash/witness.js";
 
@@ -26,6 +27,12 @@ if (log !== undefined) {
   if (order.terminateAfterMs !== undefined) terminateAWorker(order.terminateAfterMs);
   await writeOnAndOn(witness, new Dice(order.seed), order);
   tell("gave-up");
+  if (order.readAtLast) {
+    const seen = await observe(log);
+    const partitions = [...seen.topics.values()].flatMap((topic) => topic.partitions);
+    const records = partitions.flatMap(({ ids }) => ids);
+    tell(`read ${records.length} ${records.filter((id) => id >= 0).length}`);
+  }
   await attempt(tell, "close", () => log.close({ timeoutMs: 5_000 }));
 }
 tell("closed");
