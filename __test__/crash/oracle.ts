@@ -82,8 +82,8 @@ interface ExpectedTopic {
 export class Oracle {
   readonly counts = { intended: 0, acked: 0, refused: 0, unknownKept: 0, unknownGone: 0, looks: 0 };
   readonly faults: Record<Fault, number>;
-  /** The codes of all that failed, how often, and what the first one said. */
-  readonly codes: Record<string, { count: number; first: string }> = {};
+  /** The codes of all that failed, how often, how often surely without effect, and what the first one said. */
+  readonly codes: Record<string, { count: number; definite: number; first: string }> = {};
   readonly openingMs: number[] = [];
   readonly #power: boolean;
   readonly #topics = new Map<string, ExpectedTopic>();
@@ -116,7 +116,7 @@ export class Oracle {
     } else if (word === "fail") {
       this.#failed(this.#stream(numbers[0]), numbers[1], numbers[2], rest[3] === "true", rest.slice(4).join(" "));
       if (rest[4] === "ERR_TIDELOG_POISONED") this.#poison();
-      this.#count(rest[4]!, rest.slice(5).join(" "));
+      this.#count(rest[4]!, rest.slice(5).join(" "), rest[3] === "false");
     } else if (word === "stream") {
       const topic = this.#topic(rest[1]!);
       const partition = topic.partitions[numbers[2]]!;
@@ -358,10 +358,10 @@ export class Oracle {
     partition.streams = [];
   }
 
-  #count(code: string, message: string): void {
-    const known = this.codes[code];
-    if (known === undefined) this.codes[code] = { count: 1, first: message };
-    else known.count += 1;
+  #count(code: string, first: string, definite = false): void {
+    this.codes[code] ??= { count: 0, definite: 0, first };
+    this.codes[code].count += 1;
+    if (definite) this.codes[code].definite += 1;
   }
 
   #ackedOf(topic: ExpectedTopic): number {

@@ -3,7 +3,7 @@
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { sleep } from "./expect.js";
@@ -48,6 +48,16 @@ export class LoopDisk {
   mount(): void {
     execFileSync("mount", ["-o", "loop", this.#image, this.folder]);
     this.#mounted = true;
+  }
+
+  /**
+   * Has the kernel write no more than this at once. Of a larger write for part of which there is no room, the loop
+   * device reports success, so that a sync would have been told a lie.
+   */
+  limitWrites(kibibytes: number): void {
+    const device = execFileSync("losetup", ["--noheadings", "--output", "NAME", "--associated", this.#image]);
+    const name = basename(device.toString().trim());
+    writeFileSync(`/sys/block/${name}/queue/max_sectors_kb`, `${kibibytes}`);
   }
 
   /** Whatever used it must have ended or been closed. */

@@ -25,6 +25,11 @@ export class ThinDisk {
     }
   }
 
+  mount(): void {
+    this.disk.mount();
+    this.disk.limitWrites(4);
+  }
+
   /** Keeps what it has promised. */
   giveRoom(promisedMebibytes: number): void {
     this.#resize(promisedMebibytes + 16);
