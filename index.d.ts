@@ -657,6 +657,13 @@ export interface OpenOptions {
   checkpointIntervalMs?: number | undefined;
   /** How many segments keep their files open at once. Default 1024. */
   openSegments?: number | undefined;
+  /**
+   * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
+   * about how many there are to do.
+   */
+  onRecovery?: ((done: number, total: number) => void) | undefined;
+  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
+  signal?: AbortSignal | undefined;
 }
 /** What opening a store found and did. */
 export interface RecoveryReport {
