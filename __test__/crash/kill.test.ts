@@ -51,6 +51,7 @@ test(`nothing acknowledged is lost, doubled or moved (${cycles} cycles)`, async 
     const { findings, recovered, bytes } = await openAndLook(store, oracle);
     if (recovered) recoveries += 1;
     mustBeSound(findings, `cycle ${cycle} of seed ${seed} (${kind})`);
+    if (cycle % 100 < 2) console.log(`cycle ${cycle}: ${summary(oracle)}`);
     if (bytes < LARGEST_STORE) continue;
     await rm(store, { recursive: true });
     store = join(folder, `store-${stores++}`);
