@@ -77,9 +77,7 @@ impl Context {
     /// Syncs a folder; a failure is final, as with any sync.
     pub fn sync_dir(&self, path: &Path) -> crate::Result<()> {
         self.health.check_disk()?;
-        self.storage.sync_dir(path).map_err(|error| {
-            self.health
-                .poison(format!("sync of folder {}: {error}", path.display()))
-        })
+        self.health
+            .final_sync_dir(path, self.storage.sync_dir(path))
     }
 }

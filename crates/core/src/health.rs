@@ -1,6 +1,8 @@
 //! The latch of the first failure that leaves the disk's content unknown. Once set it never clears:
 //! a sync that succeeds after one that failed proves nothing.
 
+use std::io;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -53,6 +55,11 @@ impl Health {
         Error::Poisoned {
             cause: cause.clone(),
         }
+    }
+
+    /// Latches the failure of a folder's sync.
+    pub fn final_sync_dir(&self, path: &Path, synced: io::Result<()>) -> Result<()> {
+        synced.map_err(|error| self.poison(format!("sync of folder {}: {error}", path.display())))
     }
 
     /// Latches an error if it is that of a sync.

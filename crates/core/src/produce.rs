@@ -47,6 +47,19 @@ pub struct ProduceOutcome {
     pub bytes: Vec<u8>,
 }
 
+impl ProduceOutcome {
+    /// One error tells of all that is missing: if any of it may be stored all the same, that is what it says.
+    fn take_in(&mut self, error: Error) {
+        if self
+            .error
+            .as_ref()
+            .is_none_or(|known| error.indefinite() && !known.indefinite())
+        {
+            self.error = Some(error);
+        }
+    }
+}
+
 type Done = Box<dyn FnOnce(ProduceOutcome) + Send>;
 
 /// The way of one producer's records into the log: they are encoded and written on the core's threads, in
@@ -325,7 +338,7 @@ impl Progress {
                     if let Some(run) = state.runs.get_mut(slot) {
                         *run = None;
                     }
-                    state.outcome.error.get_or_insert(error);
+                    state.outcome.take_in(error);
                 }
             }
         }
@@ -333,7 +346,7 @@ impl Progress {
     }
 
     fn fail(&self, error: Error) {
-        lock(&self.0).outcome.error.get_or_insert(error);
+        lock(&self.0).outcome.take_in(error);
     }
 
     fn has_failed(&self) -> bool {
@@ -353,5 +366,23 @@ impl Progress {
         outcome.runs = state.runs.drain(..).flatten().collect();
         drop(state);
         done(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_outcome_outweighs_a_known_one() {
+        let full = || Error::StorageFull { path: "x".into() };
+        let unknown = || Error::Poisoned {
+            cause: "y".to_owned(),
+        };
+        for errors in [[full(), unknown()], [unknown(), full()]] {
+            let mut outcome = ProduceOutcome::default();
+            errors.into_iter().for_each(|error| outcome.take_in(error));
+            assert!(outcome.error.unwrap().indefinite());
+        }
     }
 }

@@ -340,6 +340,11 @@ impl Engine {
         } else {
             self.settle()
         };
+        // Handles may live on for long; what they can't use any more does not.
+        for log in self.all_logs() {
+            log.close_files();
+        }
+        self.context.journal.close_files();
         *lock(&self.checkpoint) = None;
         *lock(&self.writer_lock) = None;
         settled

@@ -94,6 +94,10 @@ impl Files {
         Ok(files)
     }
 
+    pub fn close(&mut self) {
+        (self.files, self.current) = (Vec::new(), None);
+    }
+
     pub fn all(&self) -> &[JournalFile] {
         &self.files
     }

@@ -263,6 +263,11 @@ impl Journal {
             .make_room(|open| open.stuck = Some(error.clone()));
     }
 
+    /// Lets the files go, when it has ended.
+    pub fn close_files(&self) {
+        self.queue.make_room(|open| open.files.close());
+    }
+
     /// Wakes everyone to see that the store has failed.
     pub fn wake(&self) {
         self.queue.make_room(|_| ());

@@ -153,7 +153,7 @@ impl Log {
         if self.context.health.is_closed() {
             return Err(Error::Closed);
         }
-        if self.deleted.load(Ordering::Acquire) {
+        if self.is_deleted() {
             return Err(Error::TopicDeleted {
                 name: self.topic.name.clone(),
             });
@@ -173,22 +173,31 @@ impl Log {
     /// Syncs the segments, and the folder if there are new ones. What was appended before is then in them for good.
     pub fn sync_files(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.sync);
-        let unsynced = std::mem::take(&mut *lock(&self.unsynced));
-        match self.sync_unsynced(&unsynced) {
-            // Its files may be gone already.
-            Err(Error::Io { .. }) if self.deleted.load(Ordering::Acquire) => Ok(()),
-            other => other.and_then(|()| self.context.health.check_disk()),
+        let Unsynced { segments, folder } = std::mem::take(&mut *lock(&self.unsynced));
+        for segment in &segments {
+            match segment.sync(&self.context) {
+                // Its file is gone already.
+                Err(Error::Io { .. }) if self.is_deleted() => {}
+                other => other?,
+            }
+        }
+        if folder && !knock_out::is_out(Rule::SyncFolders) {
+            self.sync_folder()?;
+        }
+        self.context.health.check_disk()
+    }
+
+    fn sync_folder(&self) -> Result<()> {
+        self.context.health.check_disk()?;
+        match self.context.storage.sync_dir(&self.folder) {
+            // The topic was deleted meanwhile, and its folder with it.
+            Err(_) if self.is_deleted() => Ok(()),
+            other => self.context.health.final_sync_dir(&self.folder, other),
         }
     }
 
-    fn sync_unsynced(&self, unsynced: &Unsynced) -> Result<()> {
-        for segment in &unsynced.segments {
-            segment.sync(&self.context)?;
-        }
-        if unsynced.folder && !knock_out::is_out(Rule::SyncFolders) {
-            self.context.sync_dir(&self.folder)?;
-        }
-        Ok(())
+    fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
     }
 
     /// Makes all durable and completes the active segment's index files, for an orderly close.
@@ -272,6 +281,13 @@ impl Log {
         self.waiters.wake_up_to(high_watermark);
     }
 
+    /// Lets files and maps go, in a store that is closed.
+    pub fn close_files(&self) {
+        for segment in self.segments().iter() {
+            segment.abandon();
+        }
+    }
+
     /// The topic is gone: nothing is appended or read any more, and files are let go.
     pub fn delete(&self) {
         self.deleted.store(true, Ordering::Release);
@@ -280,8 +296,6 @@ impl Log {
         });
         let _no_append_in_flight = lock(&self.writer);
         *lock(&self.unsynced) = Unsynced::default();
-        for segment in self.segments().iter() {
-            segment.abandon();
-        }
+        self.close_files();
     }
 }

@@ -142,7 +142,8 @@ impl Log {
             let files = match segment.files(self.context()) {
                 Ok(files) => files,
                 Err(_) if next < self.log_start() => return Err(self.out_of_range(next)),
-                Err(error) => return Err(error),
+                // Of a topic that was just deleted the files are gone.
+                Err(error) => return Err(self.check().err().unwrap_or(error)),
             };
             let mut place = segment.locate(self.context(), &files, next, interval)?;
             let size = segment.size();
