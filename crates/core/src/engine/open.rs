@@ -99,6 +99,8 @@ impl Engine {
         let stored = catalog.load()?;
         let mut partitions = known_partitions(&catalog, &stored, &last);
         let replayed = match last.clean {
+            true if file.may_be_stale() => Replay::new(&**storage, &files, &mut partitions, &last)
+                .run_for_later_lives(&last)?,
             true => Replayed {
                 frame: last.frame,
                 ..Replayed::default()
