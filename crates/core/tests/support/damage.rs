@@ -5,14 +5,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Once, mpsc};
 use std::time::Duration;
 
-use tidelog::io::{CrashKind, SimulatedStorage};
-use tidelog::{Error, Partition, Store};
-
-use super::killed::{Ends, Key, Killed, PARTITIONS, ROOT, batch_of, open, value_at};
-use super::{EPOCH_MS, content, read_from, read_up_to_damage, set_content};
+use super::killed::{Ends, Killed, ROOT};
+use super::opening::{Seen, append, look};
+use super::{content, set_content};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
@@ -50,16 +48,6 @@ impl Tally {
     }
 }
 
-/// What one opening shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Seen {
-    Refused(String),
-    Open {
-        damaged: Vec<String>,
-        partitions: BTreeMap<Key, (Vec<(u64, Vec<u8>)>, Option<String>)>,
-    },
-}
-
 /// All of `cases`, or so many of them, chosen by the seed; `TIDELOG_DAMAGE=all` tries all.
 pub fn sample(mut cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case> {
     let all = std::env::var("TIDELOG_DAMAGE").is_ok_and(|text| text == "all");
@@ -78,8 +66,28 @@ pub fn sample(mut cases: Vec<Case>, count: usize, seed: u64) -> Vec<Case> {
     cases
 }
 
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts panics of all threads, those of the engine too, which may be caught there.
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+            print(panic);
+        }));
+    });
+}
+
 /// Tries all cases, two at a time, and prints how they came out. A case that does not end is a failure by its name.
+#[allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "counts are to be seen, and which case hangs"
+)]
 pub fn try_all(killed: &Killed, what: &str, cases: &[Case]) -> Tally {
+    count_panics();
     let next = AtomicUsize::new(0);
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
@@ -109,6 +117,7 @@ pub fn try_all(killed: &Killed, what: &str, cases: &[Case]) -> Tally {
         }
     });
     assert_eq!(tally.0.values().sum::<usize>(), cases.len());
+    assert_eq!(PANICS.load(Ordering::Relaxed), 0, "panics, see above");
     println!("{what}: {} cases, {:?}", cases.len(), tally.0);
     tally
 }
@@ -123,18 +132,15 @@ fn try_one(killed: &Killed, case: &Case) -> &'static str {
         }
     }
     set_content(&disk, &case.path, &bytes);
-    let seen = look(&disk, killed, case, CrashKind::Kill);
-    assert_eq!(
-        seen,
-        look(&disk, killed, case, CrashKind::Kill),
-        "{case:?}: a second opening"
-    );
+    let seen = look(&disk, killed, case);
+    let again = look(&disk, killed, case);
+    assert!(seen == again, "{case:?}: {seen} and then {again}");
     let Seen::Open {
         damaged,
         partitions,
     } = seen
     else {
-        assert_ne!(case.must, Must::Harmless, "{case:?}: {seen:?}");
+        assert_ne!(case.must, Must::Harmless, "{case:?}: {seen}");
         return "refused";
     };
     let mut reported = !damaged.is_empty();
@@ -163,117 +169,6 @@ fn try_one(killed: &Killed, case: &Case) -> &'static str {
         (false, true) => "a torn tail",
         (false, false) => "harmless",
     }
-}
-
-/// Opens the store and reads all of it, then kills it.
-fn look(disk: &SimulatedStorage, killed: &Killed, case: &Case, end: CrashKind) -> Seen {
-    let store = match open(disk) {
-        Ok(store) => store,
-        Err(error) => {
-            let known = [
-                "ERR_TIDELOG_CORRUPTION",
-                "ERR_TIDELOG_NOT_A_STORE",
-                "ERR_TIDELOG_UNSUPPORTED_VERSION",
-            ];
-            assert!(known.contains(&error.code()), "{case:?}: {error:?}");
-            return Seen::Refused(error.to_string());
-        }
-    };
-    let mut partitions = BTreeMap::new();
-    for key in PARTITIONS {
-        let partition = partition(&store, key);
-        assert_eq!(partition.log_start_offset(), 0, "{case:?}");
-        let (records, error) = read_up_to_damage(&partition, 0);
-        for (n, (offset, value)) in records.iter().enumerate() {
-            assert_eq!(*offset, n as u64, "{case:?}: {key:?} has a hole");
-            assert!(
-                *offset < killed.ends[&key],
-                "{case:?}: {key:?} has {offset}"
-            );
-            assert_eq!(*value, value_at(key, *offset), "{case:?}: {key:?} {offset}");
-        }
-        match &error {
-            None if store.recovery().damaged.is_empty() => look_up(&partition, &records, case),
-            None => {}
-            Some(error) => assert_eq!(error.code(), "ERR_TIDELOG_CORRUPTION", "{case:?}"),
-        }
-        partitions.insert(key, (records, error.map(|error| error.to_string())));
-    }
-    let damaged: Vec<_> = store
-        .recovery()
-        .damaged
-        .iter()
-        .map(Error::to_string)
-        .collect();
-    disk.crash(end, 1);
-    Seen::Open {
-        damaged,
-        partitions,
-    }
-}
-
-/// The indexes find what is there.
-fn look_up(partition: &Partition, records: &[(u64, Vec<u8>)], case: &Case) {
-    let end = records.len() as u64;
-    for offset in [end / 3, end / 2, end.saturating_sub(2)] {
-        let found = read_from(partition, offset).unwrap_or_else(|e| panic!("{case:?}: {e}"));
-        assert_eq!(found, records[offset as usize..], "{case:?}: from {offset}");
-        let ms = EPOCH_MS + offset as i64;
-        let at = partition
-            .offset_for_time(ms)
-            .unwrap_or_else(|e| panic!("{case:?}: {e}"));
-        assert_eq!(at, (offset < end).then_some((offset, ms)), "{case:?}");
-    }
-}
-
-/// Appends to all partitions, and opens once more to find it. Gives how many took it.
-fn append(
-    disk: &SimulatedStorage,
-    case: &Case,
-    before: &BTreeMap<Key, (Vec<(u64, Vec<u8>)>, Option<String>)>,
-) -> usize {
-    let store = open(disk).unwrap();
-    let mut taken = Vec::new();
-    for key in PARTITIONS {
-        let end = partition(&store, key).high_watermark();
-        match partition(&store, key).append(batch_of(key, end..end + 2)) {
-            Ok(appended) => {
-                assert_eq!(appended.base_offset, end, "{case:?}");
-                taken.push((key, end));
-            }
-            Err(error) => assert_eq!(error.code(), "ERR_TIDELOG_CORRUPTION", "{case:?}"),
-        }
-    }
-    // Half of the stores are closed in order.
-    match case.damages[0] {
-        Damage::Cut(at) | Damage::Flip { at, .. } if at % 2 == 0 => {
-            let _ = store.close();
-        }
-        _ => {}
-    }
-    disk.crash(CrashKind::Kill, 2);
-    let store = open(disk).unwrap_or_else(|error| panic!("{case:?}: {error}"));
-    for (key, end) in &taken {
-        let (records, error) = read_up_to_damage(&partition(&store, *key), 0);
-        let (before, damage) = &before[key];
-        if damage.is_none() {
-            assert!(error.is_none(), "{case:?}: {error:?}");
-            assert_eq!(before[..], records[..*end as usize], "{case:?}");
-        }
-        let kept = read_up_to_damage(&partition(&store, *key), *end).0;
-        let kept: Vec<_> = kept.into_iter().map(|(_, value)| value).collect();
-        assert_eq!(
-            kept,
-            [value_at(*key, *end), value_at(*key, end + 1)],
-            "{case:?}"
-        );
-    }
-    disk.crash(CrashKind::Kill, 3);
-    taken.len()
-}
-
-fn partition(store: &Store, key: Key) -> Partition {
-    store.open_topic(key.0).unwrap().partition(key.1).unwrap()
 }
 
 /// A case with one damage of a file.

@@ -47,7 +47,7 @@ pub struct LiveFrame {
 pub struct Killed {
     pub disk: SimulatedStorage,
     pub ends: Ends,
-    /// Where the partitions ended by the newer slot.
+    /// Where the partitions ended when the second slot of the life would be written.
     pub covered: Ends,
     /// In order.
     pub frames: Vec<LiveFrame>,
@@ -120,13 +120,13 @@ impl Killed {
             let config = TopicConfig {
                 partitions,
                 durability: Some(durability),
-                segment_bytes: 5000,
+                segment_bytes: 3500,
                 index_interval_bytes: 256,
                 ..TopicConfig::default()
             };
             store.create_topic(name, config).unwrap();
         }
-        append(&all(&store), &mut ends, 4);
+        append(&all(&store), &mut ends, 10);
         store.close().unwrap();
 
         let store = open(&disk).unwrap();
@@ -136,10 +136,7 @@ impl Killed {
             // Deletes nothing, and makes a checkpoint.
             partitions[0].1.delete_records(0).unwrap();
         }
-        let covered = match slots {
-            Slots::FirstOfLife => Ends::new(),
-            Slots::SecondOfLife => ends.clone(),
-        };
+        let covered = ends.clone();
         append(&partitions, &mut ends, 3);
         // One at a time, so that each has a frame of its own.
         for round in 0..15 {

@@ -4,6 +4,7 @@
 
 pub mod damage;
 pub mod killed;
+pub mod opening;
 
 use std::path::Path;
 use std::sync::Arc;
