@@ -28,6 +28,8 @@ pub(crate) struct CheckpointFile {
     generation: u64,
     /// The slot that holds the newest.
     current: u64,
+    /// The other slot held nothing when it was opened: a crash tore it, or it was the newer one and is damaged.
+    alone: bool,
 }
 
 impl CheckpointFile {
@@ -106,6 +108,7 @@ impl CheckpointFile {
                 slot_len,
                 generation: checkpoint.generation,
                 current,
+                alone: !reasons.is_empty(),
             },
             checkpoint,
         ))
@@ -132,6 +135,11 @@ impl CheckpointFile {
             .and_then(|()| self.file.read_exact_at(at, &mut read))
             .during("read", &self.path)?;
         Ok(mapped == read)
+    }
+
+    /// Whether the slot that was read may not be the newest that was written.
+    pub fn may_be_stale(&self) -> bool {
+        self.alone
     }
 
     /// Writes and syncs a new checkpoint. A failed sync poisons the store.

@@ -274,7 +274,8 @@ fn read_one(
             files
                 .log()
                 .read_exact_at(at, bytes)
-                .during("read", table.segment.path())?;
+                .during("read", table.segment.path())
+                .map_err(|error| log.unreadable(&table.segment, table.place, error))?;
         }
     }
     let bytes = out.bytes.get(start..).unwrap_or_default();

@@ -51,20 +51,6 @@ fn written(batches: u64, per_batch: u64, len: usize) -> Written {
     (storage, expected)
 }
 
-fn content(storage: &dyn Storage, path: &Path) -> Vec<u8> {
-    let file = storage.open(path, OpenMode::Read).unwrap();
-    let mut bytes = vec![0; file.len().unwrap() as usize];
-    file.read_exact_at(0, &mut bytes).unwrap();
-    bytes
-}
-
-fn set_content(storage: &dyn Storage, path: &Path, bytes: &[u8]) {
-    let file = storage.open(path, OpenMode::Create).unwrap();
-    file.set_len(0).unwrap();
-    file.write_all_at(0, bytes).unwrap();
-    file.sync_all().unwrap();
-}
-
 #[test]
 fn a_segment_cut_at_any_byte_gives_its_longest_valid_prefix_and_says_what_is_missing() {
     let (storage, expected) = written(64, 3, 40);

@@ -241,18 +241,26 @@ impl Engine {
         let durability = stored.config.durability.unwrap_or(self.durability);
         let logs = read(&state.logs).clone();
         // Before the catalog says so: without a checkpoint's word, recovery goes by the catalog.
-        match (before_change, durability) {
-            (Durability::Fsync, Durability::Buffered) => {
-                logs.iter().try_for_each(|log| log.leave_journal())?;
+        let leaves = (before_change, durability) == (Durability::Fsync, Durability::Buffered);
+        let joins = (before_change, durability) == (Durability::Buffered, Durability::Fsync);
+        let join = || Log::join_journal(&logs, || self.checkpoint(false));
+        let routed = match (leaves, joins) {
+            (true, _) => logs.iter().try_for_each(|log| log.leave_journal()),
+            (_, true) => join(),
+            _ => Ok(()),
+        };
+        let saved = routed.and_then(|()| {
+            catalog
+                .save(&stored)
+                .map_err(|error| self.context.health.final_if_sync(error))
+        });
+        if let Err(error) = saved {
+            // It is an `fsync` topic still: what is sent to it must be as durable as that.
+            if leaves && let Err(error) = join() {
+                self.context.health.poison(error);
             }
-            (Durability::Buffered, Durability::Fsync) => {
-                Log::join_journal(&logs, || self.checkpoint(false))?;
-            }
-            _ => {}
+            return Err(error);
         }
-        catalog
-            .save(&stored)
-            .map_err(|error| self.context.health.final_if_sync(error))?;
         *write(&state.meta.config) = Arc::new(stored.config.clone());
         for number in before..after {
             let folder = catalog.partition_folder(&stored.name, number);

@@ -79,6 +79,8 @@ impl Engine {
         let mut partitions = known_partitions(&catalog, &stored, &last);
         let mut to_check = 0;
         let replayed = match last.clean {
+            true if file.may_be_stale() => Replay::new(&**storage, &files, &mut partitions, &last)
+                .run_for_later_lives(&last)?,
             true => Replayed {
                 frame: last.frame,
                 ..Replayed::default()

@@ -105,6 +105,15 @@ impl<'a> Replay<'a> {
         Ok(replayed)
     }
 
+    /// Looks for frames of a life that a store which was closed in order knows nothing of.
+    pub fn run_for_later_lives(self, last: &Checkpoint) -> Result<Replayed> {
+        Ok(Replayed {
+            frame: last.frame,
+            damage: self.find_behind(u64::MAX)?,
+            ..Replayed::default()
+        })
+    }
+
     /// The whole frame of this number: right behind the one before, or at the start of a file.
     fn find(&self, behind: (u32, u64), sequence: u64) -> Result<Option<(u32, u64, Vec<u8>)>> {
         let files = self.files.all();
@@ -113,19 +122,26 @@ impl<'a> Replay<'a> {
             .filter(|file| file.number == behind.0)
             .map(|file| (file, behind.1));
         for (file, position) in here.chain(files.iter().map(|file| (file, 0))) {
-            if let Some(bytes) = self.frame_at(file, position, |number| number == sequence)? {
+            if let Some(bytes) =
+                self.frame_at(file, position, |header| self.is_next(header, sequence))?
+            {
                 return Ok(Some((file.number, position, bytes)));
             }
         }
         Ok(None)
     }
 
-    /// The bytes of the frame at a position, if it holds, is of this life, and its number is wanted.
+    fn is_next(&self, header: &FrameHeader, sequence: u64) -> bool {
+        let ours = header.incarnation == self.incarnation || knock_out::is_out(Rule::Salt);
+        ours && header.sequence == sequence
+    }
+
+    /// The bytes of the frame at a position, if it holds and is wanted.
     fn frame_at(
         &self,
         file: &JournalFile,
         position: u64,
-        wanted: impl Fn(u64) -> bool,
+        wanted: impl Fn(&FrameHeader) -> bool,
     ) -> Result<Option<Vec<u8>>> {
         if position + HEADER_LEN as u64 > file.written {
             return Ok(None);
@@ -137,9 +153,8 @@ impl<'a> Replay<'a> {
         let Some(header) = FrameHeader::parse(&head) else {
             return Ok(None);
         };
-        let ours = header.incarnation == self.incarnation || knock_out::is_out(Rule::Salt);
         let whole = position + u64::from(header.len) <= file.written;
-        if !ours || !whole || !wanted(header.sequence) {
+        if !whole || !wanted(&header) {
             return Ok(None);
         }
         let mut bytes = vec![0; header.len as usize];
@@ -149,7 +164,8 @@ impl<'a> Replay<'a> {
         Ok(Frame::check(&bytes).is_ok().then_some(bytes))
     }
 
-    /// Looks everywhere for a frame of this life that comes after one that does not count.
+    /// Looks everywhere for a frame of this life that comes after one that does not count; and for one of a later
+    /// life, whose first checkpoint was durable before it: the checkpoint that was read is not the newest then.
     fn find_behind(&self, missing: u64) -> Result<Option<Error>> {
         let mut piece = vec![0; PIECE as usize];
         for file in self.files.all() {
@@ -162,13 +178,21 @@ impl<'a> Replay<'a> {
                     .during("read", &file.path)?;
                 for (page, bytes) in bytes.chunks(PAGE).enumerate() {
                     let position = from + (page * PAGE) as u64;
-                    let later = |sequence| sequence > missing;
-                    if FrameHeader::parse(bytes).is_some_and(|header| later(header.sequence))
-                        && self.frame_at(file, position, later)?.is_some()
-                    {
-                        let reason = format!(
-                            "frame {missing} does not hold although one behind it, at byte {position}, does"
-                        );
+                    let later = |header: &FrameHeader| {
+                        (header.incarnation, header.sequence) > (self.incarnation, missing)
+                    };
+                    let Some(header) = FrameHeader::parse(bytes).filter(later) else {
+                        continue;
+                    };
+                    if self.frame_at(file, position, later)?.is_some() {
+                        let reason = match header.incarnation > self.incarnation {
+                            true => format!(
+                                "the frame at byte {position} is newer than the checkpoint, of which a slot does not hold"
+                            ),
+                            false => format!(
+                                "frame {missing} does not hold although one behind it, at byte {position}, does"
+                            ),
+                        };
                         return Ok(Some(Error::CorruptFile {
                             file: file.path.clone(),
                             reason,

@@ -224,7 +224,10 @@ impl Log {
 
     /// Has appends go through the journal from now on, once `checkpoint` has made durable what was appended round it
     /// and where it ends: a recovery then knows where the frames go on. Blocks for the disk.
-    pub fn join_journal(logs: &[Arc<Log>], checkpoint: impl FnOnce() -> Result<()>) -> Result<()> {
+    ///
+    /// A checkpoint that failed may stand there all the same, and would have what is appended round the journal cut
+    /// off: another one takes it back, or nothing more is written.
+    pub fn join_journal(logs: &[Arc<Log>], checkpoint: impl Fn() -> Result<()>) -> Result<()> {
         let mut writers: Vec<_> = logs.iter().map(|log| lock(&log.writer)).collect();
         let note = |journaled| {
             for log in logs {
@@ -233,7 +236,12 @@ impl Log {
         };
         note(true);
         if !knock_out::is_out(Rule::CheckpointBeforeJournal) {
-            checkpoint().inspect_err(|_| note(false))?;
+            checkpoint().inspect_err(|_| {
+                note(false);
+                if let (Err(error), Some(log)) = (checkpoint(), logs.first()) {
+                    log.context().health.poison(error);
+                }
+            })?;
         }
         for writer in &mut writers {
             writer.journaled = true;

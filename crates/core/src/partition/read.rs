@@ -1,6 +1,7 @@
 //! Reading: whole batches from an offset on, below the high watermark, every byte checked before it is
 //! handed out. No lock is held while bytes are read.
 
+use std::io;
 use std::sync::Arc;
 
 use tidelog_format::FormatError;
@@ -191,13 +192,9 @@ impl Log {
         place: Place,
         size: u64,
     ) -> Result<BatchHeader> {
-        let header =
-            segment
-                .header_at(files.log(), place.position)
-                .map_err(|error| match error {
-                    Error::InvalidBatch { reason } => self.corruption(segment, place, reason),
-                    other => other,
-                })?;
+        let header = segment
+            .header_at(files.log(), place.position)
+            .map_err(|error| self.unreadable(segment, place, error))?;
         if header.base_offset != place.offset {
             let reason = format!(
                 "base offset {} where {} should follow",
@@ -226,9 +223,21 @@ impl Log {
         files
             .log()
             .read_exact_at(place.position, bytes)
-            .during("read", segment.path())?;
+            .during("read", segment.path())
+            .map_err(|error| self.unreadable(segment, place, error))?;
         Batch::check(bytes).map_err(|error| self.corruption(segment, place, error.to_string()))?;
         Ok(())
+    }
+
+    /// Why a batch can't be read, when the file is shorter than it was, or something else stands there.
+    pub(crate) fn unreadable(&self, segment: &Segment, place: Place, error: Error) -> Error {
+        match error {
+            Error::InvalidBatch { reason } => self.corruption(segment, place, reason),
+            Error::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
+                self.corruption(segment, place, format!("the file was cut: {source}"))
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn corruption(&self, segment: &Segment, place: Place, reason: String) -> Error {

@@ -140,11 +140,15 @@ impl Recovery<'_> {
         let len = end.unwrap_or(u64::MAX).min(segment.size());
         // What was durable is walked for its offsets only.
         let mut headers = Scanner::new(file, 0, len, *expect, false);
-        let stop = walk(&mut headers, trusted, |_| Ok(()))?;
-        *expect = headers.expect();
-        if stop.is_some() {
-            return Ok(stop);
+        if let Some(stop) = walk(&mut headers, trusted, |_| Ok(()))? {
+            // A wrong length is noticed behind its batch only. All is checked, as at the openings that follow.
+            let mut all = Scanner::new(file, 0, len, *expect, true);
+            let first = walk(&mut all, trusted, |_| Ok(()))?;
+            *expect = all.expect();
+            return Ok(Some(first.unwrap_or(stop)));
         }
+        }
+        *expect = headers.expect();
         let position = headers.position();
         let mut checked = Scanner::new(file, position, len, *expect, true);
         let before = self.loaded.checked;

@@ -41,7 +41,8 @@ impl Log {
                     files
                         .log()
                         .read_exact_at(place.position, &mut batch)
-                        .during("read", segment.path())?;
+                        .during("read", segment.path())
+                        .map_err(|error| self.unreadable(segment, place, error))?;
                     let damage = |error: tidelog_format::FormatError| {
                         self.corruption(segment, place, error.to_string())
                     };

@@ -2,12 +2,16 @@
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+pub mod damage;
+pub mod killed;
+pub mod opening;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use tidelog::format::batch::{Batch, TimestampType};
 use tidelog::format::builder::BatchBuilder;
-use tidelog::io::Storage;
+use tidelog::io::{OpenMode, Storage};
 use tidelog::{Compression, Durability, OpenOptions, Partition, Store, Topic, TopicConfig};
 
 /// 2023-11-14; records of the suites are stamped from here on.
@@ -60,13 +64,27 @@ pub fn read_all(partition: &Partition) -> tidelog::Result<Vec<(u64, Vec<u8>)>> {
     read_from(partition, partition.log_start_offset())
 }
 
-pub fn read_from(partition: &Partition, mut offset: u64) -> tidelog::Result<Vec<(u64, Vec<u8>)>> {
+pub fn read_from(partition: &Partition, offset: u64) -> tidelog::Result<Vec<(u64, Vec<u8>)>> {
+    match read_up_to_damage(partition, offset) {
+        (records, None) => Ok(records),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// The records from an offset on, and what kept the rest from being read, if anything did.
+pub fn read_up_to_damage(
+    partition: &Partition,
+    mut offset: u64,
+) -> (Vec<(u64, Vec<u8>)>, Option<tidelog::Error>) {
     let (mut out, mut bytes, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
     let from = offset;
     loop {
-        let next = partition.read(offset, 1 << 16, &mut bytes)?.next;
+        let next = match partition.read(offset, 1 << 16, &mut bytes) {
+            Ok(read) => read.next,
+            Err(error) => return (out, Some(error)),
+        };
         if next == offset {
-            return Ok(out);
+            return (out, None);
         }
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
@@ -87,4 +105,18 @@ pub fn read_from(partition: &Partition, mut offset: u64) -> tidelog::Result<Vec<
 pub fn segment_path(root: &Path, topic: &str, partition: u32, base: u64) -> std::path::PathBuf {
     root.join(format!("{topic}-{partition}"))
         .join(format!("{base:020}.log"))
+}
+
+pub fn content(storage: &dyn Storage, path: &Path) -> Vec<u8> {
+    let file = storage.open(path, OpenMode::Read).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_exact_at(0, &mut bytes).unwrap();
+    bytes
+}
+
+pub fn set_content(storage: &dyn Storage, path: &Path, bytes: &[u8]) {
+    let file = storage.open(path, OpenMode::Create).unwrap();
+    file.set_len(0).unwrap();
+    file.write_all_at(0, bytes).unwrap();
+    file.sync_all().unwrap();
 }
