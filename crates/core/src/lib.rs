@@ -42,6 +42,8 @@ pub mod import;
 pub mod inspect;
 mod journal;
 mod knock_out;
+#[cfg(all(test, loom))]
+mod models;
 mod partition;
 mod point_reads;
 mod produce;

@@ -6,8 +6,8 @@ mod open;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 
 use tidelog_format::published::Published;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::fan_out;
 use crate::partition::{Log, TopicMeta};
 use crate::published;
-use crate::sync::{lock, read, write};
+use crate::sync::{Mutex, RwLock, lock, read, write};
 
 use maintenance::Intervals;
 pub use open::RecoveryReport;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
@@ -24,7 +24,7 @@ use crate::journal::{self, Files, Journal, Known, Replay, Replayed};
 use crate::knock_out::{self, Rule};
 use crate::partition::{Left, Log, Marks, SyncPoint};
 use crate::published;
-use crate::sync::{lock, read};
+use crate::sync::{Mutex, RwLock, lock, read};
 use crate::workers::Workers;
 
 const META: &str = "meta.properties";
