@@ -24,7 +24,6 @@ use crate::error::Result;
 use crate::journal::{Files, Journal, JournalOptions};
 use crate::partition::{Appended, Log, TopicMeta};
 use crate::sync::RwLock;
-use crate::workers::Workers;
 
 /// How often a thread that could go on is stopped in favour of another, at most. Three find nearly all that is to be
 /// found; `LOOM_MAX_PREEMPTIONS` says otherwise.
@@ -78,10 +77,9 @@ impl Shop {
         storage.create_dir(&folder).unwrap();
         let files = Files::new(&storage, folder, journal);
         let journal = Journal::new(files, journal, 0);
-        let workers = Workers::start(0).unwrap();
         Shop {
             disk,
-            context: Arc::new(Context::new(storage, false, 1, 16, workers, journal)),
+            context: Arc::new(Context::new(storage, false, 1, 16, journal)),
         }
     }
 

@@ -22,6 +22,8 @@ use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, RwLock, lock, read};
 
 pub use append::Appended;
+#[cfg(test)]
+pub(crate) use append::append_together;
 pub(crate) use append::now_ms;
 pub(crate) use load::{Left, Marks};
 pub use read::ReadResult;
