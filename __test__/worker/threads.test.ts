@@ -2,22 +2,13 @@
 // Several threads of one process share a store; any of them may be terminated at any moment.
 
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
 import * as assert from "uvu/assert";
 import { json } from "../../ts/index.js";
 import { all, range, sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
+import { worker } from "../support/worker.js";
 
 const { test, run } = suite("worker threads");
-
-const program = fileURLToPath(new URL("../programs/share.worker.ts", import.meta.url));
-
-function worker(workerData: object): Worker {
-  // The loader of TypeScript is asked for by the bootstrap, as workers do not run --import themselves on every Node.
-  const boot = `import("tsx/esm/api").then(({ register }) => { register(); return import(${JSON.stringify(program)}); })`;
-  return new Worker(boot, { eval: true, workerData });
-}
 
 test("workers that send at once share offsets without a gap or a clash", async ({ folder, open }) => {
   const log = await open();
@@ -27,7 +18,7 @@ test("workers that send at once share offsets without a gap or a clash", async (
     for await (const record of log.consumer({ topics: [topic] })) if (seen.push(record) === 4 * 500) break;
     return seen;
   })();
-  const workers = range(4).map((id) => worker({ folder, id, count: 500 }));
+  const workers = range(4).map((id) => worker("share", { folder, id, count: 500 }));
   const places = await Promise.all(
     workers.map(async (thread) => {
       // Both at once: a thread's last message and its end may come in the same turn of this one's loop.
@@ -55,7 +46,7 @@ test("a worker can be terminated with work in flight, fifty times", async ({ fol
   const topic = await log.topic("t", { partitions: 2, value: json<{ id: number; i: number }>() });
   const producer = log.producer();
   for (const round of range(50)) {
-    const thread = worker({ folder, id: round, endless: true });
+    const thread = worker("share", { folder, id: round, endless: true });
     thread.on("error", (error) => assert.unreachable(String(error)));
     await once(thread, "message");
     await sleep(round % 7);
@@ -74,7 +65,7 @@ test("a worker can be terminated with work in flight, fifty times", async ({ fol
 }, 200_000);
 
 test("a store that only a terminated worker had open is closed, and opens again", async ({ folder, open }) => {
-  const thread = worker({ folder, id: 0, endless: true });
+  const thread = worker("share", { folder, id: 0, endless: true });
   await once(thread, "message");
   await sleep(20);
   await thread.terminate();

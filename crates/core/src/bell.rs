@@ -1,9 +1,9 @@
 //! Wakes a thread of the store before its time, and ends it.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
 
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, lock};
 
 #[derive(Default)]
 pub(crate) struct Bell {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use tidelog_io::Storage;
 
@@ -13,6 +13,7 @@ use crate::journal::Journal;
 use crate::point_reads::RecordTables;
 use crate::published::Changes;
 use crate::segment::OpenSegments;
+use crate::sync::atomic::AtomicU64;
 use crate::workers::Workers;
 
 /// A checkpoint is due early once this much was appended.

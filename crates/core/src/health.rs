@@ -4,10 +4,11 @@
 use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
 use crate::knock_out::{self, Rule};
+use crate::sync::atomic::AtomicBool;
 
 #[derive(Debug, Default)]
 pub(crate) struct Health {

@@ -42,6 +42,8 @@ pub mod import;
 pub mod inspect;
 mod journal;
 mod knock_out;
+#[cfg(all(test, loom))]
+mod models;
 mod partition;
 mod point_reads;
 mod produce;
@@ -49,7 +51,7 @@ mod published;
 mod record_buffer;
 mod registry;
 mod segment;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod simulation;
 mod store;
 mod sync;

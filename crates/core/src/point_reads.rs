@@ -3,7 +3,7 @@
 //! batch again, and still serves no byte unchecked.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tidelog_format::batch::{BatchHeader, HEADER_LEN, Records};
 use tidelog_format::compression::Compression;
@@ -17,7 +17,7 @@ use crate::error::{IoContext, Result};
 use crate::partition::Log;
 use crate::record_buffer::RecordBuffer;
 use crate::segment::{Place, Segment};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 /// Memory for the tables of all partitions together.
 const BUDGET_BYTES: usize = 32 << 20;

@@ -2,7 +2,7 @@
 //! bad input is refused before anything is written; then each batch is appended.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tidelog_format::FormatError;
 use tidelog_format::batch::{BatchHeader, TimestampType};
@@ -13,7 +13,7 @@ use crate::config::TopicConfig;
 use crate::error::{Error, Result};
 use crate::partition::{Appended, now_ms};
 use crate::store::Store;
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 use crate::topic::{Partition, Topic};
 use crate::workers::Lane;
 

@@ -3,14 +3,14 @@
 //! never believed by recovery.
 
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use tidelog_format::published::Published;
 use tidelog_io::{OpenMode, Storage};
 
 use crate::error::{IoContext, Result};
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, lock};
 
 pub(crate) const FILE_NAME: &str = "published";
 
@@ -49,10 +49,19 @@ impl Changes {
 
     /// Waits until something moved or the time is up; false once it is to end.
     pub fn wait(&self, until: Instant) -> bool {
+        self.sleep(until, |state| !state.moved.is_empty())
+    }
+
+    /// Waits this long, whatever moves; false once it is to end.
+    pub fn pause(&self, time: Duration) -> bool {
+        self.sleep(Instant::now() + time, |_| false)
+    }
+
+    fn sleep(&self, until: Instant, is_enough: impl Fn(&State) -> bool) -> bool {
         let mut state = lock(&self.state);
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if state.stopped || !state.moved.is_empty() || left.is_zero() {
+            if state.stopped || is_enough(&state) || left.is_zero() {
                 return !state.stopped;
             }
             (state, _) = self
@@ -60,16 +69,6 @@ impl Changes {
                 .wait_timeout(state, left)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Waits this long, whatever moves; false once it is to end.
-    pub fn pause(&self, time: Duration) -> bool {
-        let state = lock(&self.state);
-        let (state, _) = self
-            .rung
-            .wait_timeout_while(state, time, |state| !state.stopped)
-            .unwrap_or_else(PoisonError::into_inner);
-        !state.stopped
     }
 }
 

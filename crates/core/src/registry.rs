@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, PoisonError};
 
 use crate::config::OpenOptions;
 use crate::engine::Engine;
 use crate::error::{Error, IoContext, Result};
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, lock};
 use tidelog_io::Storage;
 
 /// Folder, whether read-only, and which disk: a simulated one may have a folder of the same name.
@@ -22,8 +22,8 @@ enum Slot {
     },
 }
 
-static ENGINES: Mutex<Option<HashMap<Key, Slot>>> = Mutex::new(None);
-static CHANGED: Condvar = Condvar::new();
+static ENGINES: LazyLock<Mutex<HashMap<Key, Slot>>> = LazyLock::new(Mutex::default);
+static CHANGED: LazyLock<Condvar> = LazyLock::new(Condvar::default);
 
 /// The engine of a folder, opened if no handle has it open.
 pub(crate) fn acquire(path: &Path, options: OpenOptions) -> Result<Arc<Engine>> {
@@ -43,7 +43,7 @@ pub(crate) fn acquire(path: &Path, options: OpenOptions) -> Result<Arc<Engine>> 
     {
         let mut guard = lock(&ENGINES);
         loop {
-            let engines = guard.get_or_insert_default();
+            let engines = &mut *guard;
             match engines.get_mut(&key) {
                 None => {
                     engines.insert(key.clone(), Slot::Busy);
@@ -64,7 +64,7 @@ pub(crate) fn acquire(path: &Path, options: OpenOptions) -> Result<Arc<Engine>> 
         .map(Arc::new)
         .and_then(|engine| engine.run().map(|()| engine));
     let mut guard = lock(&ENGINES);
-    let engines = guard.get_or_insert_default();
+    let engines = &mut *guard;
     match &opened {
         Ok(engine) => engines.insert(
             key,
@@ -88,7 +88,7 @@ pub(crate) fn release(engine: &Arc<Engine>) -> Result<()> {
     );
     {
         let mut guard = lock(&ENGINES);
-        if let Some(slot) = guard.get_or_insert_default().get_mut(&key) {
+        if let Some(slot) = guard.get_mut(&key) {
             if let Slot::Open { handles, .. } = slot {
                 *handles -= 1;
                 if *handles > 0 {
@@ -99,7 +99,7 @@ pub(crate) fn release(engine: &Arc<Engine>) -> Result<()> {
         }
     }
     let closed = engine.shut_down();
-    lock(&ENGINES).get_or_insert_default().remove(&key);
+    lock(&ENGINES).remove(&key);
     CHANGED.notify_all();
     closed
 }

@@ -1,7 +1,17 @@
-//! Locking that goes on after another thread panicked. Whoever guards state that a panic may leave half
-//! changed (a partition's writer) poisons the store instead.
+//! Locks and atomics of the engine, and locking that goes on after another thread panicked. Whoever guards state that
+//! a panic may leave half changed (a partition's writer) poisons the store instead. Under `cfg(loom)` these are loom's,
+//! which tries the orders in which threads may run: everything that threads share here goes through this module.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::PoisonError;
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
+};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
+};
 
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, lock};
 
 type Job = Box<dyn FnOnce() + Send>;
 

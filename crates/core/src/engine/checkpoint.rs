@@ -2,7 +2,7 @@
 //! of it, the end of every partition; then everything that is not synced is synced; then the older slot is written
 //! and synced. What the slot says is true from its first byte on, and what it covers is needed no more.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::fan_out;
 use crate::knock_out::{self, Rule};
 use crate::partition::Log;
-use crate::sync::lock;
+use crate::sync::{MutexGuard, lock};
 
 /// A checkpoint that is being made; no other begins meanwhile.
 pub(crate) struct CheckpointRun<'a> {

@@ -8,8 +8,8 @@ mod recovery;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 
 use tidelog_format::published::Published;
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::fan_out;
 use crate::partition::{Log, TopicMeta};
 use crate::published;
-use crate::sync::{lock, read, write};
+use crate::sync::{Mutex, RwLock, lock, read, write};
 
 #[cfg(test)]
 pub(crate) use checkpoint::CheckpointRun;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tidelog_format::checkpoint::Checkpoint;
@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::journal::{self, Files, Journal, Replay, Replayed};
 use crate::partition::Left;
-use crate::sync::{lock, read};
+use crate::sync::{Mutex, RwLock, lock, read};
 
 impl Engine {
     pub fn open(path: PathBuf, options: OpenOptions) -> Result<Engine> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
@@ -20,7 +20,7 @@ use crate::journal::Known;
 use crate::knock_out::{self, Rule};
 use crate::partition::{Left, Log, Marks, SyncPoint};
 use crate::published;
-use crate::sync::read;
+use crate::sync::{RwLock, read};
 
 /// What opening a store found and did.
 #[derive(Debug, Clone, Default)]

@@ -4,13 +4,13 @@
 //! order of their offsets and without a gap.
 
 mod files;
-mod queue;
+pub(crate) mod queue;
 mod replay;
 mod round;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tidelog_format::batch::HEADER_LEN as BATCH_HEADER_LEN;
 use tidelog_format::journal::{
@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::knock_out::{self, Rule};
 use crate::partition::{Committed, Log, SyncPoint};
-use crate::sync::lock;
+use crate::sync::{Mutex, lock};
 
 pub(crate) use files::Files;
 use queue::{Entrance, Gather, Queue};

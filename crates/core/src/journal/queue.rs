@@ -3,9 +3,9 @@
 //! under the mutex before they wait, and it is changed only under it.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
-use crate::sync::lock;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// What gathers, and how it is taken.
 pub(crate) trait Gather {

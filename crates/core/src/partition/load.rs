@@ -3,8 +3,7 @@
 //! below what was durable is reported, and what lies before it stays readable.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 
 use tidelog_format::file_name;
 
@@ -16,6 +15,8 @@ use crate::config::Durability;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::segment::Segment;
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Mutex, RwLock, lock, write};
 
 /// What the checkpoint and the journal tell of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +167,7 @@ impl Log {
         let log = Log::assemble(context, topic, number, folder, segments, log_start, tail);
         if log.damage().is_some() {
             // What was durable stays on record, so that the damage is found again at the next opening.
-            crate::sync::lock(&log.committed).end = durable;
+            lock(&log.committed).end = durable;
         }
         // Whoever opened it in order has read the point in a checkpoint that is durable; else one is written before
         // anything is unlinked.
@@ -255,7 +256,7 @@ impl Log {
                 },
             )
             .collect();
-        *crate::sync::write(&self.segments) = Arc::new(merged);
+        *write(&self.segments) = Arc::new(merged);
         Ok(())
     }
 }

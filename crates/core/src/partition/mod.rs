@@ -10,15 +10,16 @@ mod search;
 mod waiters;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::config::{Durability, TopicConfig};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::knock_out::{self, Rule};
 use crate::segment::Segment;
-use crate::sync::{lock, read};
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Mutex, RwLock, lock, read};
 
 pub use append::Appended;
 #[cfg(test)]

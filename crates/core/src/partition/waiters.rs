@@ -2,11 +2,11 @@
 //! when the store closes or the topic goes. No wake-up is lost: a waiter is entered first and the watermark
 //! read afterwards, while whoever raises the watermark does so first and looks for waiters afterwards.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
-use crate::sync::lock;
+use crate::sync::atomic::{AtomicU64, AtomicUsize, fence};
+use crate::sync::{Mutex, lock};
 
 pub(crate) type Wake = Box<dyn FnOnce(Result<()>) + Send>;
 

@@ -7,8 +7,8 @@ mod open;
 mod scan;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tidelog_format::batch::{BatchHeader, HEADER_LEN};
 use tidelog_format::file_name;
@@ -19,7 +19,8 @@ use tidelog_io::{OpenMode, ReadAt, StorageFile};
 
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::sync::{lock, read, write};
+use crate::sync::atomic::{AtomicBool, AtomicU64};
+use crate::sync::{Mutex, RwLock, lock, read, write};
 
 use index::SparseIndex;
 pub(crate) use locate::Place;

@@ -1,12 +1,13 @@
 //! Bounds how many segments keep a file and a map open. A segment that is used again is opened again; the
 //! least recently used are synced, if they need it, and closed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 use super::Segment;
 use crate::context::Context;
-use crate::sync::lock;
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{Mutex, lock};
 
 pub(crate) struct OpenSegments {
     limit: usize,

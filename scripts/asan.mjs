@@ -1,0 +1,33 @@
+// `npm run asan [-- cargo test's arguments]`: the Rust suites with every access to memory checked by AddressSanitizer,
+// and LeakSanitizer at the end of each binary. It is the compiler's own, which stable ones give only when told to;
+// a machine on which it is not to be had says so and fails.
+import { join } from "node:path";
+import { fail, Refusal, root, run } from "./lib/command.mjs";
+import { countResults } from "./lib/rust_tests.mjs";
+
+const SUITES = ["-p", "tidelog-format", "-p", "tidelog-io", "-p", "tidelog", "--lib", "--tests"];
+const REPORT = /ERROR: (Address|Leak)Sanitizer|SUMMARY: \w+Sanitizer/;
+
+try {
+  const { output: version } = await run("rustc", ["-vV"], { capture: true });
+  const host = /^host: (.+)$/m.exec(version)?.[1];
+  if (host !== "x86_64-unknown-linux-gnu" && host !== "aarch64-unknown-linux-gnu")
+    throw new Refusal(`AddressSanitizer with leaks runs on Linux with glibc, not on ${host}.`);
+  // With a target named, build scripts and macros are left as they are.
+  const args = ["test", "--target", host, "--no-fail-fast", ...SUITES, ...process.argv.slice(2)];
+  const { code, output } = await run("cargo", args, {
+    capture: true,
+    env: {
+      RUSTC_BOOTSTRAP: "1",
+      RUSTFLAGS: `${process.env.RUSTFLAGS ?? ""} -Zsanitizer=address`.trim(),
+      ASAN_OPTIONS: "detect_leaks=1:detect_stack_use_after_return=1",
+      CARGO_TARGET_DIR: join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "asan"),
+    },
+    onText: (text) => process.stdout.write(text),
+  });
+  if (REPORT.test(output)) throw new Refusal("a sanitizer has found something; see above.");
+  if (code !== 0) throw new Refusal("a test failed, or was not built; see above.");
+  if (countResults(output).passed === 0) throw new Refusal("no test was run.");
+} catch (error) {
+  fail(error);
+}
