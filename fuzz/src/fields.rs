@@ -34,7 +34,12 @@ fn varints(data: &[u8]) {
         assert!(encoded.len() <= len && len <= varint::MAX_I64_LEN);
     }
     encoded.clear();
-    if let Some((value, len)) = varint::decode_i32(data) {
+    let fits = varint::decode_i64(data).and_then(|(value, len)| {
+        let value = i32::try_from(value).ok()?;
+        (len <= varint::MAX_I32_LEN).then_some((value, len))
+    });
+    assert_eq!(varint::decode_i32(data), fits);
+    if let Some((value, len)) = fits {
         varint::encode_i32(value, &mut encoded);
         assert_eq!(varint::decode_i32(&encoded), Some((value, encoded.len())));
         assert_eq!(encoded.len(), varint::encoded_len_i32(value));

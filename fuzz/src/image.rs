@@ -117,7 +117,7 @@ pub(crate) fn options(disk: &SimulatedStorage) -> OpenOptions {
             file_bytes: 64 << 10,
             files: 2,
             frame_bytes: 16 << 10,
-            extent_bytes: 300,
+            extent_bytes: 400,
         },
         storage: Arc::new(disk.clone()),
         ..OpenOptions::default()
@@ -140,7 +140,7 @@ pub(crate) fn partitions(topic: &Topic) -> Vec<Partition> {
 pub(crate) fn batch(compression: Compression, first: u64, values: &[Vec<u8>]) -> Vec<u8> {
     let mut builder = BatchBuilder::new(compression, TimestampType::CreateTime);
     for (number, value) in values.iter().enumerate() {
-        let time = EPOCH_MS + first as i64 + number as i64;
+        let time = EPOCH_MS.saturating_add_unsigned(first + number as u64);
         let headers = [("h", Some(&b"x"[..]))];
         builder
             .append(time, Some(b"key"), Some(value), headers.into_iter())
@@ -159,7 +159,7 @@ fn fill(store: &Store, life: u64, written: &mut BTreeMap<(String, u32), Values>)
             for number in 0..8 {
                 let first = partition.log_end_offset();
                 let codec = Compression::ALL[(number % 5) as usize];
-                let len = if number == 4 { 500 } else { 40 };
+                let len = if number == 5 { 500 } else { 40 };
                 let batch_values: Vec<Vec<u8>> = (0..1 + number % 4)
                     .map(|n| value(&name, partition.index(), first + n, life, len))
                     .collect();

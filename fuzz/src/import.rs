@@ -77,6 +77,12 @@ pub fn run(data: &[u8]) {
             let (values, error) = readable(partition);
             assert!(error.is_none(), "{error:?}");
             assert_eq!(values.len() as u64, imported.records);
+            let left_out =
+                imported.control_offsets + imported.aborted_offsets + imported.unfinished_offsets;
+            assert_eq!(
+                imported.records + imported.removed_offsets + left_out,
+                imported.log_end - imported.log_start
+            );
             for record in &values {
                 assert!(there.contains(record), "a record of nobody");
             }

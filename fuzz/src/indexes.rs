@@ -1,13 +1,13 @@
 //! Indexes that say anything at all, in a store that was closed in order: an input is a byte that chooses the partition,
-//! one of flags (1, 2, 4: which indexes are left as they were), and the bytes that take the place of its indexes. Indexes are hints:
-//! every record must be found all the same, by offset and by time.
+//! one of flags (1, 2, 4: which indexes are left as they were; 8: entries are put together from pieces of right ones), and the
+//! bytes that take the place of its indexes. Indexes are hints: every record must be found all the same, by offset and by time.
 
 use std::path::Path;
 
 use tidelog::RecordBuffer;
 use tidelog::format::packed::{RecordRow, record_row};
 
-use crate::disk::set_content;
+use crate::disk::{content, set_content};
 use crate::image::{EPOCH_MS, End, Image, ROOT, open};
 use crate::input::Input;
 use crate::read_back::readable;
@@ -27,7 +27,11 @@ pub fn run(data: &[u8]) {
             .any(|end| path.to_string_lossy().ends_with(end));
         if path.starts_with(&folder) && is_index && flags & (1 << (i % 3)) == 0 {
             let len = usize::from(input.byte());
-            set_content(&disk, path, input.take(len));
+            let given = input.take(len);
+            match flags & 8 {
+                0 => set_content(&disk, path, given),
+                _ => set_content(&disk, path, &pieced(&content(&disk, path), given, path)),
+            }
         }
     }
 
@@ -55,6 +59,25 @@ pub fn run(data: &[u8]) {
     assert!(error.is_none(), "{error:?}");
     assert_eq!(&values, written);
     store.close().unwrap();
+}
+
+/// Entries that each have their first half from one right entry and their second half from another: all that they name is
+/// there, but it does not belong together.
+fn pieced(right: &[u8], choices: &[u8], path: &Path) -> Vec<u8> {
+    let (len, half) = match path
+        .extension()
+        .is_some_and(|extension| extension == "index")
+    {
+        true => (8, 4),
+        false => (12, 8),
+    };
+    let entries: Vec<&[u8]> = right.chunks_exact(len).collect();
+    let entry = |choice: u8| entries.get(usize::from(choice) % entries.len().max(1));
+    choices
+        .chunks_exact(2)
+        .filter_map(|pair| Some([&entry(pair[0])?[..half], &entry(pair[1])?[half..]].concat()))
+        .collect::<Vec<_>>()
+        .concat()
 }
 
 /// The value of the first row.

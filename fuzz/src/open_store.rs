@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tidelog::format::checkpoint::Checkpoint;
 use tidelog::format::journal::{Entry, Frame, PAGE};
 use tidelog::io::{SimulatedStorage, Storage};
-use tidelog::{Compression, Store};
+use tidelog::{Compression, Error, Store};
 
 use crate::disk::{content, set_content};
 use crate::image::{EPOCH_MS, End, Image, Values, batch, open, partitions};
@@ -25,6 +25,8 @@ const FAR: std::ops::Range<u64> = 1 << 24..1 << 62;
 struct Damage {
     /// Only files that decide nothing were touched: indexes, `published`, `partition.metadata`.
     beyond_hints: bool,
+    /// Something else than segments and hints was touched.
+    beyond_segments: bool,
     /// Bytes were moved from one file to another: a record may be in another partition than it was written to.
     mixed: bool,
     /// Checksums were put right: anything may be found.
@@ -55,6 +57,7 @@ pub fn run(data: &[u8]) {
             return;
         }
     };
+    let reported = !store.recovery().damaged.is_empty();
     let mut found = BTreeMap::new();
     for name in store.topics().unwrap() {
         for partition in partitions(&store.open_topic(&name).unwrap()) {
@@ -65,6 +68,18 @@ pub fn run(data: &[u8]) {
             }
             if !damage.beyond_hints {
                 assert_eq!((&values, &error.is_none()), (&image.written[&key], &true));
+            }
+            // After the first life's end recovery has to look at all there is, and has it all in the journal.
+            if end == End::Killed && !damage.beyond_segments && !damage.forged && !reported {
+                assert!(
+                    error.is_none(),
+                    "damage that recovery did not see: {error:?}"
+                );
+                let journaled = name != "b";
+                assert!(
+                    !journaled || values == image.written[&key],
+                    "{key:?} lost records"
+                );
             }
             look_around(&partition, &[EPOCH_MS, EPOCH_MS + 9, i64::MAX]);
             found.insert(key, (values, error.map(|error| error.code())));
@@ -88,13 +103,26 @@ pub fn run(data: &[u8]) {
         for ((name, number), found) in &found {
             let topic = store.open_topic(name).unwrap();
             let (values, error) = readable(&topic.partition(*number).unwrap());
-            let again = (values, error.map(|error| error.code()));
-            assert_eq!(&again, found, "{name}-{number}, opened again");
+            assert_eq!(values, found.0, "{name}-{number}, opened again");
+            // Damage that the first reading ran into ends the log from now on, if the opening reports it.
+            let code = error.map(|error| error.code());
+            let told = code.is_none() && is_reported(&store, name, *number);
+            assert!(code == found.1 || told, "{code:?} and not {:?}", found.1);
         }
     }
     if let Err(error) = store.close() {
         check(error);
     }
+}
+
+/// Whether opening told of damage in this partition.
+fn is_reported(store: &Store, name: &str, number: u32) -> bool {
+    store.recovery().damaged.iter().any(|error| match error {
+        Error::Corruption {
+            topic, partition, ..
+        } => topic == name && *partition == number,
+        _ => false,
+    })
 }
 
 /// What is read was written, in order, and without a hole.
@@ -158,6 +186,8 @@ fn change(input: &mut Input<'_>, disk: &SimulatedStorage, files: &[PathBuf], dam
     let half = if kind & 0x80 != 0 { bytes.len() / 2 } else { 0 };
     let at = (half + position).min(bytes.len());
     damage.beyond_hints |= !is_hint(path);
+    let is_segment = path.extension().is_some_and(|extension| extension == "log");
+    damage.beyond_segments |= !is_hint(path) && !is_segment;
     match kind & 0x7f {
         0 => {
             let len = usize::from(input.byte() % 16) + 1;

@@ -27,6 +27,7 @@ pub fn all() -> Vec<Seed> {
     small(&mut seeds);
     journal(&mut seeds);
     stores(&mut seeds);
+    forged(&mut seeds);
     imports(&mut seeds);
     seeds
 }
@@ -149,6 +150,10 @@ fn small(seeds: &mut Vec<Seed>) {
     let two = [&[0, 2], row.as_slice(), &row, bytes, bytes].concat();
     seeds.push(("packed", "one".into(), one));
     seeds.push(("packed", "two".into(), two));
+    let mut large = row.clone();
+    large[12..16].copy_from_slice(&300u32.to_le_bytes());
+    let large = [&[0, 1], large.as_slice(), &[7; 299], bytes].concat();
+    seeds.push(("packed", "large".into(), large));
     let mut nothing = f64::NAN.to_le_bytes().to_vec();
     nothing.extend([
         0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0,
@@ -235,17 +240,24 @@ fn journal(seeds: &mut Vec<Seed>) {
 fn stores(seeds: &mut Vec<Seed>) {
     let image = Image::of(End::Closed);
     let disk = image.copy();
-    let text = |name: &str| content(&disk, &Path::new(ROOT).join(name));
+    let text = |name: &str| {
+        let text = content(&disk, &Path::new(ROOT).join(name));
+        same_id(&String::from_utf8(text).unwrap())
+    };
     let topic = text("topics/a");
-    let topic = String::from_utf8(topic).unwrap();
     let body = topic.split("crc32c=").next().unwrap();
     for (name, choice, text) in [
-        ("meta", 0, text("meta.properties")),
+        ("meta", 0, text("meta.properties").into_bytes()),
         ("same", 3, body.as_bytes().to_vec()),
         (
             "other-name",
             3,
             body.replace("name=a", "name=d").into_bytes(),
+        ),
+        (
+            "name-of-another",
+            3,
+            body.replace("name=a", "name=b").into_bytes(),
         ),
         ("new", 7, body.replace("name=a", "name=new").into_bytes()),
         ("deleted", 9, body.as_bytes().to_vec()),
@@ -272,6 +284,11 @@ fn stores(seeds: &mut Vec<Seed>) {
     }
     seeds.push(("indexes", "right".into(), right));
     seeds.push(("indexes", "gone".into(), vec![1, 0]));
+    let mut pieced = vec![0, 8];
+    for _ in &indexes {
+        pieced.extend([6, 0, 0, 1, 2, 2, 1]);
+    }
+    seeds.push(("indexes", "pieced".into(), pieced));
     seeds.push((
         "indexes",
         "zeros".into(),
@@ -313,6 +330,62 @@ fn stores(seeds: &mut Vec<Seed>) {
             }
         }
     }
+}
+
+/// Numbers at their limit in checkpoints and frames whose checksums hold.
+fn forged(seeds: &mut Vec<Seed>) {
+    // Where the fields of a slot are, and of a frame with one batch; see their layouts.
+    let slot = [
+        ("incarnation", 24, 4),
+        ("frame", 29, 8),
+        ("journal-file", 37, 4),
+        ("journal-position", 41, 8),
+        ("count", 49, 4),
+        ("log-start", 53 + 20, 8),
+        ("recovery-point", 53 + 28, 8),
+        ("recovery-segment", 53 + 36, 8),
+        ("recovery-position", 53 + 44, 8),
+    ];
+    let frame = [
+        ("length", 8, 4),
+        ("incarnation", 16, 4),
+        ("sequence", 20, 8),
+        ("segment", 57, 8),
+        ("position", 65, 8),
+        ("base-offset", 73, 8),
+        ("batch-length", 81, 4),
+    ];
+    for end in [End::Closed, End::Killed] {
+        let files = &Image::of(end).files;
+        for (wanted, fields) in [("checkpoint", &slot[..]), (".journal", &frame[..])] {
+            let Some(file) = files
+                .iter()
+                .position(|path| path.to_string_lossy().ends_with(wanted))
+            else {
+                continue;
+            };
+            for (field, at, len) in fields {
+                let mut input = vec![end as u8];
+                for half in [0, 0x80] {
+                    input.extend([half, file as u8, 0, *at, len - 1, 0x7f]);
+                    input.extend(vec![0xff; usize::from(len - 1)]);
+                }
+                input.extend([8, file as u8, 0, 0]);
+                let place = wanted.trim_start_matches('.');
+                let name = format!("forged-{end:?}-{place}-{field}");
+                seeds.push(("open_store", name.to_lowercase(), input));
+            }
+        }
+    }
+}
+
+/// The text with the one id in it that is drawn by lot, made the same for every run.
+fn same_id(text: &str) -> String {
+    let line = |line: &str| match line.split_once(".id=") {
+        Some((key, _)) => format!("{key}.id=AAECAwQFBgcICQoLDA0ODw\n"),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
 }
 
 /// A log with a transaction that was aborted and one that was not, as a broker writes it.

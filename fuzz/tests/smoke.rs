@@ -134,18 +134,18 @@ macro_rules! smoke {
 }
 
 smoke! {
-    batch: 20_000,
-    checkpoint: 20_000,
-    compression: 5_000,
-    fields: 50_000,
-    import: 300,
+    batch: 100_000,
+    checkpoint: 100_000,
+    compression: 10_000,
+    fields: 200_000,
+    import: 600,
     indexes: 300,
-    journal: 20_000,
-    names: 20_000,
+    journal: 100_000,
+    names: 100_000,
     open_store: 600,
-    packed: 20_000,
+    packed: 100_000,
     published: 300,
-    segment_scan: 3_000,
+    segment_scan: 5_000,
     topic_file: 300,
 }
 
