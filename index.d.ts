@@ -508,8 +508,9 @@ export declare class Producer implements AsyncDisposable {
   /** Resolves once `trySend` has room. */
   ready(options?: WaitOptions): Promise<void>;
   /**
-   * Resolves once everything sent before is as durable as its topic promises. Rejects with the first failure since the
-   * last flush of a record that went out by `trySend`; `send` and `sendBatch` tell of their own.
+   * Resolves once everything sent before is durable: it survives power loss, also in `buffered` topics, which are synced
+   * for that. Rejects with the first failure since the last flush of a record that went out by `trySend`; `send` and
+   * `sendBatch` tell of their own.
    */
   flush(options?: WaitOptions): Promise<void>;
   /**
@@ -649,7 +650,10 @@ export interface OpenOptions {
   readOnly?: boolean | undefined;
   /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
   create?: boolean | undefined;
-  /** Opens even on a network file system, where locks and syncs can't be trusted. Default false. */
+  /**
+   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out or maps
+   * do not show what was written. Default false.
+   */
   allowNetworkFileSystem?: boolean | undefined;
   /** How often retention is applied, in ms. Default 300,000. */
   maintenanceIntervalMs?: number | undefined;
@@ -657,6 +661,13 @@ export interface OpenOptions {
   checkpointIntervalMs?: number | undefined;
   /** How many segments keep their files open at once. Default 1024. */
   openSegments?: number | undefined;
+  /**
+   * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
+   * about how many there are to do.
+   */
+  onRecovery?: ((done: number, total: number) => void) | undefined;
+  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
+  signal?: AbortSignal | undefined;
 }
 /** What opening a store found and did. */
 export interface RecoveryReport {

@@ -9,16 +9,19 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Contestant } from "./contestants/contestant.js";
 import { contestantNamed, contestants } from "./contestants/index.js";
+import { engineCases } from "./engine/cases.js";
+import { measureEngine } from "./engine/run.js";
 import { machine } from "./machine.js";
-import { chart } from "./report/chart.js";
+import { chart, charts } from "./report/chart.js";
 import { rowsOf, type Trial } from "./report/rows.js";
 import { markdown } from "./report/summary.js";
 import type { Order, Outcome } from "./trial.js";
-import { type DataSet, type Workload, workloads } from "./workloads.js";
+import { type DataSet, type Phase, workloads } from "./workloads.js";
 
 const { values: options } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
+    small: { type: "boolean", default: false },
     rounds: { type: "string" },
     only: { type: "string", multiple: true },
     contestant: { type: "string", multiple: true },
@@ -29,11 +32,15 @@ const { values: options } = parseArgs({
 
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds must be a whole number above 0");
-const wanted = workloads(options.quick).filter(
-  (one) => options.only?.some((only) => one.name.startsWith(only)) ?? true,
-);
-if (wanted.length === 0) throw new Error(`--only names no workload; there are ${names(workloads(false))}`);
+const isWanted = ({ name }: { name: string }) => options.only?.some((only) => name.startsWith(only)) ?? true;
+const wanted = workloads(options.quick).filter(isWanted);
 const asked = options.contestant?.map(contestantNamed) ?? contestants;
+// The engine's own measurements are of Tidelog beside the disk.
+const wantedOfEngine = asked.some(({ name }) => name === "tidelog") ? engineCases.filter(isWanted) : [];
+if (wanted.length + wantedOfEngine.length === 0) {
+  const names = [...workloads(false), ...engineCases].map(({ name }) => name).join(", ");
+  throw new Error(`--only names no workload; there are ${names}`);
+}
 const able = asked.filter((contestant) => contestant.unavailable() === undefined);
 const leftOut = asked.filter((one) => !able.includes(one)).map((one) => `${one.name}, ${one.unavailable()}`);
 
@@ -41,14 +48,14 @@ const root = mkdtempSync(join(options.folder, "tidelog-bench-"));
 process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 const described = machine(root);
 const trials = await runAll();
-const tables = wanted.map((workload) => ({ workload, rows: rowsOf(workload, trials) }));
+const tables = [...wanted, ...wantedOfEngine].map((workload) => ({ workload, rows: rowsOf(workload, trials) }));
 const summary = markdown({ machine: described, rounds, tables, contestants: able, leftOut });
 process.stdout.write(summary);
 // A quick run's figures mean nothing, so it keeps none unless it is told where.
 const out = options.out ?? (options.quick ? undefined : fileURLToPath(new URL("results", import.meta.url)));
 if (out !== undefined) writeResults(out);
 
-/** All rounds; in each, contestants take turns, beginning with another one. */
+/** All rounds; in each, contestants take turns, beginning with another one. The engine's own ones come last. */
 async function runAll(): Promise<Trial[]> {
   const all: Trial[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -56,12 +63,20 @@ async function runAll(): Promise<Trial[]> {
       for (const contestant of rotated(able, round)) all.push(...(await visit(contestant, data, round)));
     }
   }
+  for (const table of wantedOfEngine) {
+    const { quick, small } = options;
+    const measured = await measureEngine(table, { folder: root, rounds, quick, small });
+    all.push(...measured.trials);
+    leftOut.push(...measured.leftOut.filter((line) => !leftOut.includes(line)));
+    rest();
+  }
   return all;
 }
 
 /** One contestant's trials on one data set: written once, in a fresh folder, then read by the others. */
 async function visit(contestant: Contestant, data: DataSet, round: number): Promise<Trial[]> {
-  const own = wanted.filter((workload) => workload.data === data);
+  const { phases } = contestant;
+  const own = wanted.filter((workload) => workload.data === data && (phases?.includes(workload.phase) ?? true));
   const trials: Trial[] = [];
   const folder = fresh();
   const reads = own.filter((workload) => workload.phase === "replay" || workload.phase === "random");
@@ -84,7 +99,7 @@ async function visit(contestant: Contestant, data: DataSet, round: number): Prom
 
 async function attempt(
   contestant: Contestant,
-  phase: Workload["phase"],
+  phase: Phase,
   data: DataSet,
   folder: string,
   round: number,
@@ -120,9 +135,14 @@ function fresh(): string {
   return mkdtempSync(join(root, "trial-"));
 }
 
-/** Removes a trial's folder and lets the disk come to rest, so that the next contestant does not pay for this one. */
+/** Removes a trial's folder, so that the next contestant does not pay for this one. */
 function remove(folder: string): void {
   rmSync(folder, { recursive: true, force: true });
+  rest();
+}
+
+/** Lets the disk come to rest. */
+function rest(): void {
   if (!options.quick && process.platform !== "win32") execFileSync("sync");
 }
 
@@ -139,9 +159,8 @@ function writeResults(folder: string): void {
     writeFileSync(join(folder, `${workload.name}.json`), `${JSON.stringify(content, null, 2)}\n`);
   }
   writeFileSync(join(folder, "README.md"), summary);
-  writeFileSync(join(folder, "summary.svg"), chart(tables, described));
-}
-
-function names(all: readonly Workload[]): string {
-  return all.map((one) => one.name).join(", ");
+  for (const name of charts) {
+    const charted = tables.filter(({ workload }) => workload.chart === name);
+    if (charted.length > 0) writeFileSync(join(folder, `${name}.svg`), chart(charted, described));
+  }
 }

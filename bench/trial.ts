@@ -7,13 +7,13 @@ import { durable } from "./phases/durable.js";
 import type { Measure } from "./phases/measure.js";
 import { randomReads } from "./phases/random.js";
 import { replay } from "./phases/replay.js";
-import type { Workload } from "./workloads.js";
+import type { DataSet, Phase } from "./workloads.js";
 
 /** What run.ts asks for. */
 export interface Order {
   readonly contestant: string;
-  readonly phase: Workload["phase"];
-  readonly data: Workload["data"];
+  readonly phase: Phase;
+  readonly data: DataSet;
   readonly folder: string;
 }
 

@@ -220,7 +220,14 @@ export type OnProgress = (done: number, total: number) => void;
 
 /** What the addon exports. */
 export interface Binding {
-  NativeStore: { open(path: string, options: NativeOpenOptions): Promise<NativeStore> };
+  NativeStore: {
+    open(
+      path: string,
+      options: NativeOpenOptions,
+      progress: OnProgress | null,
+      stop: NativeStop | null,
+    ): Promise<NativeStore>;
+  };
   NativeSegmentScan: { open(path: string): Promise<NativeSegmentScan> };
   NativeStop: new () => NativeStop;
   Completions: new (wake: () => void) => NativeCompletions;

@@ -6,9 +6,9 @@ import { type Consumer, consumerOf } from "./consumer/consumer.js";
 import type { ConsumerOptions, RecordOf } from "./consumer/options.js";
 import { LogContext } from "./context.js";
 import { closed, opened, publishError } from "./diagnostics.js";
-import { fromNative, InvalidArgumentError, TidelogError } from "./errors.js";
+import { AbortedError, fromNative, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type NativeOpenOptions, type NativeStore, type NativeTopic, openStore, settled } from "./native.js";
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, shown } from "./options.js";
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "./options.js";
 import { type CloseOptions, closeTimeout, type ProducerOptions } from "./producer/options.js";
 import { type Producer, producerOf } from "./producer/producer.js";
 import { type Raw, rawOf } from "./raw.js";
@@ -36,7 +36,10 @@ export interface OpenOptions {
   readOnly?: boolean | undefined;
   /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
   create?: boolean | undefined;
-  /** Opens even on a network file system, where locks and syncs can't be trusted. Default false. */
+  /**
+   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out or maps
+   * do not show what was written. Default false.
+   */
   allowNetworkFileSystem?: boolean | undefined;
   /** How often retention is applied, in ms. Default 300,000. */
   maintenanceIntervalMs?: number | undefined;
@@ -44,6 +47,13 @@ export interface OpenOptions {
   checkpointIntervalMs?: number | undefined;
   /** How many segments keep their files open at once. Default 1024. */
   openSegments?: number | undefined;
+  /**
+   * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
+   * about how many there are to do.
+   */
+  onRecovery?: ((done: number, total: number) => void) | undefined;
+  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
+  signal?: AbortSignal | undefined;
 }
 
 /** What opening a store found and did. */
@@ -241,9 +251,18 @@ export class Log implements AsyncDisposable {
  */
 export async function open(path: string | URL, options?: OpenOptions): Promise<Log> {
   const where = "open";
-  const native = await openStore(folderOf(where, path), nativeOptions(where, options));
-  if (opened.hasSubscribers) opened.publish({ path: native.path, id: native.id, readOnly: native.readOnly });
-  return makeLog(native);
+  const native = nativeOptions(where, options);
+  const { onRecovery, signal } = options ?? {};
+  if (onRecovery !== undefined && typeof onRecovery !== "function") {
+    throw new InvalidArgumentError(`${where}: onRecovery must be a function, not ${shown(onRecovery)}`);
+  }
+  checkSignal(where, signal);
+  const opening = openStore(folderOf(where, path), native, onRecovery, signal);
+  const store = await opening.catch((error: unknown) => {
+    throw hasCode(error, "ERR_TIDELOG_ABORTED") ? new AbortedError(where, signal?.reason) : error;
+  });
+  if (opened.hasSubscribers) opened.publish({ path: store.path, id: store.id, readOnly: store.readOnly });
+  return makeLog(store);
 }
 
 function nativeOptions(where: string, options: OpenOptions | undefined): NativeOpenOptions {
@@ -255,6 +274,8 @@ function nativeOptions(where: string, options: OpenOptions | undefined): NativeO
     "maintenanceIntervalMs",
     "checkpointIntervalMs",
     "openSegments",
+    "onRecovery",
+    "signal",
   ]);
   const { durability, readOnly = false, allowNetworkFileSystem = false, ...rest } = options ?? {};
   const { create = !readOnly, maintenanceIntervalMs, checkpointIntervalMs, openSegments } = rest;

@@ -106,9 +106,15 @@ export function tickets(): Tickets {
   return load().tickets;
 }
 
-/** Opens a store natively. */
-export function openStore(path: string, options: NativeOpenOptions): Promise<NativeStore> {
-  return settled(() => load().addon.NativeStore.open(path, options));
+/** Opens a store natively; an abort ends its recovery. */
+export function openStore(
+  path: string,
+  options: NativeOpenOptions,
+  progress: OnProgress | undefined,
+  signal: AbortSignal | undefined,
+): Promise<NativeStore> {
+  const open = (stop: NativeStop | null) => load().addon.NativeStore.open(path, options, progress ?? null, stop);
+  return signal === undefined ? settled(() => open(null)) : stoppable(signal, open);
 }
 
 /** Opens a segment file for a look at its batches. */

@@ -2,7 +2,7 @@
 // limits that are worth knowing without asking.
 
 import { TidelogError } from "./errors.js";
-import { direct, type NativePartition, type NativeTopic } from "./native.js";
+import { direct, type NativePartition, type NativeTopic, settled } from "./native.js";
 import { shown } from "./options.js";
 import type { Codec } from "./serdes/codec.js";
 
@@ -38,6 +38,14 @@ export class TopicState {
     this.maxBatchBytes = config.maxBatchBytes ?? 0;
     this.maxFutureMs = config.maxFutureMs ?? 0;
     this.appendTime = config.timestampType === "LogAppendTime";
+  }
+
+  /** Makes durable what a send to a `buffered` topic does not wait for. A topic that is gone has nothing left to lose. */
+  async syncBuffered(): Promise<void> {
+    if (direct(() => this.native.config()).durability !== "buffered") return;
+    await settled(() => this.native.sync()).catch((error: TidelogError) => {
+      if (error.code !== "ERR_TIDELOG_TOPIC_DELETED") throw error;
+    });
   }
 
   get partitionCount(): number {

@@ -4,7 +4,7 @@
 import * as assert from "uvu/assert";
 import { open as openLog, string } from "../../ts/index.js";
 import { start } from "../support/child.js";
-import { all, range, sleep } from "../support/expect.js";
+import { all, failure, range, sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
 
 const { test, run } = suite("kill -9");
@@ -40,5 +40,26 @@ for (const durability of ["fsync", "buffered"] as const) {
     }
   }, 120_000);
 }
+
+test("the recovery tells how far it is, and can be stopped and done again", async ({ folder }) => {
+  const writer = start("write_until_killed", folder, "buffered");
+  await writer.line();
+  await sleep(300);
+  writer.kill();
+  const told = (await writer.ended).out.split("\n").length - 1;
+  const stop = AbortSignal.abort(new Error("not now"));
+  const error = await failure("ERR_TIDELOG_ABORTED", openLog(folder, { signal: stop }));
+  assert.is(error.name, "AbortError");
+  assert.is((error.cause as Error).message, "not now");
+  const progress: [number, number][] = [];
+  await using log = await openLog(folder, { onRecovery: (...now) => progress.push(now) });
+  // What the event loop had no time for is left out, but not all of it.
+  await sleep(1);
+  assert.ok(progress.length > 0);
+  for (const [done, total] of progress) assert.ok(done >= 0 && done <= total, `${done} of ${total}`);
+  assert.ok(log.recovery.bytesChecked > 0);
+  const topic = await log.openTopic("t", { value: string() });
+  assert.ok((await all(log.consumer({ topics: [topic], until: "end" }))).length >= told);
+});
 
 run();

@@ -54,7 +54,9 @@ export function start(program: string, ...given: (string | Record<string, string
     });
   });
   // A test that fails must not leave its programs behind.
-  globalThis.process.once("exit", () => process.kill("SIGKILL"));
+  const sweep = () => process.kill("SIGKILL");
+  globalThis.process.once("exit", sweep);
+  process.once("close", () => globalThis.process.off("exit", sweep));
   return {
     process,
     ended,

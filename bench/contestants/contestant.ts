@@ -2,12 +2,17 @@
 // A contestant keeps records by number, from 0 on without a gap, and uses its own fastest documented way.
 
 import type { Tally } from "../records.js";
+import type { Phase } from "../workloads.js";
 
 /** A store that takes part. */
 export interface Contestant {
   readonly name: string;
   /** What its fsync-durable mode is, in words. */
   readonly durableMode: string;
+  /** The phases it takes part in, if not in all. */
+  readonly phases?: readonly Phase[];
+  /** It is no store but the limit of one, so it does not count as faster. */
+  readonly isLimit?: boolean;
   /** The version that runs. */
   version(): string;
   /** Why it can't run here, if it can't. */
@@ -31,15 +36,28 @@ export interface Session {
   settled(): Promise<void>;
   /** Resolves once all of them are on disk. */
   sync(): Promise<void>;
-  /** Ways to read all records in order. */
+  /** Ways to read all records in order. A limit may keep nothing and have none. */
   replays(): Readonly<Record<string, Replay>>;
   /** Ways to read single records. */
   gets(): Readonly<Record<string, Getter>>;
   /** Appends one record and resolves, or returns, when it is on disk. */
   appendDurably(record: Buffer): void | Promise<void>;
-  /** Whether many callers at once make sense: if appends are synchronous, they don't. */
-  readonly concurrentAppends: boolean;
+  /** How the records of many callers at once become durable. */
+  readonly together: Together;
   close(): Promise<void>;
+}
+
+/** What becomes of the records of callers that come at once. */
+export interface Together {
+  /** In words, for the table; empty if each caller just makes its own call. */
+  readonly how: string;
+  /** Appends them in order and resolves, or returns, when all are on disk. */
+  append(records: readonly Buffer[]): unknown;
+}
+
+/** Each caller makes its own durable append, and awaits it. */
+export function eachOnItsOwn(session: Pick<Session, "appendDurably">): Together {
+  return { how: "", append: (records) => Promise.all(records.map((record) => session.appendDurably(record))) };
 }
 
 /** Reads all records, and feeds each to the tally: its value, or, where only that is looked at, its offset. */

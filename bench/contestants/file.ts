@@ -15,7 +15,14 @@ import {
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Tally } from "../records.js";
-import type { Contestant, Getter, OpenOptions, Replay, Session } from "./contestant.js";
+import {
+  type Contestant,
+  eachOnItsOwn,
+  type Getter,
+  type OpenOptions,
+  type Replay,
+  type Session,
+} from "./contestant.js";
 
 const FRAME_HEADER = 4;
 const CHUNK = 1 << 20;
@@ -31,7 +38,7 @@ export const file: Contestant = {
 };
 
 class FileSession implements Session {
-  readonly concurrentAppends = true;
+  readonly together = eachOnItsOwn(this);
   readonly #fd: number;
   readonly #recordSize: number;
   #packed = Buffer.alloc(0);

@@ -3,10 +3,12 @@
 import { betterSqlite3 } from "./better_sqlite3.js";
 import type { Contestant } from "./contestant.js";
 import { file } from "./file.js";
+import { kafka } from "./kafka.js";
+import { limit } from "./limit.js";
 import { lmdb } from "./lmdb.js";
 import { tidelog } from "./tidelog.js";
 
-export const contestants: readonly Contestant[] = [tidelog, lmdb, betterSqlite3, file];
+export const contestants: readonly Contestant[] = [tidelog, lmdb, betterSqlite3, kafka, file, limit];
 
 /** The contestant of this name. */
 export function contestantNamed(name: string): Contestant {

@@ -6,7 +6,14 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Database, RootDatabase } from "lmdb";
 import type { Tally } from "../records.js";
-import type { Contestant, Getter, OpenOptions, Replay, Session } from "./contestant.js";
+import {
+  type Contestant,
+  eachOnItsOwn,
+  type Getter,
+  type OpenOptions,
+  type Replay,
+  type Session,
+} from "./contestant.js";
 import { installed } from "./installed.js";
 
 const require = createRequire(import.meta.url);
@@ -20,7 +27,7 @@ export const lmdb: Contestant = {
 };
 
 class LmdbSession implements Session {
-  readonly concurrentAppends = true;
+  readonly together = eachOnItsOwn(this);
   readonly #folder: string;
   readonly #database: RootDatabase<Buffer, number>;
   #next: number;

@@ -3,7 +3,7 @@
 
 import type { Consumer, ConsumerRecord, Log, Producer, Topic } from "tidelog";
 import type { Tally } from "../records.js";
-import type { Contestant, Getter, Replay, Session } from "./contestant.js";
+import { type Contestant, eachOnItsOwn, type Getter, type Replay, type Session } from "./contestant.js";
 import { packageVersion } from "./installed.js";
 
 type Bytes = Topic<Uint8Array, Uint8Array, Buffer, Buffer>;
@@ -25,7 +25,7 @@ export const tidelog: Contestant = {
 };
 
 class TidelogSession implements Session {
-  readonly concurrentAppends = true;
+  readonly together = eachOnItsOwn(this);
   readonly #log: Log;
   readonly #topic: Bytes;
   readonly #producer: Producer;

@@ -13,6 +13,10 @@ export interface Measure {
   readonly p50: number;
   readonly p99: number;
   readonly iterations: number;
+  /** Bytes of one operation, where throughput means something. */
+  readonly bytes?: number;
+  /** Bytes that opening a store read and checked. */
+  readonly checked?: number;
 }
 
 /** Runs `iterate` as often as said; it gives the milliseconds that one record took. */

@@ -1,7 +1,7 @@
 // From trials to rows: the median over the rounds, its spread, and how it stands to Tidelog's row in the same run.
 
 import type { Measure } from "../phases/measure.js";
-import type { Workload } from "../workloads.js";
+import type { Place, Table } from "../table.js";
 
 /** One trial's answer, as it is kept in the raw results. */
 export interface Trial {
@@ -22,10 +22,14 @@ export interface Row {
   /** Microseconds of one record, medians of the rounds. */
   readonly p50: number;
   readonly p99: number;
+  /** Bytes of one operation. */
+  readonly bytes?: number;
+  /** Bytes that opening a store read and checked. */
+  readonly checked?: number;
 }
 
-/** Fastest first. */
-export function rowsOf(workload: Workload, trials: readonly Trial[]): Row[] {
+/** Fastest first; where what is shown is no rate, in the order in which they were measured, kind by kind. */
+export function rowsOf(workload: Table, trials: readonly Trial[]): Row[] {
   const groups = new Map<string, { contestant: string; mode: string; kind: string; measures: Measure[] }>();
   for (const trial of trials) {
     if (trial.workload !== workload.name) continue;
@@ -42,7 +46,8 @@ export function rowsOf(workload: Workload, trials: readonly Trial[]): Row[] {
     }
   }
   const rows = [...groups.values()].map(({ contestant, mode, kind, measures }) => {
-    const rates = measures.map((measure) => measure.perSecond);
+    // Where times are shown, the usual one counts, and not what a single slow one does to the mean.
+    const rates = measures.map(({ perSecond, p50 }) => (workload.shows === "times" ? 1e6 / p50 : perSecond));
     return {
       contestant,
       mode,
@@ -52,9 +57,26 @@ export function rowsOf(workload: Workload, trials: readonly Trial[]): Row[] {
       max: Math.max(...rates),
       p50: median(measures.map((measure) => measure.p50)),
       p99: median(measures.map((measure) => measure.p99)),
+      ...ofEvery(measures, "bytes"),
+      ...ofEvery(measures, "checked"),
     };
   });
-  return rows.sort((a, b) => b.median - a.median);
+  return workload.shows === "rates" ? rows.sort((a, b) => b.median - a.median) : rows;
+}
+
+function ofEvery(measures: readonly Measure[], name: "bytes" | "checked"): { bytes?: number; checked?: number } {
+  const values = measures.map((measure) => measure[name]).filter((value) => value !== undefined);
+  return values.length === 0 ? {} : { [name]: median(values) };
+}
+
+/** MiB of a row in a second. */
+export function throughput(row: Row): number {
+  return ((row.bytes ?? 0) * row.median) / 2 ** 20;
+}
+
+/** The row that stands at a place. */
+export function rowAt(place: Place, rows: readonly Row[]): Row | undefined {
+  return rows.find(({ contestant, mode }) => contestant === place.contestant && mode === place.mode);
 }
 
 /** The middle value; of an even number of values the mean of the two in the middle. */

@@ -11,16 +11,17 @@ const START_LIMIT_MS = 60_000;
 const CLUSTER_ID = "dGlkZWxvZy1maXh0dXJlMQ";
 
 /**
- * Prepares a broker whose files are in `folder`. `logs` is its `log.dir`, `bootstrap` its address once started;
- * `start` resolves when it answers, `stop` when it has ended in order.
+ * Prepares a broker whose files are in `folder`, with more `settings` if need be. `logs` is its `log.dir`, `bootstrap` its
+ * address once started; `start` resolves when it answers, `stop` when it has ended in order.
  */
-export async function makeBroker(folder) {
+export async function makeBroker(folder, settings = {}) {
   mkdirSync(folder, { recursive: true });
   const jars = await classPath("broker");
   const logs = join(folder, "logs");
   const bootstrap = `127.0.0.1:${await freePort()}`;
   const properties = join(folder, "server.properties");
-  writeFileSync(properties, serverProperties(logs, bootstrap, `127.0.0.1:${await freePort()}`));
+  const more = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
+  writeFileSync(properties, serverProperties(logs, bootstrap, `127.0.0.1:${await freePort()}`) + more.join(""));
   await java(["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties]);
   let running;
   return {

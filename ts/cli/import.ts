@@ -24,7 +24,7 @@ and nothing is written if anything in the folder does not hold. Left out is what
 get: transactions that were aborted or not finished. If it is stopped, the topics that it made are gone again.`,
   run: async ({ operands: [folder = "", path = ""], text, flag, output, signal }) => {
     const progress = new Progress("importing");
-    const store = await openStore(path, { readOnly: false, create: true, force: false });
+    const store = await openStore(path, { readOnly: false, create: true, force: false }, undefined, signal);
     let report: ImportReport;
     try {
       const onProgress = (done: number, total: number) => progress.update(done, total);

@@ -135,13 +135,16 @@ export class Producer implements AsyncDisposable {
   }
 
   /**
-   * Resolves once everything sent before is as durable as its topic promises. Rejects with the first failure since the
-   * last flush of a record that went out by `trySend`; `send` and `sendBatch` tell of their own.
+   * Resolves once everything sent before is durable: it survives power loss, also in `buffered` topics, which are synced
+   * for that. Rejects with the first failure since the last flush of a record that went out by `trySend`; `send` and
+   * `sendBatch` tell of their own.
    */
   async flush(options?: WaitOptions): Promise<void> {
     const signal = this.#signalOf("flush", options);
     this.#checkOpen();
     await abortable("producer.flush", signal, (resolve) => this.#whenSettled(resolve));
+    const topics = [...this.#lanes.values()].map((lane) => lane.terms.topic);
+    await Promise.all(topics.map((topic) => topic.syncBuffered()));
     this.#throwFailure();
   }
 

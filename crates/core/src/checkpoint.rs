@@ -17,6 +17,9 @@ pub(crate) const FILE_NAME: &str = "checkpoint";
 /// Slots start at this size and double when the partitions outgrow them.
 const SLOT_MIN: u64 = 64 << 10;
 
+/// As much of a slot is compared.
+const PROBED: usize = 4096;
+
 /// The file, open for the life of the store. Its two slots have the same size: half of the file's.
 pub(crate) struct CheckpointFile {
     path: PathBuf,
@@ -108,6 +111,29 @@ impl CheckpointFile {
         ))
     }
 
+    /// As `write`, and reads the slot back through a map: on a file system whose maps do not show what was written,
+    /// readers would be served something else.
+    pub fn write_and_probe(
+        &mut self,
+        context: &Context,
+        folder: &Path,
+        checkpoint: Checkpoint,
+    ) -> Result<bool> {
+        let map = self.file.map(self.slot_len * 2).during("map", &self.path)?;
+        let slot_len = self.slot_len;
+        self.write(context, folder, checkpoint)?;
+        if slot_len != self.slot_len {
+            // It is another file now; the next opening asks again.
+            return Ok(true);
+        }
+        let at = self.current * slot_len;
+        let (mut mapped, mut read) = (vec![0; PROBED], vec![0; PROBED]);
+        map.read_exact_at(at, &mut mapped)
+            .and_then(|()| self.file.read_exact_at(at, &mut read))
+            .during("read", &self.path)?;
+        Ok(mapped == read)
+    }
+
     /// Writes and syncs a new checkpoint. A failed sync poisons the store.
     pub fn write(
         &mut self,
@@ -150,7 +176,8 @@ impl CheckpointFile {
             .storage
             .open(&new, OpenMode::Create)
             .during("create", &new)?;
-        write_new(&*file, &new, slot_len, checkpoint)?;
+        write_new(&*file, &new, slot_len, checkpoint)
+            .map_err(|error| context.health.final_if_sync(error))?;
         context
             .storage
             .rename(&new, &self.path)

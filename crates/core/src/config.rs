@@ -50,7 +50,8 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Makes the folder and the store when there is none. Default true.
     pub create: bool,
-    /// Opens on a network file system, where locks and syncs can't be trusted. Default false.
+    /// Opens on a network file system, where locks and syncs can't be trusted, and on one whose locks keep nobody out
+    /// or whose maps do not show what was written. Default false.
     pub allow_network_file_system: bool,
     /// How often retention is applied. Default 300 s, Kafka's `log.retention.check.interval.ms`.
     pub maintenance_interval: Duration,
@@ -61,8 +62,35 @@ pub struct OpenOptions {
     pub journal: JournalOptions,
     /// How many segments keep files or maps open; the least recently used are closed. Default 1024.
     pub open_segments: usize,
+    /// Told how far the recovery of a store that was not closed in order has come. Default none.
+    pub on_recovery: Option<RecoveryProgress>,
     /// Where the bytes go. Default the operating system's file system.
     pub storage: Arc<dyn Storage>,
+}
+
+/// Called now and then with the bytes that are done and those that there are to do, about; with false for an answer
+/// the opening stops, and can be done again.
+#[derive(Clone)]
+pub struct RecoveryProgress(Arc<dyn Fn(u64, u64) -> bool + Send + Sync>);
+
+impl RecoveryProgress {
+    /// Calls this.
+    pub fn new(call: impl Fn(u64, u64) -> bool + Send + Sync + 'static) -> RecoveryProgress {
+        RecoveryProgress(Arc::new(call))
+    }
+
+    pub(crate) fn tell(&self, done: u64, all: u64) -> Result<()> {
+        match (self.0)(done, all.max(done)) {
+            true => Ok(()),
+            false => Err(Error::Stopped),
+        }
+    }
+}
+
+impl fmt::Debug for RecoveryProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoveryProgress")
+    }
 }
 
 /// The one value of the operating system's storage: stores opened on the same one share their engine.
@@ -81,6 +109,7 @@ impl Default for OpenOptions {
             maintenance_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(10),
             journal: JournalOptions::default(),
+            on_recovery: None,
             open_segments: 1024,
             storage: os_storage(),
         }

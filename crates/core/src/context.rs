@@ -43,7 +43,6 @@ impl Context {
         read_only: bool,
         incarnation: i32,
         open_segments: usize,
-        workers: Workers,
         journal: Journal,
     ) -> Context {
         Context {
@@ -56,7 +55,7 @@ impl Context {
             journal,
             checkpoints: Bell::default(),
             changes: Changes::default(),
-            workers,
+            workers: Workers::new(),
             appended: AtomicU64::new(0),
             next_uid: AtomicU64::new(0),
         }

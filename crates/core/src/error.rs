@@ -152,6 +152,9 @@ pub enum Error {
     /// The store or the handle is closed.
     #[error("the store is closed")]
     Closed,
+    /// Opening the store was stopped by its progress callback.
+    #[error("opening the store was stopped; nothing is lost, open it again to have it recovered")]
+    Stopped,
     /// Stored bytes that are not what was written. Never served; the rest stays readable.
     #[error("{topic}-{partition} is damaged at offset {offset}, {file} byte {position}: {reason}; run `tidelog verify`", file = file.display())]
     Corruption {
@@ -231,6 +234,7 @@ impl Error {
             Error::UnsupportedFileSystem { .. } => "ERR_TIDELOG_UNSUPPORTED_FILE_SYSTEM",
             Error::ReadOnly => "ERR_TIDELOG_READ_ONLY",
             Error::Closed => "ERR_TIDELOG_CLOSED",
+            Error::Stopped => "ERR_TIDELOG_ABORTED",
             Error::Corruption { .. } | Error::CorruptFile { .. } => "ERR_TIDELOG_CORRUPTION",
             Error::StorageFull { .. } => "ERR_TIDELOG_STORAGE_FULL",
             Error::Io { .. } => "ERR_TIDELOG_IO",

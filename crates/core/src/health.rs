@@ -55,6 +55,16 @@ impl Health {
         }
     }
 
+    /// Latches an error if it is that of a sync.
+    pub fn final_if_sync(&self, error: Error) -> Error {
+        match error {
+            Error::Io {
+                operation: "sync", ..
+            } => self.poison(error),
+            other => other,
+        }
+    }
+
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }

@@ -6,6 +6,8 @@
 pub(crate) enum Rule {
     /// Frames of an earlier life do not count.
     Salt,
+    /// Frames count on from one life to the next.
+    Sequence,
     /// A frame counts only if its extents check out.
     CheckExtents,
     /// Extents are synced in the round of their frame.
@@ -38,17 +40,37 @@ pub(crate) enum Rule {
     DropCaches,
     /// The first failed sync is final.
     FirstFailureIsFinal,
-    /// An append that finds unjournaled records before it has them synced with its frame.
-    SyncUnjournaled,
+    /// A topic that begins to use the journal is checkpointed before its first frame.
+    CheckpointBeforeJournal,
 }
 
 pub(crate) use switch::*;
 
+#[cfg(not(test))]
 mod switch {
     use super::Rule;
 
     #[inline(always)]
     pub(crate) fn is_out(_rule: Rule) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod switch {
+    use super::Rule;
+    use std::cell::RefCell;
+
+    thread_local! {
+        static OUT: RefCell<Vec<Rule>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(crate) fn is_out(rule: Rule) -> bool {
+        OUT.with_borrow(|out| out.contains(&rule))
+    }
+
+    /// Takes these rules away in this thread, until the next call.
+    pub(crate) fn take_out(rules: &[Rule]) {
+        OUT.set(rules.to_vec());
     }
 }

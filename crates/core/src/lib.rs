@@ -49,6 +49,8 @@ mod published;
 mod record_buffer;
 mod registry;
 mod segment;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod sync;
 mod topic;
@@ -57,7 +59,7 @@ mod workers;
 pub use tidelog_format as format;
 pub use tidelog_io as io;
 
-pub use config::{Durability, OpenOptions, TopicChange, TopicConfig};
+pub use config::{Durability, OpenOptions, RecoveryProgress, TopicChange, TopicConfig};
 pub use engine::RecoveryReport;
 pub use error::{Error, Result};
 pub use format::batch::TimestampType;

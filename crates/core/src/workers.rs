@@ -11,7 +11,7 @@ use crate::sync::lock;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A fixed pool; threads start with it and end with `stop`.
+/// A fixed pool; its threads end with `stop`.
 #[derive(Clone)]
 pub(crate) struct Workers(Arc<Pool>);
 
@@ -27,23 +27,27 @@ struct Queue {
 }
 
 impl Workers {
-    pub fn start(threads: usize) -> io::Result<Workers> {
-        let pool = Arc::new(Pool {
+    /// A pool without threads: jobs wait for `start`.
+    pub fn new() -> Workers {
+        Workers(Arc::new(Pool {
             queue: Mutex::new(Queue {
                 jobs: VecDeque::new(),
                 stopping: false,
             }),
             ready: Condvar::new(),
-            threads: Mutex::new(Vec::with_capacity(threads)),
-        });
+            threads: Mutex::default(),
+        }))
+    }
+
+    pub fn start(&self, threads: usize) -> io::Result<()> {
         for number in 0..threads {
-            let shared = Arc::clone(&pool);
+            let shared = Arc::clone(&self.0);
             let handle = thread::Builder::new()
                 .name(format!("tidelog-{number}"))
                 .spawn(move || shared.work())?;
-            lock(&pool.threads).push(handle);
+            lock(&self.0.threads).push(handle);
         }
-        Ok(Workers(pool))
+        Ok(())
     }
 
     /// Runs the job on some thread of the pool, or at once if the pool has stopped: a job's caller
@@ -158,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_lane_keeps_order_over_many_threads_and_survives_a_panic() {
-        let workers = Workers::start(4).unwrap();
+        let workers = Workers::new();
+        workers.start(4).unwrap();
         let lane = Lane::new(workers.clone());
         let (send, receive) = mpsc::channel();
         for n in 0..1000 {
@@ -177,7 +182,8 @@ mod tests {
 
     #[test]
     fn stopping_runs_what_was_queued() {
-        let workers = Workers::start(2).unwrap();
+        let workers = Workers::new();
+        workers.start(2).unwrap();
         let (send, receive) = mpsc::channel();
         for n in 0..100 {
             let send = send.clone();

@@ -1,15 +1,18 @@
 //! A store: opening and closing it, its topics and its producers. A handle that is dropped without being closed, by
 //! the garbage collector or with its worker, is closed by the engine on a thread of its own.
 
+use std::sync::{Mutex, PoisonError};
+
 use napi::bindgen_prelude::{AsyncTask, retain_current_module_for_unload_safety};
 use napi_derive::napi;
-use tidelog::Store;
+use tidelog::{RecoveryProgress, Store};
 
 use crate::completions::Completions;
 use crate::error::{NativeError, Thrown, thrown};
 use crate::numbers::nearest;
 use crate::options::{NativeOpenOptions, NativeTopicConfig};
 use crate::producer::NativeProducer;
+use crate::progress::{NativeStop, Progress, reporter};
 use crate::task::{Blocking, blocking};
 use crate::topic::NativeTopic;
 
@@ -42,15 +45,24 @@ impl NativeStore {
         &self.store
     }
 
-    /// Opens the store in a folder, and recovers it first if need be.
+    /// Opens the store in a folder, and recovers it first if need be. `progress` gets the bytes of the recovery that
+    /// are done and about all of them now and then, not every time.
     #[napi(catch_unwind, ts_return_type = "Promise<NativeStore>")]
     pub fn open(
         path: String,
         options: NativeOpenOptions,
+        #[napi(ts_arg_type = "((done: number, total: number) => void) | null")] progress: Option<
+            Progress,
+        >,
+        stop: Option<&NativeStop>,
     ) -> Result<AsyncTask<Blocking<NativeStore>>, Thrown> {
         // The engine's threads outlive a worker; Node must not unload the code that they run.
         retain_current_module_for_unload_safety();
-        let options = options.into_core().map_err(thrown)?;
+        let mut options = options.into_core().map_err(thrown)?;
+        let report = Mutex::new(reporter(progress, stop));
+        options.on_recovery = Some(RecoveryProgress::new(move |done, all| {
+            report.lock().unwrap_or_else(PoisonError::into_inner)(done, all)
+        }));
         Ok(blocking(move || {
             Ok(NativeStore {
                 store: Store::open(path, options)?,

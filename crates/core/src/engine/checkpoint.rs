@@ -63,6 +63,11 @@ impl Engine {
 }
 
 impl CheckpointRun<'_> {
+    #[cfg(test)]
+    pub fn noted(&self) -> &Checkpoint {
+        &self.noted
+    }
+
     /// Syncs everything that was not synced when the ends were noted.
     pub fn sync(&mut self) -> Result<()> {
         if knock_out::is_out(Rule::SyncSegments) {
@@ -72,6 +77,9 @@ impl CheckpointRun<'_> {
         if knock_out::is_out(Rule::NoteAtOnce) {
             self.noted.partitions = marks(&self.logs);
         }
+        if knock_out::is_out(Rule::RecycleAfterSlot) {
+            self.engine.context.journal.recycle(self.noted.frame);
+        }
         Ok(())
     }
 
@@ -79,9 +87,6 @@ impl CheckpointRun<'_> {
     pub fn write(mut self) -> Result<()> {
         let context = &self.engine.context;
         let frame = self.noted.frame;
-        if knock_out::is_out(Rule::RecycleAfterSlot) {
-            context.journal.recycle(frame);
-        }
         let ends: Vec<u64> = self
             .noted
             .partitions

@@ -1,8 +1,10 @@
 //! One open store: its lock, its catalog, its partitions and its threads. What handles share.
 
 mod checkpoint;
+mod folder;
 mod maintenance;
 mod open;
+mod recovery;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -24,8 +26,10 @@ use crate::partition::{Log, TopicMeta};
 use crate::published;
 use crate::sync::{lock, read, write};
 
+#[cfg(test)]
+pub(crate) use checkpoint::CheckpointRun;
 use maintenance::Intervals;
-pub use open::RecoveryReport;
+pub use recovery::RecoveryReport;
 
 /// Most topics of one store.
 const MAX_TOPICS: usize = 10_000;
@@ -82,8 +86,10 @@ impl Engine {
             id: *uuid::Uuid::new_v4().as_bytes(),
             config,
         };
-        catalog.create_folders(&stored, 0..stored.config.partitions)?;
-        catalog.save(&stored)?;
+        catalog
+            .create_folders(&stored, 0..stored.config.partitions)
+            .and_then(|()| catalog.save(&stored))
+            .map_err(|error| self.context.health.final_if_sync(error))?;
         let state = self.add_topic(&stored, |meta, number| {
             let folder = catalog.partition_folder(name, number);
             Ok(Log::create(
@@ -205,14 +211,15 @@ impl Engine {
                 name: name.to_owned(),
             })?;
         let stored = stored(&state);
-        catalog.remove(&stored)?;
+        let final_if_sync = |error| self.context.health.final_if_sync(error);
+        catalog.remove(&stored).map_err(final_if_sync)?;
         write(&self.topics).remove(name);
         for log in read(&state.logs).iter() {
             write(&self.logs).remove(&log.uid());
             log.delete();
             self.context.tables.forget_log(log.uid());
         }
-        catalog.unlink(&stored)
+        catalog.unlink(&stored).map_err(final_if_sync)
     }
 
     pub fn alter_topic(&self, state: &TopicState, change: &TopicChange) -> Result<()> {
@@ -227,21 +234,26 @@ impl Engine {
         stored.config = change.apply(&stored.config)?;
         let after = stored.config.partitions;
         if after > before {
-            catalog.create_folders(&stored, before..after)?;
+            catalog
+                .create_folders(&stored, before..after)
+                .map_err(|error| self.context.health.final_if_sync(error))?;
         }
         let durability = stored.config.durability.unwrap_or(self.durability);
-        let moves = durability != before_change;
-        if moves && durability == Durability::Fsync {
-            // Notes durably that what is there is not in the journal.
-            self.checkpoint(false)?;
-        }
-        catalog.save(&stored)?;
-        *write(&state.meta.config) = Arc::new(stored.config.clone());
-        if moves {
-            for log in read(&state.logs).iter() {
-                log.set_journaled(durability == Durability::Fsync)?;
+        let logs = read(&state.logs).clone();
+        // Before the catalog says so: without a checkpoint's word, recovery goes by the catalog.
+        match (before_change, durability) {
+            (Durability::Fsync, Durability::Buffered) => {
+                logs.iter().try_for_each(|log| log.leave_journal())?;
             }
+            (Durability::Buffered, Durability::Fsync) => {
+                Log::join_journal(&logs, || self.checkpoint(false))?;
+            }
+            _ => {}
         }
+        catalog
+            .save(&stored)
+            .map_err(|error| self.context.health.final_if_sync(error))?;
+        *write(&state.meta.config) = Arc::new(stored.config.clone());
         for number in before..after {
             let folder = catalog.partition_folder(&stored.name, number);
             let log = Log::create(
@@ -342,7 +354,11 @@ impl Engine {
         }
         fan_out::for_each(&self.all_logs(), |log| log.settle())?;
         self.checkpoint(true)?;
-        self.publish_ends()
+        match self.publish_ends() {
+            // Readers are told at the next opening.
+            Err(Error::StorageFull { .. }) => Ok(()),
+            other => other,
+        }
     }
 }
 

@@ -2,52 +2,27 @@
 //! behind is settled before the first write is accepted. All of it may crash anywhere and be run again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
-use tidelog_format::file_name;
-use tidelog_format::journal::PartitionId;
-use tidelog_format::properties::Properties;
-use tidelog_format::published::Published;
-use tidelog_io::{FileSystemKind, LockAttempt, OpenMode, Storage, WriterLock};
+use tidelog_format::checkpoint::Checkpoint;
+use tidelog_io::{FileSystemKind, WriterLock};
 
 use super::Engine;
+use super::folder::{check_vacant, create_store, lock_holds, no_store, store_id, take_lock, unfit};
 use super::maintenance::{self, Intervals};
-use crate::catalog::{Catalog, StoredTopic, TOPICS};
-use crate::checkpoint::{self, CheckpointFile};
-use crate::config::{Durability, OpenOptions};
+use super::recovery::{
+    LoadTopics, RecoveryReport, drop_caches, first_checkpoint, known_partitions,
+};
+use crate::catalog::Catalog;
+use crate::checkpoint::CheckpointFile;
+use crate::config::OpenOptions;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::{self, Files, Journal, Known, Replay, Replayed};
-use crate::knock_out::{self, Rule};
-use crate::partition::{Left, Log, Marks, SyncPoint};
-use crate::published;
+use crate::journal::{self, Files, Journal, Replay, Replayed};
+use crate::partition::Left;
 use crate::sync::{lock, read};
-use crate::workers::Workers;
-
-const META: &str = "meta.properties";
-const LOCK: &str = ".lock";
-/// Raised when an older Tidelog could no longer read what this one writes.
-const FORMAT_VERSION: u32 = 1;
-
-/// What opening a store found and did.
-#[derive(Debug, Clone, Default)]
-pub struct RecoveryReport {
-    /// Whether the store had been closed in order, so that nothing needed checking.
-    pub clean: bool,
-    /// Bytes read and checked.
-    pub bytes_checked: u64,
-    /// Bytes cut off torn tails.
-    pub bytes_cut: u64,
-    /// Where cut bytes were kept.
-    pub torn_files: Vec<PathBuf>,
-    /// Partitions that are damaged below their durable end, with what is wrong. They are read-only.
-    pub damaged: Vec<Error>,
-    /// How long it took.
-    pub duration: Duration,
-}
 
 impl Engine {
     pub fn open(path: PathBuf, options: OpenOptions) -> Result<Engine> {
@@ -65,7 +40,7 @@ impl Engine {
         if options.read_only {
             let id = store_id(&**storage, &path)?.ok_or_else(|| no_store(&path))?;
             let files = Files::new(storage, journal::folder(&path), options.journal);
-            let context = context(&options, files, &Checkpoint::default())?;
+            let context = context(&options, files, &Checkpoint::default());
             return Engine::start(
                 path,
                 id,
@@ -81,6 +56,9 @@ impl Engine {
             check_vacant(&options, &path)?;
         }
         let writer_lock = take_lock(&**storage, &path)?;
+        if !options.allow_network_file_system && !lock_holds(&**storage, &path)? {
+            return Err(unfit(&path, "a file system whose locks keep nobody out"));
+        }
         // Asked again under the lock: another process may just have made the store.
         let id = match store_id(&**storage, &path)? {
             Some(id) => id,
@@ -95,16 +73,18 @@ impl Engine {
         }
         // Names that a crash left in the cache only must not go once something depends on them.
         storage.sync_dir(&path).during("sync", &path)?;
+        storage.sync_dir(&folder).during("sync", &folder)?;
         let files = Files::open(storage, folder, options.journal)?;
         let stored = catalog.load()?;
         let mut partitions = known_partitions(&catalog, &stored, &last);
+        let mut to_check = 0;
         let replayed = match last.clean {
             true => Replayed {
                 frame: last.frame,
                 ..Replayed::default()
             },
             false => {
-                drop_caches(&**storage, partitions.values())?;
+                to_check = drop_caches(&**storage, partitions.values())?;
                 Replay::new(&**storage, &files, &mut partitions, &last).run(&last)?
             }
         };
@@ -122,7 +102,7 @@ impl Engine {
             frame: replayed.frame,
             ..last.clone()
         };
-        let context = context(&options, files, &now)?;
+        let context = context(&options, files, &now);
         let load = LoadTopics {
             context: &context,
             catalog: &catalog,
@@ -130,6 +110,7 @@ impl Engine {
             last: &last,
             partitions: &partitions,
             left,
+            to_check: to_check + replayed.bytes,
         };
         let topics = load.run(&stored, &mut report)?;
         if let Some(damage) = replayed.damage {
@@ -137,11 +118,14 @@ impl Engine {
             context.health.set_damage(damage);
         } else {
             // From here on the store counts as not closed, and batches carry the new incarnation.
-            file.write(
-                &context,
-                &path,
-                first_checkpoint(&context, &options, &topics, replayed.frame),
-            )?;
+            let first = first_checkpoint(&context, &options, &topics);
+            let maps_are_coherent = file.write_and_probe(&context, &path, first)?;
+            if !maps_are_coherent && !options.allow_network_file_system {
+                return Err(unfit(
+                    &path,
+                    "a file system whose maps do not show what was written",
+                ));
+            }
         }
         report.duration = began.elapsed();
         let mut engine = Engine::start(
@@ -203,6 +187,13 @@ impl Engine {
 
     /// Starts the threads, which hold the engine only weakly: it ends when its handles do.
     pub fn run(self: &Arc<Self>) -> Result<()> {
+        let threads = std::thread::available_parallelism()
+            .map_or(2, |n| n.get())
+            .clamp(2, 8);
+        self.context
+            .workers
+            .start(threads)
+            .during("start threads for", &self.path)?;
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new()
                 .name(name.to_owned())
@@ -237,361 +228,15 @@ impl Engine {
 }
 
 /// `last` is the checkpoint, brought up to the last frame of the journal.
-fn context(options: &OpenOptions, files: Files, last: &Checkpoint) -> Result<Arc<Context>> {
+fn context(options: &OpenOptions, files: Files, last: &Checkpoint) -> Arc<Context> {
     let incarnation = i32::try_from(last.incarnation.saturating_add(1)).unwrap_or(i32::MAX);
     let journal = Journal::new(files, options.journal, last.frame);
-    let threads = std::thread::available_parallelism()
-        .map_or(2, |n| n.get())
-        .clamp(2, 8);
-    let workers = Workers::start(threads).during("start threads for", Path::new("the store"))?;
     let storage = Arc::clone(&options.storage);
-    Ok(Arc::new(Context::new(
+    Arc::new(Context::new(
         storage,
         options.read_only,
         incarnation,
         options.open_segments,
-        workers,
         journal,
-    )))
-}
-
-fn no_store(path: &Path) -> Error {
-    Error::NotAStore {
-        path: path.to_owned(),
-        reason: format!("it has no {META}"),
-    }
-}
-
-/// The store's id, if the folder is a store of a version that is known here.
-fn store_id(storage: &dyn Storage, path: &Path) -> Result<Option<String>> {
-    let file_path = path.join(META);
-    if !storage.exists(&file_path).during("look for", &file_path)? {
-        return Ok(None);
-    }
-    let file = storage
-        .open(&file_path, OpenMode::Read)
-        .during("open", &file_path)?;
-    let mut bytes = vec![0; file.len().during("measure", &file_path)?.min(1 << 16) as usize];
-    file.read_exact_at(0, &mut bytes)
-        .during("read", &file_path)?;
-    let other = |reason: &str| Error::NotAStore {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let text = String::from_utf8(bytes).map_err(|_| other("its meta.properties is not text"))?;
-    let properties = Properties::parse(&text)
-        .map_err(|error| other(&format!("its meta.properties: {error}")))?;
-    let Some(version) = properties.get("tidelog.format.version") else {
-        return Err(other(
-            "its meta.properties is another program's, such as a Kafka broker's; import it instead",
-        ));
-    };
-    let version: u32 = version
-        .parse()
-        .map_err(|_| other("its format version is not a number"))?;
-    if version > FORMAT_VERSION {
-        return Err(Error::UnsupportedVersion {
-            path: file_path,
-            found: version,
-            supported: FORMAT_VERSION,
-        });
-    }
-    let id = properties
-        .get("cluster.id")
-        .ok_or_else(|| other("its meta.properties has no cluster.id"))?;
-    Ok(Some(id.to_owned()))
-}
-
-/// A store is made in an empty folder only, or in one where a crash cut that short.
-fn check_vacant(options: &OpenOptions, path: &Path) -> Result<()> {
-    if !options.create {
-        return Err(no_store(path));
-    }
-    const OWN: [&str; 6] = [
-        LOCK,
-        TOPICS,
-        journal::FOLDER,
-        checkpoint::FILE_NAME,
-        "meta.tmp",
-        "lost+found",
-    ];
-    let entries = options.storage.read_dir(path).during("list", path)?;
-    match entries
-        .iter()
-        .find(|entry| !OWN.contains(&entry.name.as_str()))
-    {
-        None => Ok(()),
-        Some(entry) => Err(Error::NotAStore {
-            path: path.to_owned(),
-            reason: format!(
-                "it holds {:?}; a store is made in an empty folder only",
-                entry.name
-            ),
-        }),
-    }
-}
-
-fn take_lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn WriterLock>> {
-    let file = path.join(LOCK);
-    match storage.lock(&file).during("lock", &file)? {
-        LockAttempt::Held(held) => Ok(held),
-        LockAttempt::Busy { pid } => Err(Error::StoreLocked {
-            path: path.to_owned(),
-            pid,
-        }),
-    }
-}
-
-/// Makes an empty store; `meta.properties` comes last and makes it one.
-fn create_store(storage: &dyn Storage, path: &Path) -> Result<String> {
-    let topics = path.join(TOPICS);
-    if !storage.exists(&topics).during("look for", &topics)? {
-        storage.create_dir(&topics).during("create", &topics)?;
-    }
-    CheckpointFile::create(
-        storage,
-        path,
-        &Checkpoint {
-            clean: true,
-            ..Checkpoint::default()
-        },
-    )?;
-    storage.sync_dir(path).during("sync", path)?;
-
-    let id = crate::catalog::id_text(uuid::Uuid::new_v4().as_bytes());
-    let mut properties = Properties::default();
-    properties.set("version", "1".to_owned());
-    properties.set("cluster.id", id.clone());
-    properties.set("tidelog.format.version", FORMAT_VERSION.to_string());
-    let (new, meta) = (path.join("meta.tmp"), path.join(META));
-    let file = storage
-        .open(&new, OpenMode::Create)
-        .during("create", &new)?;
-    file.set_len(0).during("shorten", &new)?;
-    file.write_all_at(0, properties.to_text().as_bytes())
-        .during("write", &new)?;
-    file.sync_all().during("sync", &new)?;
-    storage.rename(&new, &meta).during("rename", &new)?;
-    storage.sync_dir(path).during("sync", path)?;
-    Ok(id)
-}
-
-/// What the checkpoint knows of every partition.
-fn known_partitions(
-    catalog: &Catalog,
-    stored: &[StoredTopic],
-    last: &Checkpoint,
-) -> HashMap<PartitionId, Known> {
-    let marks = by_partition(last);
-    let mut known = HashMap::new();
-    for topic in stored {
-        // Without a mark it was made after the checkpoint, and its topic's durability has not changed since.
-        let default = match topic.config.durability {
-            Some(durability) => durability == Durability::Fsync,
-            None => last.journaled,
-        };
-        for partition in 0..topic.config.partitions {
-            let id = PartitionId {
-                topic_id: topic.id,
-                partition,
-            };
-            let mark = marks.get(&id);
-            known.insert(
-                id,
-                Known {
-                    folder: catalog.partition_folder(&topic.name, partition),
-                    end: mark.map_or(SyncPoint::default(), |mark| recovery_point(mark)),
-                    journaled: mark.map_or(default, |mark| mark.journaled),
-                },
-            );
-        }
-    }
-    known
-}
-
-fn by_partition(last: &Checkpoint) -> HashMap<PartitionId, &PartitionMark> {
-    let id = |mark: &PartitionMark| PartitionId {
-        topic_id: mark.topic_id,
-        partition: mark.partition,
-    };
-    last.partitions
-        .iter()
-        .map(|mark| (id(mark), mark))
-        .collect()
-}
-
-fn recovery_point(mark: &PartitionMark) -> SyncPoint {
-    SyncPoint {
-        offset: mark.recovery_point,
-        segment: mark.recovery_segment,
-        position: mark.recovery_position,
-    }
-}
-
-/// After a failed sync the page cache may show bytes that the disk does not have: what the checkpoint does not cover
-/// is read from the disk.
-fn drop_caches<'a>(
-    storage: &dyn Storage,
-    partitions: impl Iterator<Item = &'a Known>,
-) -> Result<()> {
-    if knock_out::is_out(Rule::DropCaches) {
-        return Ok(());
-    }
-    for known in partitions {
-        let folder = &known.folder;
-        if !storage.exists(folder).during("look for", folder)? {
-            continue;
-        }
-        for entry in storage.read_dir(folder).during("list", folder)? {
-            let from = match file_name::parse_log(&entry.name) {
-                Some(base) if base == known.end.segment => known.end.position,
-                Some(base) if base > known.end.segment => 0,
-                _ => continue,
-            };
-            let path = folder.join(&entry.name);
-            let file = storage.open(&path, OpenMode::Read).during("open", &path)?;
-            file.drop_cache(from, entry.len.saturating_sub(from))
-                .during("drop the cache of", &path)?;
-        }
-    }
-    Ok(())
-}
-
-struct LoadTopics<'a> {
-    context: &'a Arc<Context>,
-    catalog: &'a Catalog,
-    options: &'a OpenOptions,
-    last: &'a Checkpoint,
-    /// Brought up to the last frame of the journal.
-    partitions: &'a HashMap<PartitionId, Known>,
-    left: Left,
-}
-
-impl LoadTopics<'_> {
-    fn run(
-        &self,
-        stored: &[StoredTopic],
-        report: &mut RecoveryReport,
-    ) -> Result<Vec<Arc<super::TopicState>>> {
-        let marks = by_partition(self.last);
-        let mut topics = Vec::with_capacity(stored.len());
-        for stored in stored {
-            let meta = Arc::new(crate::partition::TopicMeta {
-                name: stored.name.clone(),
-                id: stored.id,
-                config: RwLock::new(Arc::new(stored.config.clone())),
-                store_durability: self.options.durability,
-            });
-            let logs = (0..stored.config.partitions)
-                .map(|partition| {
-                    let id = PartitionId {
-                        topic_id: stored.id,
-                        partition,
-                    };
-                    let marks = self.marks(&id, marks.get(&id).copied());
-                    self.load_log(&meta, partition, marks, report)
-                })
-                .collect::<Result<_>>()?;
-            topics.push(Arc::new(super::TopicState {
-                meta,
-                logs: RwLock::new(logs),
-            }));
-        }
-        Ok(topics)
-    }
-
-    /// Checkpoint and journal taken together.
-    fn marks(&self, id: &PartitionId, mark: Option<&PartitionMark>) -> Marks {
-        let recovery = mark.map_or(SyncPoint::default(), recovery_point);
-        let known = self.partitions.get(id);
-        Marks {
-            // A partition that no checkpoint knows has never had a record deleted.
-            log_start: mark.map_or(0, |mark| mark.log_start),
-            recovery,
-            durable: known.map_or(recovery, |known| known.end),
-            exact: known.is_some_and(|known| known.journaled),
-            damaged: mark.is_some_and(|mark| mark.damaged),
-        }
-    }
-
-    fn load_log(
-        &self,
-        meta: &Arc<crate::partition::TopicMeta>,
-        partition: u32,
-        marks: Marks,
-        report: &mut RecoveryReport,
-    ) -> Result<Arc<Log>> {
-        let context = self.context;
-        let folder = self.catalog.partition_folder(&meta.name, partition);
-        if !context
-            .storage
-            .exists(&folder)
-            .during("look for", &folder)?
-        {
-            // Folders are durable before their topic is: this one was taken away.
-            context
-                .storage
-                .create_dir(&folder)
-                .during("create", &folder)?;
-            context.sync_dir(catalog_root(&folder))?;
-        }
-        let (log, loaded) = Log::load(
-            Arc::clone(context),
-            Arc::clone(meta),
-            partition,
-            folder,
-            marks,
-            self.left,
-        )?;
-        report.bytes_checked += loaded.checked;
-        report.bytes_cut += loaded.cut;
-        report.torn_files.extend(loaded.torn);
-        report.damaged.extend(log.damage().cloned());
-        announce_if_stale(context, &log)?;
-        Ok(Arc::new(log))
-    }
-}
-
-fn catalog_root(folder: &Path) -> &Path {
-    folder.parent().unwrap_or(folder)
-}
-
-/// A crash may have taken back what readers in other processes were told.
-fn announce_if_stale(context: &Context, log: &Log) -> Result<()> {
-    let told = published::load(&*context.storage, log.folder())?;
-    let ends = Published {
-        log_start: log.log_start(),
-        high_watermark: log.high_watermark(),
-        incarnation: context.incarnation as u32,
-    };
-    let same = told
-        .is_some_and(|t| (t.log_start, t.high_watermark) == (ends.log_start, ends.high_watermark));
-    let nothing_to_tell = told.is_none() && ends.high_watermark == 0;
-    if same || nothing_to_tell {
-        return Ok(());
-    }
-    published::store(&*context.storage, log.folder(), &ends)
-}
-
-fn first_checkpoint(
-    context: &Context,
-    options: &OpenOptions,
-    topics: &[Arc<super::TopicState>],
-    frame: u64,
-) -> Checkpoint {
-    let logs: Vec<Arc<Log>> = topics
-        .iter()
-        .flat_map(|state| read(&state.logs).clone())
-        .collect();
-    Checkpoint {
-        generation: 0,
-        incarnation: context.incarnation as u32,
-        clean: false,
-        journaled: options.durability == Durability::Fsync,
-        frame,
-        // The first frame of this life begins a file.
-        journal_file: 0,
-        journal_position: 0,
-        partitions: super::checkpoint::marks(&logs),
-    }
+    ))
 }

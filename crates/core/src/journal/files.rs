@@ -13,7 +13,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::knock_out::{self, Rule};
 
 const EXTENSION: &str = ".journal";
-/// Files grow by their size, at least and at most by this.
+/// Files grow by half of their size, at least and at most by this.
 const STEP_MIN: u64 = 256 << 10;
 const STEP_MAX: u64 = 8 << 20;
 const ZEROS: usize = 256 << 10;
@@ -181,7 +181,7 @@ impl JournalFile {
     /// Writes zeros up to `end` and a step further, if there is space: a full disk shows here, before anything that
     /// the frame will hold is written anywhere.
     fn write_ahead(&mut self, end: u64, file_bytes: u64) -> Result<()> {
-        let step = self.written.clamp(STEP_MIN, STEP_MAX);
+        let step = (self.written / 2).clamp(STEP_MIN, STEP_MAX);
         for to in [(end + step).min(file_bytes), end] {
             match self.fill(to) {
                 Err(Error::StorageFull { .. }) if to > end => {}

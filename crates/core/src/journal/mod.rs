@@ -19,6 +19,7 @@ use tidelog_format::journal::{
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::knock_out::{self, Rule};
 use crate::partition::{Committed, Log, SyncPoint};
 use crate::sync::lock;
 
@@ -136,6 +137,10 @@ pub(crate) struct Member {
 impl Journal {
     /// The journal of a store whose frames up to `frame` are covered by its checkpoint.
     pub fn new(files: Files, options: JournalOptions, frame: u64) -> Journal {
+        let frame = match knock_out::is_out(Rule::Sequence) {
+            true => 0,
+            false => frame,
+        };
         Journal {
             queue: Queue::new(Open {
                 options,
@@ -154,20 +159,24 @@ impl Journal {
         }
     }
 
-    /// Lets an append of a batch of this size in, once there is room for it. Nobody else joins while the answer is
-    /// held. Waits for the disk when frames, or files, are full.
+    /// Lets an append of batches of these sizes in, once there is room for them in one frame. Nobody else joins while
+    /// the answer is held. Waits for the disk when frames, or files, are full.
     ///
     /// # Errors
     /// [`Error::StorageFull`], and whatever keeps a checkpoint from being written; nothing was written then.
-    pub fn enter<'a>(&'a self, context: &Context, batch_len: usize) -> Result<Turn<'a>> {
+    pub fn enter<'a>(&'a self, context: &Context, batch_lens: &[usize]) -> Result<Turn<'a>> {
         let mut at = self.queue.enter();
         loop {
             context.health.check()?;
             if at.has_ended() {
                 return Err(Error::Closed);
             }
-            let entry_len = at.entry_len(batch_len);
-            if at.make_room(entry_len)? {
+            let entries_len = at.entries_len(batch_lens);
+            let has_room = at.make_room(entries_len).inspect_err(|_| {
+                // On a full disk a checkpoint lets the journal begin anew in the space that it has.
+                context.checkpoints.ring();
+            })?;
+            if has_room {
                 return Ok(Turn(at));
             }
             if !at.is_behind() {
@@ -183,13 +192,16 @@ impl Journal {
 
     /// Makes durable that a partition's records go round the journal from its end on. Blocks for the disk.
     pub fn release(&self, context: &Context, log: &Arc<Log>, end: SyncPoint) -> Result<()> {
-        let mut turn = self.enter(context, RELEASE_ENTRY_LEN)?;
+        let mut turn = self.enter(context, &[RELEASE_ENTRY_LEN])?;
         turn.0.group.frame.push_release(&log.id());
         let released = Committed {
             end,
             journaled: false,
         };
-        wait(|done| turn.join(log, released, done))
+        wait(|done| {
+            turn.enlist(log, released, done);
+            turn.0.announce();
+        })
     }
 
     /// Waits until everything that has joined before is durable.
@@ -209,6 +221,20 @@ impl Journal {
         while let Some(round) = self.queue.take() {
             round.run(context);
         }
+    }
+
+    /// The next round, if anything has gathered.
+    #[cfg(test)]
+    pub fn try_take(&self) -> Option<Round> {
+        self.queue.enter().take()
+    }
+
+    /// Whether an append of this size would be let in at once.
+    #[cfg(test)]
+    pub fn has_room(&self, batch_lens: &[usize]) -> bool {
+        let mut at = self.queue.enter();
+        let entries_len = at.entries_len(batch_lens);
+        at.make_room(entries_len).unwrap_or(true)
     }
 
     /// Lets nobody in any more.
@@ -270,23 +296,57 @@ impl Turn<'_> {
         }
     }
 
-    /// Waits for the frame with what was entered, and lets the next one in. The partition ends there then.
-    pub fn join(mut self, log: &Arc<Log>, committed: Committed, done: Done) {
+    /// Waits for the frame with what was entered, and lets the next one in. The partition ends at `end` then.
+    pub fn join(mut self, log: &Arc<Log>, end: SyncPoint, done: Done) {
+        let committed = Committed {
+            end,
+            journaled: true,
+        };
+        self.enlist(log, committed, done);
+        self.0.announce();
+    }
+
+    fn enlist(&mut self, log: &Arc<Log>, committed: Committed, done: Done) {
         self.0.group.members.push(Member {
             moved: Some((Arc::clone(log), committed)),
             done,
         });
+    }
+}
+
+#[cfg(test)]
+impl Turn<'_> {
+    /// Joins and keeps the frame open for more.
+    pub fn join_and_stay(mut self, log: &Arc<Log>, end: SyncPoint, done: Done) -> Self {
+        let committed = Committed {
+            end,
+            journaled: true,
+        };
+        self.enlist(log, committed, done);
+        self
+    }
+
+    /// Puts what comes next in another frame.
+    pub fn close(&mut self) {
+        let round = self.0.close();
+        self.0.full.extend(round);
+        let _ = self.0.make_room(0);
+    }
+
+    pub fn leave(self) {
         self.0.announce();
     }
 }
 
 impl Open {
-    fn entry_len(&self, batch_len: usize) -> usize {
-        if batch_len >= self.options.extent_bytes {
-            EXTENT_ENTRY_LEN
-        } else {
-            batch_len + ENTRY_OVERHEAD
-        }
+    /// Bytes of the entries of batches of these sizes.
+    fn entries_len(&self, batch_lens: &[usize]) -> usize {
+        let extent_bytes = self.options.extent_bytes;
+        let entry_len = |len: &usize| match *len >= extent_bytes {
+            true => EXTENT_ENTRY_LEN,
+            false => len + ENTRY_OVERHEAD,
+        };
+        batch_lens.iter().map(entry_len).sum()
     }
 
     /// Whether frames wait for those in front of them.
@@ -294,9 +354,9 @@ impl Open {
         self.full.len() >= WAITING_MAX
     }
 
-    /// Makes room for an entry in the open frame, or in a new one. False when it has to wait.
-    fn make_room(&mut self, entry_len: usize) -> Result<bool> {
-        let full = self.group.frame.len() + entry_len > self.options.frame_bytes;
+    /// Makes room for entries in the open frame, or in a new one. False when they have to wait.
+    fn make_room(&mut self, entries_len: usize) -> Result<bool> {
+        let full = self.group.frame.len() + entries_len > self.options.frame_bytes;
         if full && !self.group.frame.is_empty() {
             if self.is_behind() {
                 return Ok(false);
@@ -304,7 +364,7 @@ impl Open {
             let round = self.close();
             self.full.extend(round);
         }
-        self.files.reserve(self.group.frame.len() + entry_len)
+        self.files.reserve(self.group.frame.len() + entries_len)
     }
 
     /// Closes the open frame, if anything has joined.

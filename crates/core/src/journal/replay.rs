@@ -17,7 +17,6 @@ use super::files::{Files, JournalFile};
 use crate::error::{Error, IoContext, Result};
 use crate::knock_out::{self, Rule};
 use crate::partition::SyncPoint;
-use crate::segment::{Expect, Scanner};
 
 /// What is known of a partition before the journal is read.
 #[derive(Debug, Clone)]
@@ -73,6 +72,9 @@ impl<'a> Replay<'a> {
     /// Puts everything back, moves the ends of `partitions` there, and syncs the journal.
     pub fn run(mut self, last: &Checkpoint) -> Result<Replayed> {
         for file in self.files.all() {
+            if knock_out::is_out(Rule::DropCaches) {
+                break;
+            }
             // After a failed sync the page cache may show frames that the disk does not have.
             file.file
                 .drop_cache(0, file.written)
@@ -204,9 +206,6 @@ impl<'a> Replay<'a> {
                 return Ok(false);
             }
             let end = ends.entry(place.partition).or_insert(known.end);
-            if end.offset < header.base_offset {
-                bridge(self.storage, &known.folder, end, header.base_offset)?;
-            }
             let follows = (end.segment, end.position) == (place.segment, place.position)
                 || (place.segment, place.position) == (header.base_offset, 0);
             if end.offset != header.base_offset || !follows {
@@ -297,42 +296,4 @@ fn extent_holds(
         return Ok(false);
     }
     Ok(bytes.get(..BATCH_HEADER_LEN) == Some(first_bytes) && Batch::check(&bytes).is_ok())
-}
-
-/// Moves `end` over batches that hold, up to `offset`: records that an append found in front of it when its topic
-/// began to use the journal, and that were synced with its frame.
-fn bridge(storage: &dyn Storage, folder: &Path, end: &mut SyncPoint, offset: u64) -> Result<()> {
-    while end.offset < offset {
-        let path = folder.join(file_name::log(end.segment));
-        if !storage.exists(&path).during("look for", &path)? {
-            return Ok(());
-        }
-        let file = storage.open(&path, OpenMode::Read).during("open", &path)?;
-        let expect = Expect {
-            offset: end.offset,
-            epoch_min: i32::MIN,
-            epoch_max: i32::MAX,
-        };
-        let len = file.len().during("measure", &path)?;
-        let mut scanner = Scanner::new(&*file, end.position, len, expect, true);
-        while scanner.expect().offset < offset && matches!(scanner.next(), Ok(Some(_))) {}
-        let reached = scanner.expect().offset;
-        if reached == end.offset && end.segment == reached {
-            return Ok(());
-        }
-        *end = SyncPoint {
-            offset: reached,
-            segment: end.segment,
-            position: scanner.position(),
-        };
-        if reached < offset {
-            // It may go on in the next segment.
-            *end = SyncPoint {
-                offset: reached,
-                segment: reached,
-                position: 0,
-            };
-        }
-    }
-    Ok(())
 }

@@ -37,6 +37,11 @@ impl Round {
         }
     }
 
+    #[cfg(test)]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// All of it, in order.
     pub fn run(mut self, context: &Context) {
         let worked = catch_unwind(AssertUnwindSafe(|| {

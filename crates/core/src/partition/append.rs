@@ -36,10 +36,13 @@ pub(crate) type AppendDone = Box<dyn FnOnce(Result<Appended>) + Send>;
 const ALLOCATE_MIN: u64 = 16 << 10;
 const ALLOCATE_MAX: u64 = 16 << 20;
 
-/// A batch that was written, and the frame that is held open for it.
-struct Placed<'a> {
-    appended: Appended,
-    turn: Option<Turn<'a>>,
+/// A batch that has its place.
+struct Prepared {
+    header: BatchHeader,
+    timestamp: i64,
+    segment: Arc<Segment>,
+    position: u64,
+    files: Arc<OpenFiles>,
 }
 
 /// What the partition's lock protects.
@@ -54,16 +57,15 @@ pub(crate) struct Writer {
     append_time: i64,
     /// Whether appends go through the journal.
     journaled: bool,
-    /// What lies below this offset is in the journal, or durable. What lies above was appended round it.
-    journaled_to: u64,
+    /// What is being imported is in no frame: until it is sealed nothing else is appended.
+    importing: bool,
 }
 
 impl Writer {
-    pub fn new(active: Option<Arc<Segment>>, journaled: bool, journaled_to: u64) -> Writer {
+    pub fn new(active: Option<Arc<Segment>>, journaled: bool) -> Writer {
         Writer {
             active,
             journaled,
-            journaled_to,
             ..Writer::default()
         }
     }
@@ -101,36 +103,61 @@ impl Log {
             return done(Err(error));
         }
         let mut writer = lock(&self.writer);
-        let placed = self.place(&mut writer, &config, batch, None);
-        match placed {
-            Err(error) => {
-                drop(writer);
-                done(Err(error));
+        if writer.journaled {
+            match self.append_journaled(&mut writer, &config, batch) {
+                Ok((turn, appended)) => {
+                    let end = writer.end(appended.last_offset + 1);
+                    let done = Box::new(move |synced: Result<()>| done(synced.map(|()| appended)));
+                    turn.join(self, end, done);
+                }
+                Err(error) => {
+                    drop(writer);
+                    done(Err(error));
+                }
             }
-            Ok(Placed {
-                appended,
-                turn: Some(turn),
-            }) => {
-                let committed = Committed {
-                    end: writer.end(appended.last_offset + 1),
-                    journaled: true,
-                };
-                let done = Box::new(move |synced: Result<()>| done(synced.map(|()| appended)));
-                turn.join(self, committed, done);
-            }
-            Ok(Placed {
-                appended,
-                turn: None,
-            }) => {
-                self.commit(Committed {
-                    end: writer.end(appended.last_offset + 1),
-                    journaled: false,
-                });
-                drop(writer);
-                self.wake();
-                done(Ok(appended));
-            }
+            return;
         }
+        let appended = self
+            .prepare(&mut writer, &config, batch, None)
+            .and_then(|prepared| self.write(&mut writer, &config, &prepared, batch));
+        if let Ok(appended) = appended {
+            self.commit(Committed {
+                end: writer.end(appended.last_offset + 1),
+                journaled: false,
+            });
+        }
+        drop(writer);
+        self.wake();
+        done(appended);
+    }
+
+    /// Writes a batch and enters it in the open frame, which is held open for whoever joins it.
+    fn append_journaled<'a>(
+        self: &'a Arc<Self>,
+        writer: &mut Writer,
+        config: &TopicConfig,
+        batch: &mut [u8],
+    ) -> Result<(Turn<'a>, Appended)> {
+        let prepared = self.prepare(writer, config, batch, None)?;
+        let journal = &self.context().journal;
+        // From here to the end the frame is held open: entries stand in it in the order of offsets.
+        let mut turn = journal.enter(self.context(), &[batch.len()])?;
+        let appended = self.write(writer, config, &prepared, batch)?;
+        self.enter(&mut turn, &prepared, batch);
+        Ok((turn, appended))
+    }
+
+    /// Enters a batch that was written in a frame.
+    fn enter(self: &Arc<Self>, turn: &mut Turn<'_>, prepared: &Prepared, batch: &[u8]) {
+        if turn.is_extent(batch.len()) {
+            turn.sync_files(self);
+        }
+        let place = Place {
+            partition: self.id(),
+            segment: prepared.segment.base(),
+            position: prepared.position,
+        };
+        turn.enter(&place, batch);
     }
 
     /// Appends a batch that keeps the offsets it has, for a log taken over from elsewhere: it must continue
@@ -155,7 +182,10 @@ impl Log {
             self.log_start.store(header.base_offset, Ordering::Release);
             self.log_end.store(header.base_offset, Ordering::Release);
         }
-        self.place(&mut writer, &config, &mut batch, Some(header.base_offset))?;
+        writer.importing = true;
+        let keep = Some(header.base_offset);
+        let prepared = self.prepare(&mut writer, &config, &mut batch, keep)?;
+        self.write(&mut writer, &config, &prepared, &batch)?;
         Ok(())
     }
 
@@ -165,7 +195,7 @@ impl Log {
         self.sync_files()?;
         let mut writer = lock(&self.writer);
         let end = writer.end(self.log_end());
-        writer.journaled_to = end.offset;
+        writer.importing = false;
         self.commit(Committed {
             end,
             journaled: writer.journaled,
@@ -175,15 +205,39 @@ impl Log {
         Ok(())
     }
 
-    /// Has appends go through the journal from now on, or round it, whatever comes first being settled before.
-    /// Blocks for the disk.
-    pub fn set_journaled(self: &Arc<Self>, journaled: bool) -> Result<()> {
+    /// Whether appends go through the journal.
+    #[cfg(test)]
+    pub fn is_journaled(&self) -> bool {
+        lock(&self.writer).journaled
+    }
+
+    /// Has appends go round the journal from now on. Blocks for the disk.
+    pub fn leave_journal(self: &Arc<Self>) -> Result<()> {
         let mut writer = lock(&self.writer);
-        if writer.journaled && !journaled {
+        if writer.journaled {
             let end = writer.end(self.log_end());
             self.context().journal.release(self.context(), self, end)?;
+            writer.journaled = false;
         }
-        writer.journaled = journaled;
+        Ok(())
+    }
+
+    /// Has appends go through the journal from now on, once `checkpoint` has made durable what was appended round it
+    /// and where it ends: a recovery then knows where the frames go on. Blocks for the disk.
+    pub fn join_journal(logs: &[Arc<Log>], checkpoint: impl FnOnce() -> Result<()>) -> Result<()> {
+        let mut writers: Vec<_> = logs.iter().map(|log| lock(&log.writer)).collect();
+        let note = |journaled| {
+            for log in logs {
+                lock(&log.committed).journaled = journaled;
+            }
+        };
+        note(true);
+        if !knock_out::is_out(Rule::CheckpointBeforeJournal) {
+            checkpoint().inspect_err(|_| note(false))?;
+        }
+        for writer in &mut writers {
+            writer.journaled = true;
+        }
         Ok(())
     }
 
@@ -207,18 +261,23 @@ impl Log {
         Ok(())
     }
 
-    /// Gives the batch its place, writes it and moves the log end; enters it in the journal if it goes through it. The
-    /// lock is held by the caller, who joins the frame or lets readers see the batch.
-    fn place<'a>(
-        self: &'a Arc<Self>,
+    /// Gives a batch its place, with blocks for it. Nothing is written yet. The lock is held by the caller.
+    fn prepare(
+        self: &Arc<Self>,
         writer: &mut Writer,
         config: &TopicConfig,
         batch: &mut [u8],
         keep_offset: Option<u64>,
-    ) -> Result<Placed<'a>> {
+    ) -> Result<Prepared> {
         // A panic or a failed sync may have come between the first check and the lock.
         self.context().health.check()?;
         self.check()?;
+        if writer.importing && keep_offset.is_none() {
+            return Err(Error::InvalidArgument {
+                argument: "partition",
+                reason: "an import into it has not finished; send when it has".to_owned(),
+            });
+        }
         let base_offset = keep_offset.unwrap_or_else(|| self.log_end());
         let mut timestamp = -1;
         if keep_offset.is_none() && config.timestamp_type == TimestampType::LogAppendTime {
@@ -234,48 +293,49 @@ impl Log {
         let segment = self.segment_for(writer, config, &header)?;
         let files = segment.files(self.context())?;
         self.reserve(writer, &segment, &files, batch.len() as u64)?;
-        // From here to the end the frame is held open: entries stand in it in the order of offsets.
-        let mut turn = match keep_offset {
-            None if writer.journaled => {
-                let journal = &self.context().journal;
-                Some(journal.enter(self.context(), batch.len())?)
-            }
-            _ => None,
-        };
-        let place = Place {
-            partition: self.id(),
-            segment: segment.base(),
+        Ok(Prepared {
+            header,
+            timestamp,
             position: segment.size(),
-        };
-        if let Err(error) = segment.append(&files, batch, &header, config.index_interval_bytes) {
-            return Err(self.cut_back(writer, &segment, &files, error));
+            segment,
+            files,
+        })
+    }
+
+    /// Writes a batch at its place and moves the log end. The lock is held by the caller, who joins a frame or lets
+    /// readers see the batch.
+    fn write(
+        &self,
+        writer: &mut Writer,
+        config: &TopicConfig,
+        prepared: &Prepared,
+        batch: &[u8],
+    ) -> Result<Appended> {
+        let Prepared {
+            header,
+            timestamp,
+            segment,
+            files,
+            ..
+        } = prepared;
+        if let Err(error) = segment.append(files, batch, header, config.index_interval_bytes) {
+            return Err(self.cut_back(writer, segment, files, error));
         }
         if segment.mark_dirty() {
-            lock(&self.unsynced).segments.push(Arc::clone(&segment));
+            lock(&self.unsynced).segments.push(Arc::clone(segment));
         }
         segment.flush_full_index_pages(self.context());
-        writer.append_time = writer.append_time.max(timestamp);
+        writer.append_time = writer.append_time.max(*timestamp);
         if header.max_timestamp >= 0 {
             writer.first_timestamp.get_or_insert(header.max_timestamp);
         }
         self.context().count_appended(batch.len() as u64);
         self.log_end.store(header.next_offset(), Ordering::Release);
-        if let Some(turn) = &mut turn {
-            let unjournaled = writer.journaled_to < base_offset;
-            if turn.is_extent(batch.len())
-                || (unjournaled && !knock_out::is_out(Rule::SyncUnjournaled))
-            {
-                turn.sync_files(self);
-            }
-            turn.enter(&place, batch);
-            writer.journaled_to = header.next_offset();
-        }
-        let appended = Appended {
-            base_offset,
+        Ok(Appended {
+            base_offset: header.base_offset,
             last_offset: header.last_offset(),
-            timestamp,
-        };
-        Ok(Placed { appended, turn })
+            timestamp: *timestamp,
+        })
     }
 
     /// The active segment, or a new one when it is full, too old, or its offsets would no longer fit.
@@ -369,16 +429,22 @@ impl Log {
         Ok(())
     }
 
-    /// Removes what a failed write may have left behind the end.
+    /// Removes what a failed write may have left behind the end, for good: a batch that was refused must not be found
+    /// after a loss of power.
     fn cut_back(
         &self,
         writer: &mut Writer,
-        segment: &Segment,
+        segment: &Arc<Segment>,
         files: &OpenFiles,
         error: Error,
     ) -> Error {
         writer.allocated = 0;
-        match files.file().set_len(segment.size()) {
+        let cut = files.file().set_len(segment.size());
+        segment.mark_dirty();
+        let cut = cut
+            .during("cut", segment.path())
+            .and_then(|()| segment.sync(self.context()));
+        match cut {
             Ok(()) => error,
             Err(cut) => self
                 .context()
@@ -386,6 +452,48 @@ impl Log {
                 .poison(format!("{error}; and cutting it off: {cut}")),
         }
     }
+}
+
+/// Appends batches to several partitions in one frame, which is all of them or none after a crash. `logs` are in the
+/// order in which all such appends take their locks.
+#[cfg(test)]
+pub(crate) fn append_together(
+    logs: &[Arc<Log>],
+    batches: &mut [Vec<u8>],
+    in_one_frame: bool,
+    done: impl Fn(usize, Result<Appended>) + Clone + Send + 'static,
+) -> Result<()> {
+    let mut writers: Vec<_> = logs.iter().map(|log| lock(&log.writer)).collect();
+    let mut prepared = Vec::new();
+    for ((log, writer), batch) in logs.iter().zip(&mut writers).zip(batches.iter_mut()) {
+        prepared.push(log.prepare(writer, &log.topic().config(), batch, None)?);
+    }
+    let Some(first) = logs.first() else {
+        return Ok(());
+    };
+    let context = first.context();
+    let lens: Vec<usize> = batches.iter().map(Vec::len).collect();
+    let mut turn = context.journal.enter(context, &lens)?;
+    for (n, log) in logs.iter().enumerate() {
+        let appended = log
+            .write(
+                &mut writers[n],
+                &log.topic().config(),
+                &prepared[n],
+                &batches[n],
+            )
+            .map_err(|error| context.health.poison(error))?;
+        log.enter(&mut turn, &prepared[n], &batches[n]);
+        let done = done.clone();
+        let end = writers[n].end(appended.last_offset + 1);
+        let done = Box::new(move |synced: Result<()>| done(n, synced.map(|()| appended)));
+        turn = turn.join_and_stay(log, end, done);
+        if !in_one_frame {
+            turn.close();
+        }
+    }
+    turn.leave();
+    Ok(())
 }
 
 /// Wall-clock time in ms since the epoch.

@@ -79,7 +79,7 @@ impl Log {
         )
     }
 
-    /// Opens a partition for writing.
+    /// Opens a partition for writing. `progress` is told the bytes that were checked, and may stop it.
     pub fn load(
         context: Arc<Context>,
         topic: Arc<TopicMeta>,
@@ -87,6 +87,7 @@ impl Log {
         folder: PathBuf,
         marks: Marks,
         left: Left,
+        progress: &dyn Fn(u64) -> Result<()>,
     ) -> Result<(Log, Loaded)> {
         let mut loaded = Loaded::default();
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
@@ -146,6 +147,7 @@ impl Log {
                     marks: &marks,
                     keep_all: left == Left::Damaged,
                     loaded: &mut loaded,
+                    progress,
                 };
                 recovery.run(&mut segments)?
             }
@@ -226,7 +228,7 @@ impl Log {
             committed: Mutex::new(Committed { end, journaled }),
             recovery_point: AtomicU64::new(0),
             segments: RwLock::new(Arc::new(segments)),
-            writer: Mutex::new(Writer::new(active, journaled, tail.end)),
+            writer: Mutex::new(Writer::new(active, journaled)),
             unsynced: Mutex::new(Unsynced::default()),
             sync: Mutex::new(()),
             waiters: Waiters::default(),
@@ -270,7 +272,15 @@ fn list(context: &Context, folder: &Path, capacity: u64) -> Result<Vec<Arc<Segme
         }
     }
     segments.sort_by_key(|segment| segment.base());
-    Ok(segments)
+    // One whose making failed half-way: the log went on in the one before it.
+    let last = segments.last().map(|segment| segment.base());
+    let (kept, strays): (Vec<_>, Vec<_>) = segments
+        .into_iter()
+        .partition(|segment| segment.size() > 0 || Some(segment.base()) == last);
+    for stray in strays.iter().filter(|_| !context.read_only) {
+        unlink(context, stray)?;
+    }
+    Ok(kept)
 }
 
 /// Removes what a crash kept from being unlinked: segments that lie wholly below the log start.

@@ -21,6 +21,8 @@ use crate::segment::Segment;
 use crate::sync::{lock, read};
 
 pub use append::Appended;
+#[cfg(test)]
+pub(crate) use append::append_together;
 pub(crate) use append::now_ms;
 pub(crate) use load::{Left, Marks};
 pub use read::ReadResult;

@@ -25,12 +25,17 @@ pub(super) struct Recovery<'a> {
     /// Cuts nothing on disk.
     pub keep_all: bool,
     pub loaded: &'a mut Loaded,
+    pub progress: &'a dyn Fn(u64) -> Result<()>,
 }
 
 impl Recovery<'_> {
     /// Checks the segments from the one of the recovery point on, cuts what does not hold and syncs what stays.
     pub fn run(mut self, segments: &mut Vec<Arc<Segment>>) -> Result<Tail> {
-        let known = self.marks.durable.offset;
+        // What was deleted since may be gone in part.
+        let known = match self.marks.durable.offset > self.marks.log_start {
+            true => self.marks.durable.offset,
+            false => 0,
+        };
         let begin = self.trusted_to().segment;
         let limit = Some(self.marks.durable)
             .filter(|_| self.marks.exact && !knock_out::is_out(Rule::CutTails));
@@ -135,14 +140,17 @@ impl Recovery<'_> {
         let len = end.unwrap_or(u64::MAX).min(segment.size());
         // What was durable is walked for its offsets only.
         let mut headers = Scanner::new(file, 0, len, *expect, false);
-        let stop = walk(&mut headers, trusted);
+        let stop = walk(&mut headers, trusted, |_| Ok(()))?;
         *expect = headers.expect();
         if stop.is_some() {
             return Ok(stop);
         }
         let position = headers.position();
         let mut checked = Scanner::new(file, position, len, *expect, true);
-        let stop = walk(&mut checked, u64::MAX);
+        let before = self.loaded.checked;
+        let stop = walk(&mut checked, u64::MAX, |at| {
+            (self.progress)(before + at - position)
+        })?;
         self.loaded.checked += checked.position() - position;
         *expect = checked.expect();
         if stop.is_some() || end.is_some() {
@@ -237,14 +245,26 @@ impl Recovery<'_> {
     }
 }
 
-/// Walks until the end, `stop_at` or damage.
-fn walk(scanner: &mut Scanner<'_>, stop_at: u64) -> Option<Damage> {
+/// Told of progress once in so many bytes.
+const PROGRESS_BYTES: u64 = 8 << 20;
+
+/// Walks until the end, `stop_at` or damage, and tells now and then where it is.
+fn walk(
+    scanner: &mut Scanner<'_>,
+    stop_at: u64,
+    progress: impl Fn(u64) -> Result<()>,
+) -> Result<Option<Damage>> {
+    let mut told = scanner.position();
     while scanner.position() < stop_at {
         match scanner.next() {
             Ok(Some(_)) => {}
-            Ok(None) => return None,
-            Err(damage) => return Some(damage),
+            Ok(None) => return Ok(None),
+            Err(damage) => return Ok(Some(damage)),
+        }
+        if scanner.position() - told >= PROGRESS_BYTES {
+            told = scanner.position();
+            progress(told)?;
         }
     }
-    None
+    Ok(None)
 }

@@ -161,17 +161,30 @@ impl Segment {
 
     /// Makes the file of a new segment. Its folder entry is not durable until the folder is synced.
     pub fn create(self: &Arc<Self>, context: &Context) -> Result<()> {
-        let file = context
-            .storage
-            .open(&self.path, OpenMode::CreateNew)
-            .during("create", &self.path)?;
-        let log = file.map(self.capacity).during("map", &self.path)?;
-        *write(&self.open) = Some(Arc::new(OpenFiles { file, log }));
+        let files = self.create_files(context).inspect_err(|_| {
+            // It may be there all the same. What can't be removed either is taken for nothing by the next opening.
+            let _ = context.storage.remove_file(&self.path);
+        })?;
+        *write(&self.open) = Some(Arc::new(files));
         *lock(&self.indexes) = Some(self.empty_indexes());
         self.last_used
             .store(context.segments.tick(), Ordering::Relaxed);
         context.segments.opened(context, self);
         Ok(())
+    }
+
+    fn create_files(&self, context: &Context) -> Result<OpenFiles> {
+        let file = context
+            .storage
+            .open(&self.path, OpenMode::Create)
+            .during("create", &self.path)?;
+        // An empty one may be left of an attempt that failed.
+        if file.len().during("measure", &self.path)? > 0 {
+            let exists = std::io::ErrorKind::AlreadyExists.into();
+            return Err(Error::io("create", &self.path, exists));
+        }
+        let log = file.map(self.capacity).during("map", &self.path)?;
+        Ok(OpenFiles { file, log })
     }
 
     /// Writes a batch at the end of the segment and enters it in the indexes. One writer at a time: the
@@ -206,17 +219,26 @@ impl Segment {
         }
     }
 
-    /// Writes the indexes out whole, with the final entry of the time index, as Kafka does when a segment
-    /// is left; and gives back blocks that were allocated ahead.
+    /// Ends the segment: writes the indexes out whole, with the final entry of the time index, as Kafka does, and
+    /// gives back blocks that were allocated ahead.
     pub fn seal(self: &Arc<Self>, context: &Context, index_interval: u32) -> Result<()> {
+        match self.complete_indexes(context, index_interval) {
+            // They are made again from the log when they are needed.
+            Err(Error::StorageFull { .. }) | Ok(()) => {}
+            Err(error) => return Err(error),
+        }
+        let files = self.files(context)?;
+        files.file.set_len(self.size()).during("trim", &self.path)
+    }
+
+    fn complete_indexes(self: &Arc<Self>, context: &Context, index_interval: u32) -> Result<()> {
         let files = self.files(context)?;
         // Appends since the store was opened are not in indexes that nobody has loaded meanwhile.
         self.with_checked_indexes(context, &files, index_interval, |indexes, _| {
             indexes.enter_time(self.base);
             indexes.offset.flush(&*context.storage)?;
             indexes.time.flush(&*context.storage)
-        })?;
-        files.file.set_len(self.size()).during("trim", &self.path)
+        })
     }
 
     /// Whether its indexes may hold more than their files do.

@@ -118,7 +118,8 @@ impl Disk {
                         self.apply_part(node, edit, |len| count.min(len.saturating_sub(1)))?;
                     }
                     (_, Change::SyncFile(node)) => self.file(node)?.bytes.fail_sync(),
-                    (_, Change::SyncFolder(node)) => self.names.fail_sync(node),
+                    // Names are in the file system's own journal, which does not go on without what it could not
+                    // write: a later sync takes them along.
                     _ => {}
                 }
                 Err(fault.error())

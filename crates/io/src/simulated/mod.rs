@@ -162,6 +162,11 @@ impl SimulatedStorage {
         self.disk().plan.crash_at_change(change);
     }
 
+    /// Forgets failures and crashes that are planned and have not come yet.
+    pub fn clear_plans(&self) {
+        self.disk().plan.clear();
+    }
+
     /// Whether a planned crash has stopped the machine.
     #[must_use]
     pub fn is_down(&self) -> bool {

@@ -117,12 +117,6 @@ impl Names {
         synced.iter().rev().for_each(|op| self.make_durable(op));
     }
 
-    /// A failed sync: what was done in this folder is shown, but will not reach the disk.
-    pub(super) fn fail_sync(&mut self, folder: NodeId) {
-        self.unsynced
-            .retain(|op| op.iter().all(|(name, _)| name.0 != folder));
-    }
-
     pub(super) fn lose_power(&mut self, random: &mut Random) {
         let ops = std::mem::take(&mut self.unsynced);
         let mood = Mood::pick(random, ops.len());

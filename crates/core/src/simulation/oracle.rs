@@ -1,0 +1,187 @@
+//! What the engine has promised so far, and whether what is found after a crash keeps it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::partition::Appended;
+
+/// A broken promise.
+#[derive(Debug)]
+pub(super) struct Violation {
+    pub kind: &'static str,
+    pub what: String,
+}
+
+pub(super) type Checked<T = ()> = std::result::Result<T, Violation>;
+
+pub(super) fn violation<T>(kind: &'static str, what: impl Into<String>) -> Checked<T> {
+    Err(Violation {
+        kind,
+        what: what.into(),
+    })
+}
+
+/// A partition by topic and number.
+pub(super) type Key = (&'static str, u32);
+
+/// Of one partition.
+#[derive(Debug, Default)]
+pub(super) struct Promised {
+    /// The record at each offset: what the last opening found, and what was appended since.
+    pub records: Vec<u64>,
+    /// A crash of any kind leaves at least as many.
+    pub durable: usize,
+    /// The process being killed leaves at least as many.
+    pub kill_safe: usize,
+    /// The log start: acknowledged, and asked for.
+    pub start: (u64, u64),
+}
+
+/// Whether a topic is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exists {
+    Yes,
+    No,
+    /// A crash interrupted its creation or its deletion.
+    Maybe,
+}
+
+/// An append of this life.
+pub(super) struct Append {
+    pub key: Key,
+    pub offsets: Range<u64>,
+    pub buffered: bool,
+    /// Its topic was deleted since.
+    pub forgotten: bool,
+}
+
+/// How a life ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Closed,
+    Killed,
+    PowerLost,
+}
+
+#[derive(Default)]
+pub(super) struct Oracle {
+    pub logs: BTreeMap<Key, Promised>,
+    pub appends: Vec<Append>,
+    /// Appends that are in the log all together or not at all.
+    pub groups: Vec<Vec<usize>>,
+    /// A sync has failed in this life.
+    pub failed: bool,
+}
+
+impl Oracle {
+    /// An append got its answer.
+    pub fn answered(&mut self, append: usize, answer: &Result<Appended>) -> Checked {
+        let Append {
+            key,
+            offsets,
+            buffered,
+            forgotten,
+        } = &self.appends[append];
+        if *forgotten {
+            return Ok(());
+        }
+        match answer {
+            Ok(appended) => {
+                let told = appended.base_offset..appended.last_offset + 1;
+                if told != *offsets {
+                    return violation(
+                        "wrong offset",
+                        format!("{key:?}: {told:?}, not {offsets:?}"),
+                    );
+                }
+                if let Some(promised) = self.logs.get_mut(key) {
+                    let end = offsets.end as usize;
+                    promised.kill_safe = promised.kill_safe.max(end);
+                    if !buffered {
+                        promised.durable = promised.durable.max(end);
+                    }
+                }
+                Ok(())
+            }
+            Err(error) if !error.indefinite() && !offsets.is_empty() => {
+                violation("wrong error", format!("{key:?}: appended, but: {error}"))
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Compares what is found in a partition with what was promised, and goes on from there.
+    pub fn found(&mut self, key: Key, start: u64, records: &[u64], end: End) -> Checked {
+        let promised = self.logs.entry(key).or_default();
+        let (acknowledged, asked) = promised.start;
+        if start < acknowledged || start > asked {
+            return violation(
+                "log start",
+                format!("{key:?} begins at {start}, not {acknowledged} to {asked}"),
+            );
+        }
+        let held = start as usize + records.len();
+        let least = match end {
+            End::Closed => promised.records.len(),
+            End::Killed if !self.failed => promised.kill_safe,
+            _ => promised.durable,
+        };
+        // A log that lost its end below its start begins again there.
+        if held < least {
+            return violation(
+                "acknowledged records lost",
+                format!("{key:?} after {end:?}: {held} of {least}"),
+            );
+        }
+        let expected = promised.records.get(start as usize..held);
+        if held > start as usize && expected != Some(records) {
+            return violation(
+                "other records",
+                format!(
+                    "{key:?} from {start} on: {records:?}, not {expected:?} of {:?}",
+                    promised.records
+                ),
+            );
+        }
+        promised.records.resize(held, 0);
+        (promised.durable, promised.kill_safe) = (held, held);
+        promised.start = (start, start);
+        Ok(())
+    }
+
+    /// Whether each group is there whole or not at all. To be asked before `settle`, after `found` of all partitions.
+    pub fn groups_are_whole(&self) -> Checked {
+        for group in &self.groups {
+            let there = |append: &&usize| {
+                let append = &self.appends[**append];
+                self.logs
+                    .get(&append.key)
+                    .is_some_and(|log| log.records.len() as u64 >= append.offsets.end)
+            };
+            let count = group.iter().filter(there).count();
+            if count != 0 && count != group.len() {
+                return violation("half a group", format!("{count} of {}", group.len()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The topic is gone, with all that was promised of it.
+    pub fn forget(&mut self, topic: &str) {
+        self.logs.retain(|key, _| key.0 != topic);
+        for append in self.appends.iter_mut().filter(|a| a.key.0 == topic) {
+            append.forgotten = true;
+        }
+        let appends = &self.appends;
+        self.groups
+            .retain(|group| group.iter().all(|append| appends[*append].key.0 != topic));
+    }
+
+    /// A new life begins.
+    pub fn settle(&mut self) {
+        self.appends.clear();
+        self.groups.clear();
+        self.failed = false;
+    }
+}

@@ -1,0 +1,360 @@
+//! The steps of a life: what a program, the journal's thread and the checkpoint's would do, in pieces.
+
+use std::sync::Arc;
+
+use tidelog_format::batch::{BatchHeader, TimestampType};
+use tidelog_format::builder::BatchBuilder;
+use tidelog_format::compression::Compression;
+
+use super::oracle::{Append, Exists, Key};
+use super::story::{Life, Story, TOPICS};
+use crate::config::{Durability, TopicChange, TopicConfig};
+use crate::engine::Engine;
+use crate::journal::Round;
+use crate::knock_out::Rule;
+use crate::partition::{Log, append_together};
+use crate::sync::{lock, read};
+
+impl Story<'_> {
+    pub fn step<'e>(&mut self, life: &mut Life<'e>) {
+        let step = self.random.below(100);
+        self.trace(|_| format!("step {step}"));
+        match step {
+            0..26 => self.append(life),
+            26..36 => self.append_group(life),
+            36..68 => self.journal(life),
+            68..86 if step - 68 < self.checkpoints => self.checkpoint(life),
+            68..77 => self.append(life),
+            77..86 => self.journal(life),
+            86..90 => self.delete_records(life),
+            90..96 => self.change_topics(life),
+            96..98 => self.change_durability(life),
+            _ => self.flush(life),
+        }
+    }
+
+    /// Makes what was appended round the journal durable.
+    fn flush(&mut self, life: &mut Life<'_>) {
+        for key in [("c", 0), ("b", 0)] {
+            let Some(log) = self.log(life.engine, key) else {
+                continue;
+            };
+            let around = !log.is_journaled();
+            if log.sync_files().is_ok() && around && !self.disk.is_down() {
+                let promised = self.oracle.logs.entry(key).or_default();
+                let end = (log.log_end() as usize).min(promised.records.len());
+                promised.durable = promised.durable.max(end);
+            }
+        }
+    }
+
+    pub fn log(&self, engine: &Engine, key: Key) -> Option<Arc<Log>> {
+        if self.topics[key.0] != Exists::Yes {
+            return None;
+        }
+        let topic = engine.open_topic(key.0).ok()?;
+        let log = Arc::clone(read(&topic.logs).get(key.1 as usize)?);
+        Some(log)
+    }
+
+    fn any_key(&mut self) -> Key {
+        let (name, partitions, _) = TOPICS[self.random.below(3) as usize];
+        (name, self.random.below(u64::from(partitions)) as u32)
+    }
+
+    /// A batch with the records that it holds.
+    fn batch(&mut self) -> (Vec<u8>, Vec<u64>) {
+        let mut builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
+        let mut ids = Vec::new();
+        for _ in 0..self.random.between(1, 3) {
+            let len = match self.random.percent(10) {
+                true => self.random.between(300, 1200),
+                false => self.random.between(8, 120),
+            };
+            let mut value = self.next_record.to_be_bytes().to_vec();
+            value.resize(len as usize, self.next_record as u8);
+            let appended = builder.append(1, None, Some(&value), std::iter::empty());
+            appended.unwrap();
+            ids.push(self.next_record);
+            self.next_record += 1;
+        }
+        (builder.finish().unwrap(), ids)
+    }
+
+    /// Enters an append that took the offsets up to `end`.
+    fn note(&mut self, append: usize, key: Key, end: u64, ids: &[u64]) {
+        let promised = self.oracle.logs.entry(key).or_default();
+        let before = promised.records.len() as u64;
+        // What the machine went down in may be on the disk all the same.
+        if end > before || self.disk.is_down() {
+            promised.records.extend(ids);
+        }
+        self.oracle.appends[append].offsets = before..end;
+    }
+
+    fn append(&mut self, life: &mut Life<'_>) {
+        let key = self.any_key();
+        let Some(log) = self.log(life.engine, key) else {
+            return;
+        };
+        let (mut batch, ids) = self.batch();
+        let journaled = log.is_journaled();
+        if journaled && !life.engine.context.journal.has_room(&[batch.len()]) {
+            return;
+        }
+        let append = self.begin(key, !journaled);
+        let answers = Arc::clone(&life.answers);
+        let header = BatchHeader::parse(&batch).unwrap();
+        log.append(
+            &mut batch,
+            &header,
+            Box::new(move |answer| lock(&answers).push((append, answer))),
+        );
+        self.note(append, key, log.log_end(), &ids);
+    }
+
+    fn begin(&mut self, key: Key, buffered: bool) -> usize {
+        self.oracle.appends.push(Append {
+            key,
+            offsets: 0..0,
+            buffered,
+            forgotten: false,
+        });
+        self.oracle.appends.len() - 1
+    }
+
+    fn append_group(&mut self, life: &mut Life<'_>) {
+        let mut members = Vec::new();
+        for key in [("a", 0), ("a", 1), ("b", 0)] {
+            if self.random.percent(70)
+                && let Some(log) = self.log(life.engine, key)
+                && log.is_journaled()
+            {
+                members.push((key, log));
+            }
+        }
+        let (mut batches, mut ids) = (Vec::new(), Vec::new());
+        for _ in &members {
+            let (batch, records) = self.batch();
+            batches.push(batch);
+            ids.push(records);
+        }
+        let lens: Vec<usize> = batches.iter().map(Vec::len).collect();
+        // What does not fit in a frame would be refused.
+        if members.is_empty()
+            || lens.iter().sum::<usize>() > 3000
+            || !life.engine.context.journal.has_room(&lens)
+        {
+            return;
+        }
+        let first = self.oracle.appends.len();
+        let group: Vec<usize> = members
+            .iter()
+            .map(|(key, _)| self.begin(*key, false))
+            .collect();
+        let logs: Vec<Arc<Log>> = members.iter().map(|(_, log)| Arc::clone(log)).collect();
+        let answers = Arc::clone(&life.answers);
+        let _ = append_together(
+            &logs,
+            &mut batches,
+            !self.rules.split_groups,
+            move |n, answer| {
+                lock(&answers).push((first + n, answer));
+            },
+        );
+        for (((key, log), append), ids) in members.iter().zip(&group).zip(&ids) {
+            self.note(*append, *key, log.log_end(), ids);
+        }
+        let appends = &mut self.oracle.appends;
+        let missing = |append: &usize| appends[*append].offsets.is_empty();
+        match group.iter().filter(|append| missing(append)).count() {
+            0 => self.oracle.groups.push(group),
+            n if n == group.len() => {}
+            // It broke off in the middle: nothing of it may be found.
+            _ => {
+                for append in group.iter() {
+                    if appends[*append].offsets.is_empty() {
+                        appends[*append].offsets = u64::MAX..u64::MAX;
+                    }
+                }
+                self.oracle.groups.push(group);
+            }
+        }
+    }
+
+    fn journal(&mut self, life: &mut Life<'_>) {
+        let context = &life.engine.context;
+        let Some((mut round, phase)) = life.round.take() else {
+            let round = context.journal.try_take();
+            life.round = round.map(|round| (round, 0));
+            return;
+        };
+        self.trace(|_| format!("step round {} phase {phase}", round.sequence()));
+        let worked = match phase {
+            0 => round.write(context),
+            1 if self.rules.acknowledge_early => return round.publish(context),
+            1 => round.sync(context),
+            _ => return round.publish(context),
+        };
+        match worked {
+            Ok(()) => life.round = Some((round, phase + 1)),
+            Err(error) => round.fail(context, &context.health.poison(error)),
+        }
+    }
+
+    fn checkpoint<'e>(&mut self, life: &mut Life<'e>) {
+        match life.checkpoint.take() {
+            None => {
+                let ends = self
+                    .oracle
+                    .logs
+                    .keys()
+                    .filter_map(|key| {
+                        let log = self.log(life.engine, *key)?;
+                        Some((*key, log.uid(), log.committed().end.offset as usize))
+                    })
+                    .collect();
+                let run = life.engine.begin_checkpoint(false);
+                self.trace(|_| format!("step noted {:?}", run.as_ref().map(|r| r.noted())));
+                life.checkpoint = run.ok().map(|run| (run, ends, false));
+            }
+            Some((mut run, ends, false)) => {
+                if run.sync().is_ok() {
+                    life.checkpoint = Some((run, ends, true));
+                }
+            }
+            Some((run, ends, true)) => {
+                if self.random.percent(5) {
+                    // The slot is written then, but not synced.
+                    let changes = self.disk.counters().changes;
+                    self.disk.crash_at_change(changes + 2);
+                    self.slot_is_cached = true;
+                }
+                if run.write().is_ok() && !self.disk.is_down() {
+                    for (key, uid, end) in ends {
+                        let same = self
+                            .log(life.engine, key)
+                            .is_some_and(|log| log.uid() == uid);
+                        if let Some(promised) = self.oracle.logs.get_mut(&key).filter(|_| same) {
+                            promised.durable =
+                                promised.durable.max(end.min(promised.records.len()));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn delete_records(&mut self, life: &mut Life<'_>) {
+        let key = self.any_key();
+        let Some(log) = self
+            .log(life.engine, key)
+            .filter(|_| life.checkpoint.is_none())
+        else {
+            return;
+        };
+        let before = self.random.between(log.log_start(), log.high_watermark());
+        let start = &mut self.oracle.logs.entry(key).or_default().start;
+        if log.raise_start(before).is_err() {
+            return;
+        }
+        start.1 = start.1.max(before);
+        let unlink_early = self.rules.out.contains(&Rule::UnlinkAfterCheckpoint);
+        if unlink_early {
+            let _ = log.unlink_below_start();
+        }
+        if life.engine.checkpoint(false).is_ok() && !self.disk.is_down() {
+            start.0 = start.0.max(before);
+            let _ = log.unlink_below_start();
+        }
+    }
+
+    /// Deletes a topic, or makes one that is missing.
+    fn change_topics(&mut self, life: &mut Life<'_>) {
+        let missing = TOPICS
+            .iter()
+            .find(|(name, ..)| self.topics[name] == Exists::No);
+        let (name, worked) = if let Some((name, partitions, durability)) = missing {
+            let config = TopicConfig {
+                partitions: *partitions,
+                durability: Some(*durability),
+                segment_bytes: 1024,
+                index_interval_bytes: 256,
+                ..TopicConfig::default()
+            };
+            self.topics.insert(name, Exists::Maybe);
+            let worked = life.engine.create_topic(name, config).is_ok();
+            (*name, worked.then_some(Exists::Yes))
+        } else if self.random.percent(15) {
+            let (name, ..) = TOPICS[self.random.below(3) as usize];
+            self.topics.insert(name, Exists::Maybe);
+            let worked = life.engine.delete_topic(name).is_ok();
+            (name, worked.then_some(Exists::No))
+        } else {
+            return;
+        };
+        if let Some(exists) = worked.filter(|_| !self.disk.is_down()) {
+            self.topics.insert(name, exists);
+            if exists == Exists::No {
+                self.oracle.forget(name);
+            }
+        }
+    }
+
+    fn change_durability(&mut self, life: &mut Life<'_>) {
+        let name = ["b", "c"][self.random.below(2) as usize];
+        let (Exists::Yes, None) = (self.topics[name], &life.checkpoint) else {
+            return;
+        };
+        let Ok(topic) = life.engine.open_topic(name) else {
+            return;
+        };
+        let to = match topic.meta.durability() {
+            Durability::Fsync => Durability::Buffered,
+            Durability::Buffered => Durability::Fsync,
+        };
+        // The change waits for the journal, which nobody works on here.
+        if let Some((round, phase)) = life.round.take() {
+            finish(round, phase, life.engine);
+        }
+        while let Some(round) = life.engine.context.journal.try_take() {
+            round.run(&life.engine.context);
+        }
+        if !life.engine.context.journal.has_room(&[100]) {
+            return;
+        }
+        let change = TopicChange {
+            durability: Some(to),
+            ..TopicChange::default()
+        };
+        let (engine, out) = (life.engine, &self.rules.out);
+        std::thread::scope(|scope| {
+            let altered = scope.spawn(move || {
+                crate::knock_out::take_out(out);
+                engine.alter_topic(&topic, &change)
+            });
+            while !altered.is_finished() {
+                if let Some(round) = engine.context.journal.try_take() {
+                    round.run(&engine.context);
+                }
+                std::thread::yield_now();
+            }
+        });
+    }
+}
+
+/// Does what is left of a round.
+pub(super) fn finish(mut round: Round, phase: u8, engine: &Engine) {
+    let context = &engine.context;
+    let mut worked = Ok(());
+    if phase < 1 {
+        worked = round.write(context);
+    }
+    if phase < 2 {
+        worked = worked.and_then(|()| round.sync(context));
+    }
+    match worked {
+        Ok(()) => round.publish(context),
+        Err(error) => round.fail(context, &context.health.poison(error)),
+    }
+}
