@@ -5,7 +5,7 @@ import { join, relative, sep } from "node:path";
 import { root } from "./lib/command.mjs";
 
 const SOURCES = /\.(rs|ts|mjs)$/;
-const FOLDERS = ["crates", "ts", "scripts", "examples", "bench", "__test__"];
+const FOLDERS = ["crates", "fuzz", "ts", "scripts", "examples", "bench", "__test__"];
 const NOT_OURS = /(^|\/)(node_modules|target|results|fixtures)\/|\.d\.ts$/;
 const MAX_LINES = 600;
 /** Tests may be longer: they are lists. */

@@ -1,0 +1,52 @@
+//! One function a target, each taking bytes that mean whatever the target says: run by libFuzzer, guided by
+//! coverage, and by `cargo test` over the committed corpus with seeded mutations. A target panics when something
+//! that must hold does not; an error that has a type is a right answer to bytes that make no sense.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a target fails by panicking"
+)]
+
+pub mod batch;
+pub mod checkpoint;
+pub mod compression;
+pub mod fields;
+pub mod import;
+pub mod indexes;
+pub mod journal;
+pub mod mutate;
+pub mod names;
+pub mod open_store;
+pub mod packed;
+pub mod published;
+pub mod seeds;
+pub mod segment_scan;
+pub mod topic_file;
+
+mod disk;
+mod image;
+mod input;
+mod read_back;
+mod seal;
+
+/// A target: its name, which its corpus and its binary have too, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them.
+pub const TARGETS: [Target; 13] = [
+    ("batch", batch::run),
+    ("checkpoint", checkpoint::run),
+    ("compression", compression::run),
+    ("fields", fields::run),
+    ("import", import::run),
+    ("indexes", indexes::run),
+    ("journal", journal::run),
+    ("names", names::run),
+    ("open_store", open_store::run),
+    ("packed", packed::run),
+    ("published", published::run),
+    ("segment_scan", segment_scan::run),
+    ("topic_file", topic_file::run),
+];
