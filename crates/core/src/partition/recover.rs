@@ -147,7 +147,6 @@ impl Recovery<'_> {
             *expect = all.expect();
             return Ok(Some(first.unwrap_or(stop)));
         }
-        }
         *expect = headers.expect();
         let position = headers.position();
         let mut checked = Scanner::new(file, position, len, *expect, true);

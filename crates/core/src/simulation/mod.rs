@@ -6,6 +6,12 @@
 //! `TIDELOG_SIMULATION_SEEDS=1000000 cargo test --release -p tidelog --lib simulation` is the long form;
 //! `TIDELOG_SIMULATION_FIRST` is the first seed, to tell one story again, and `TIDELOG_SIMULATION_ALOUD` prints it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod oracle;
 mod random;
 mod steps;
