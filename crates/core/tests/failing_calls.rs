@@ -260,7 +260,7 @@ fn one(call: u64, kind: FaultKind, poisonings: &AtomicU64) -> bool {
         context: format!("call {call} fails with {kind:?}"),
         ..Told::default()
     };
-    script(&disk, &mut told, call % 2 == 0);
+    script(&disk, &mut told, call.is_multiple_of(2));
     poisonings.fetch_add(u64::from(told.poisoned), Ordering::Relaxed);
     let reached = disk.counters().calls >= call;
     for crash in [CrashKind::Kill, CrashKind::PowerLoss] {

@@ -187,7 +187,7 @@ impl Deed {
                 std::fs::rename(other, path).unwrap();
             }
             Deed::Forbid => {
-                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0)).unwrap();
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).unwrap();
             }
         }
     }
