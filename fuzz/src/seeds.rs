@@ -16,6 +16,7 @@ use tidelog::format::{Compression, TimestampType};
 
 use crate::disk::content;
 use crate::image::{End, Image, ROOT, batch};
+use crate::seal;
 
 /// A target, a name, and the input.
 pub type Seed = (&'static str, String, Vec<u8>);
@@ -261,7 +262,7 @@ fn stores(seeds: &mut Vec<Seed>) {
         ),
         ("new", 7, body.replace("name=a", "name=new").into_bytes()),
         ("deleted", 9, body.as_bytes().to_vec()),
-        ("raw", 2, topic.clone().into_bytes()),
+        ("raw", 2, seal::topic_file(body.as_bytes())),
         (
             "more-partitions",
             3,
@@ -304,6 +305,7 @@ fn stores(seeds: &mut Vec<Seed>) {
             "checkpoint",
             ".journal",
             ".log",
+            "b-0/00000000000000000000.log",
             "topics/a",
             "meta.properties",
         ] {
