@@ -9,6 +9,7 @@ use tidelog_format::batch::TimestampType;
 use tidelog_format::crc::crc32c;
 use tidelog_format::file_name;
 use tidelog_format::properties::Properties;
+use tidelog_format::topic_name;
 use tidelog_io::{OpenMode, Storage};
 
 use crate::config::{Durability, TopicConfig};
@@ -47,7 +48,7 @@ impl Catalog {
         let mut topics = Vec::new();
         for entry in self.storage.read_dir(&folder).during("list", &folder)? {
             if !entry.is_dir
-                && let Some(topic) = self.load_file(&folder.join(&entry.name))?
+                && let Some(topic) = self.load_named(&entry.name)?
             {
                 topics.push(topic);
             }
@@ -62,7 +63,20 @@ impl Catalog {
         if !self.storage.exists(&path).during("look for", &path)? {
             return Ok(None);
         }
-        self.load_file(&path)
+        self.load_named(name)
+    }
+
+    /// A topic's file is named as the topic: no two of them can have one name, nor one folder.
+    fn load_named(&self, name: &str) -> Result<Option<StoredTopic>> {
+        let path = self.root.join(TOPICS).join(name);
+        let topic = self.load_file(&path)?;
+        match topic {
+            Some(topic) if topic.name != name => Err(Error::CorruptFile {
+                file: path,
+                reason: format!("it describes a topic named {:?}", topic.name),
+            }),
+            topic => Ok(topic),
+        }
     }
 
     fn load_file(&self, path: &Path) -> Result<Option<StoredTopic>> {
@@ -351,6 +365,9 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<StoredTopic> {
             text => number(text).map(Some).ok_or_else(|| bad(key)),
         }
     };
+    let name = field("name")?.to_owned();
+    // It becomes part of paths.
+    topic_name::validate(&name).map_err(|_| bad("name"))?;
     let config = TopicConfig {
         partitions: number(field("partitions")?).ok_or_else(|| bad("partitions"))?,
         durability: match properties.get("durability") {
@@ -378,9 +395,5 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<StoredTopic> {
     };
     config.validate()?;
     let id = id_from_text(field("topic.id")?).ok_or_else(|| bad("topic.id"))?;
-    Ok(StoredTopic {
-        name: field("name")?.to_owned(),
-        id,
-        config,
-    })
+    Ok(StoredTopic { name, id, config })
 }

@@ -225,12 +225,20 @@ fn decode_body<const FIXED: usize, const MARK: usize>(
         })
         .collect();
     let has_journal = FIXED == FIXED_LEN;
+    let generation = u64_at(fixed, 0);
+    let frame = if has_journal { u64_at(fixed, 13) } else { 0 };
+    // Both are counted on from.
+    for (field, value) in [("generation", generation), ("journal frame", frame)] {
+        if value > i64::MAX as u64 {
+            return Err(CheckpointError::Invalid { field, value });
+        }
+    }
     Ok(Checkpoint {
-        generation: u64_at(fixed, 0),
+        generation,
         incarnation: u32_at(fixed, 8),
         clean: flags & CLEAN != 0,
         journaled: flags & JOURNALED != 0,
-        frame: if has_journal { u64_at(fixed, 13) } else { 0 },
+        frame,
         journal_file: if has_journal { u32_at(fixed, 21) } else { 0 },
         journal_position: if has_journal { u64_at(fixed, 25) } else { 0 },
         partitions,
@@ -414,11 +422,11 @@ mod tests {
     proptest! {
         #[test]
         fn round_trip(
-            generation: u64,
+            generation in 0..=i64::MAX as u64,
             incarnation: u32,
             clean: bool,
             journaled: bool,
-            journal in any::<(u64, u32, u64)>(),
+            journal in (0..=i64::MAX as u64, any::<u32>(), any::<u64>()),
             partitions in proptest::collection::vec(mark(), 0..20),
             tail: Vec<u8>,
         ) {

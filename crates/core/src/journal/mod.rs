@@ -9,6 +9,7 @@ mod replay;
 mod round;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -218,8 +219,19 @@ impl Journal {
 
     /// The thread's work, until the journal has ended and everything that joined is answered.
     pub fn run(&self, context: &Context) {
-        while let Some(round) = self.queue.take() {
-            round.run(context);
+        let work = || {
+            while let Some(round) = self.queue.take() {
+                round.run(context);
+            }
+        };
+        if catch_unwind(AssertUnwindSafe(work)).is_ok() {
+            return;
+        }
+        // Nobody may wait for a thread that is gone.
+        let error = context.health.poison("the journal's thread panicked");
+        self.queue.end();
+        while let Ok(Some(round)) = catch_unwind(AssertUnwindSafe(|| self.queue.take())) {
+            round.fail(context, &error);
         }
     }
 
