@@ -130,7 +130,8 @@ impl CheckpointFile {
             return Ok(true);
         }
         let at = self.current * slot_len;
-        let (mut mapped, mut read) = (vec![0; PROBED], vec![0; PROBED]);
+        let probed = PROBED.min(slot_len as usize);
+        let (mut mapped, mut read) = (vec![0; probed], vec![0; probed]);
         map.read_exact_at(at, &mut mapped)
             .and_then(|()| self.file.read_exact_at(at, &mut read))
             .during("read", &self.path)?;
