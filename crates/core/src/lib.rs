@@ -48,6 +48,7 @@ mod produce;
 mod published;
 mod record_buffer;
 mod registry;
+pub mod repair;
 mod segment;
 #[cfg(test)]
 mod simulation;

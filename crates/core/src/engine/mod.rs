@@ -2,7 +2,7 @@
 
 mod checkpoint;
 mod maintenance;
-mod open;
+pub(crate) mod open;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

@@ -20,7 +20,7 @@ use crate::checkpoint::{self, CheckpointFile};
 use crate::config::{Durability, OpenOptions};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::{self, Files, Journal, Known, Replay, Replayed};
+use crate::journal::{self, Files, Journal, Known, Put, Replay, Replayed};
 use crate::knock_out::{self, Rule};
 use crate::partition::{Left, Log, Marks, SyncPoint};
 use crate::published;
@@ -105,7 +105,14 @@ impl Engine {
             },
             false => {
                 drop_caches(&**storage, partitions.values())?;
-                Replay::new(&**storage, &files, &mut partitions, &last).run(&last)?
+                Replay::new(
+                    &**storage,
+                    files.all(),
+                    &mut partitions,
+                    &last,
+                    Put::Segments,
+                )
+                .run(&last)?
             }
         };
         let mut report = RecoveryReport {
@@ -257,7 +264,7 @@ fn context(options: &OpenOptions, files: Files, last: &Checkpoint) -> Arc<Contex
     ))
 }
 
-fn no_store(path: &Path) -> Error {
+pub(crate) fn no_store(path: &Path) -> Error {
     Error::NotAStore {
         path: path.to_owned(),
         reason: format!("it has no {META}"),
@@ -265,7 +272,7 @@ fn no_store(path: &Path) -> Error {
 }
 
 /// The store's id, if the folder is a store of a version that is known here.
-fn store_id(storage: &dyn Storage, path: &Path) -> Result<Option<String>> {
+pub(crate) fn store_id(storage: &dyn Storage, path: &Path) -> Result<Option<String>> {
     let file_path = path.join(META);
     if !storage.exists(&file_path).during("look for", &file_path)? {
         return Ok(None);
@@ -333,7 +340,7 @@ fn check_vacant(options: &OpenOptions, path: &Path) -> Result<()> {
     }
 }
 
-fn take_lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn WriterLock>> {
+pub(crate) fn take_lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn WriterLock>> {
     let file = path.join(LOCK);
     match storage.lock(&file).during("lock", &file)? {
         LockAttempt::Held(held) => Ok(held),
@@ -379,7 +386,7 @@ fn create_store(storage: &dyn Storage, path: &Path) -> Result<String> {
 }
 
 /// What the checkpoint knows of every partition.
-fn known_partitions(
+pub(crate) fn known_partitions(
     catalog: &Catalog,
     stored: &[StoredTopic],
     last: &Checkpoint,
@@ -411,7 +418,7 @@ fn known_partitions(
     known
 }
 
-fn by_partition(last: &Checkpoint) -> HashMap<PartitionId, &PartitionMark> {
+pub(crate) fn by_partition(last: &Checkpoint) -> HashMap<PartitionId, &PartitionMark> {
     let id = |mark: &PartitionMark| PartitionId {
         topic_id: mark.topic_id,
         partition: mark.partition,
