@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidelog_format::batch::BatchHeader;
 use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
-use tidelog_format::journal::PartitionId;
+use tidelog_format::journal::{PartitionId, Place};
 use tidelog_io::{OpenMode, Storage};
 
 use super::partition::{Partition, Survey, Surveyed, Trust};
@@ -220,8 +220,7 @@ impl Found<'_> {
         Ok((partitions, lost))
     }
 
-    /// What segments and journal say where no checkpoint does. Of the journal counts what continues the segments:
-    /// the rest was put into them long ago.
+    /// What segments and journal say where no checkpoint does. Of the journal counts what the segments lack: the rest was put into them long ago.
     fn by_themselves(&mut self) -> Result<Vec<Partition>> {
         let mut known = known_partitions(self.catalog, self.stored, &self.last);
         let nothing = Patches::default();
@@ -236,11 +235,7 @@ impl Found<'_> {
         self.heed_readers(&mut partitions)?;
         for mut partition in partitions {
             partition.end = SyncPoint::default();
-            let (id, there) = (partition.id, survey.run(partition, |_| ())?);
-            if let Some(known) = known.get_mut(&id) {
-                known.end = there.end;
-            }
-            held.insert(id, there);
+            held.insert(partition.id, survey.run(partition, |_| ())?);
         }
         let life = self.frames.iter().map(|frame| frame.incarnation).max();
         let frames = self.frames.iter();
@@ -248,12 +243,9 @@ impl Found<'_> {
             .filter(|frame| Some(frame.incarnation) == life)
             .copied()
             .collect();
-        let continues = |id: &PartitionId, header: &BatchHeader| {
-            held.get(id).is_some_and(|there: &Surveyed| {
-                header.base_offset >= there.end.offset
-                    && header.next_offset() > there.partition.log_start
-                    && header.leader_epoch >= there.epoch
-            })
+        let continues = |place: &Place, header: &BatchHeader| {
+            held.get(&place.partition)
+                .is_some_and(|there: &Surveyed| there.lacks(place, header))
         };
         self.salvage().run(&newest, &mut known, continues)?;
         let mut partitions = self.partitions(&known, Trust::Segments);
@@ -307,6 +299,11 @@ impl Found<'_> {
                     folder: self.catalog.partition_folder(&topic.name, number),
                     log_start: mark.map_or(0, |mark| mark.log_start),
                     journaled,
+                    // After a repair recovery begins behind all of it.
+                    recovery_segment: match self.last.clean || self.put_back || self.blind {
+                        true => u64::MAX,
+                        false => mark.map_or(0, |mark| mark.recovery_segment),
+                    },
                     end: known.map(|known| known.end).unwrap_or_default(),
                     trust: match trust {
                         Trust::Exact if !journaled => Trust::AtLeast,

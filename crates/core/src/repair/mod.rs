@@ -180,7 +180,7 @@ fn to_plan(assessed: &Assessed) -> RepairPlan {
         ..RepairPlan::default()
     };
     for surveyed in &assessed.partitions {
-        plan.segments += surveyed.segments;
+        plan.segments += surveyed.segments.len() as u64;
         let (topic, number) = (&surveyed.partition.topic, surveyed.partition.id.partition);
         for work in &surveyed.work {
             plan.indexes.extend(work.indexes.iter().cloned());

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use tidelog_format::batch::BatchHeader;
 use tidelog_format::file_name;
-use tidelog_format::journal::PartitionId;
+use tidelog_format::journal::{PartitionId, Place};
 use tidelog_io::Storage;
 
 use super::patches::Patches;
@@ -24,6 +25,8 @@ pub(super) struct Partition {
     /// The durable end, and its place in the files as they were.
     pub end: SyncPoint,
     pub trust: Trust,
+    /// Indexes from this segment on are made again by recovery anyway.
+    pub recovery_segment: u64,
     /// Whether the checkpoint has it as damaged.
     pub damaged: bool,
 }
@@ -60,7 +63,10 @@ pub(super) struct Surveyed {
     pub end: SyncPoint,
     /// Epoch of the last batch.
     pub epoch: i32,
-    pub segments: u64,
+    /// Base offsets and bytes of the segments that are there.
+    pub segments: Vec<(u64, u64)>,
+    /// Records below were deleted, as far as anything tells.
+    deleted: u64,
 }
 
 struct File {
@@ -82,6 +88,7 @@ impl Survey<'_> {
     pub fn run(&self, mut partition: Partition, mut progress: impl FnMut(u64)) -> Result<Surveyed> {
         let files = self.files(&partition.folder)?;
         let first_base = files.first().map(|file| file.base);
+        let deleted = partition.log_start;
         if self.blind {
             let first = first_base.unwrap_or(partition.log_start);
             partition.log_start = partition.log_start.max(first);
@@ -95,7 +102,8 @@ impl Survey<'_> {
             end: partition.end,
             work: Vec::new(),
             epoch: i32::MIN,
-            segments: files.len() as u64,
+            segments: Vec::with_capacity(files.len()),
+            deleted,
             partition,
         };
         let known = out.partition.end.offset;
@@ -165,6 +173,7 @@ impl Survey<'_> {
     ) -> Result<u64> {
         let log = self.patches.open(self.storage, &file.path)?;
         let len = log.len;
+        out.segments.push((file.base, len));
         let mut walked = Walk::new(&log, len, bounds).run(offset, out.epoch, progress);
         let whole = walked.position == len && len > 0;
         if walked.offset < floor && !whole {
@@ -186,7 +195,8 @@ impl Survey<'_> {
             position: walked.position,
         };
         let mut indexes = Vec::new();
-        if walked.holes.is_empty() && walked.mends.is_empty() {
+        let settled = file.base < out.partition.recovery_segment;
+        if settled && walked.holes.is_empty() && walked.mends.is_empty() {
             let (next, batches) = (walked.offset, &walked.batches);
             for wrong in check_indexes(self.storage, &file.path, file.base, next, batches)? {
                 if !indexes.contains(&wrong.index) {
@@ -258,6 +268,35 @@ impl Surveyed {
             mends: Vec::new(),
             indexes: Vec::new(),
         });
+    }
+
+    /// Whether the segments, which nothing but themselves tells of, have nothing in the place of a batch.
+    pub fn lacks(&self, place: &Place, header: &BatchHeader) -> bool {
+        let deleted = header.next_offset() <= self.deleted;
+        let path = self.partition.folder.join(file_name::log(place.segment));
+        let end = place.position + header.size() as u64;
+        let segment = self
+            .segments
+            .iter()
+            .find(|(base, _)| *base == place.segment);
+        let beyond = segment.is_none_or(|(_, len)| *len <= place.position);
+        let is_in = |work: &Work, hole: &Hole| {
+            let offsets = hole.first <= header.base_offset && header.next_offset() <= hole.next;
+            let bytes = work.path == path
+                && hole.position <= place.position
+                && (end <= hole.position + hole.len || hole.position + hole.len == work.upto);
+            offsets && (bytes || beyond) && header.leader_epoch >= hole.epoch
+        };
+        let first = self.segments.first().map_or(0, |(base, _)| *base);
+        let before = header.next_offset() <= first && segment.is_none();
+        let behind = header.base_offset >= self.end.offset && header.leader_epoch >= self.epoch;
+        !deleted
+            && (behind
+                || before
+                || self
+                    .work
+                    .iter()
+                    .any(|work| work.holes.iter().any(|hole| is_in(work, hole))))
     }
 
     /// Whether the partition is not as it should be.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tidelog_format::batch::BatchHeader;
 use tidelog_format::file_name;
-use tidelog_format::journal::{Entry, Frame, PartitionId};
+use tidelog_format::journal::{Entry, Frame, PartitionId, Place};
 use tidelog_io::{OpenMode, Storage};
 
 use super::patches::Patches;
@@ -27,7 +27,7 @@ impl Salvage<'_> {
         mut self,
         frames: &[FoundFrame],
         partitions: &mut HashMap<PartitionId, Known>,
-        wanted: impl Fn(&PartitionId, &BatchHeader) -> bool,
+        wanted: impl Fn(&Place, &BatchHeader) -> bool,
     ) -> Result<()> {
         for frame in frames {
             let Some(bytes) = frame.read(self.files) else {
@@ -47,7 +47,7 @@ impl Salvage<'_> {
         &mut self,
         entry: &Entry<'_>,
         partitions: &mut HashMap<PartitionId, Known>,
-        wanted: &impl Fn(&PartitionId, &BatchHeader) -> bool,
+        wanted: &impl Fn(&Place, &BatchHeader) -> bool,
     ) -> Result<()> {
         if let Entry::Release { partition } = entry
             && let Some(known) = partitions.get_mut(partition)
@@ -63,7 +63,7 @@ impl Salvage<'_> {
         ) else {
             return Ok(());
         };
-        if header.base_offset < known.end.offset || !wanted(&place.partition, &header) {
+        if header.base_offset < known.end.offset || !wanted(&place, &header) {
             return Ok(());
         }
         known.end = end_of(&place, &header);
