@@ -176,6 +176,13 @@ fn check_before(disk: &SimulatedStorage, records: &Records, damaged: (&str, u32)
     store.close().unwrap();
 }
 
+/// Files that the check of the store complains about.
+fn complaints(storage: &dyn Storage) -> Vec<String> {
+    let report = tidelog::inspect::verify_store(storage, Path::new(ROOT), |_, _| true).unwrap();
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    report.problems.iter().map(|it| name(&it.file)).collect()
+}
+
 /// The batches of a segment: position, header.
 fn batches(bytes: &[u8]) -> Vec<(usize, BatchHeader)> {
     let (mut at, mut found) = (0, Vec::new());
@@ -350,6 +357,7 @@ fn a_damaged_frame_of_the_journal_costs_what_only_it_held() {
             read_all(&partition).unwrap();
             store.close().unwrap();
 
+            assert!(complaints(&*storage).contains(&"00000000.journal".to_owned()));
             let report = repaired(&storage);
             let journal = report.done.journal.as_ref().unwrap();
             assert_eq!(journal.frames.len(), 1, "{context}: {journal:?}");
@@ -447,6 +455,7 @@ fn one_slot_of_the_checkpoint_costs_nothing() {
             disk.crash(CrashKind::Kill, 0);
             let storage = life(&disk);
             spoil_checkpoint(&*storage, &[slot]);
+            assert!(complaints(&*storage).contains(&"checkpoint".to_owned()));
             let report = repaired(&storage);
             assert!(report.done.lost.is_empty(), "{:?}", report.done.lost);
             check(

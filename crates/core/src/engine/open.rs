@@ -20,7 +20,7 @@ use crate::checkpoint::{self, CheckpointFile};
 use crate::config::{Durability, OpenOptions};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::{self, Files, Journal, Known, Put, Replay, Replayed};
+use crate::journal::{self, Files, Journal, Known, Replay, Replayed};
 use crate::knock_out::{self, Rule};
 use crate::partition::{Left, Log, Marks, SyncPoint};
 use crate::published;
@@ -105,14 +105,7 @@ impl Engine {
             },
             false => {
                 drop_caches(&**storage, partitions.values())?;
-                Replay::new(
-                    &**storage,
-                    files.all(),
-                    &mut partitions,
-                    &last,
-                    Put::Segments,
-                )
-                .run(&last)?
+                Replay::new(&**storage, files.all(), &mut partitions, &last).run(&last)?
             }
         };
         let mut report = RecoveryReport {

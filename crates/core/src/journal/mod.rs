@@ -27,7 +27,7 @@ use crate::sync::lock;
 pub(crate) use files::{Files, JournalFile, open_all};
 pub(crate) use frames::{FoundFrame, first_missing, valid_frames};
 use queue::{Entrance, Gather, Queue};
-pub(crate) use replay::{Known, Put, Replay, Replayed, end_of, placed};
+pub(crate) use replay::{Known, Replay, Replayed, end_of, placed};
 pub(crate) use round::Round;
 
 /// A file has room for a few small frames at least.

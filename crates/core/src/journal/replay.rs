@@ -45,7 +45,7 @@ const OPEN_MAX: usize = 128;
 const PIECE: u64 = 1 << 20;
 
 /// Where batches are put back to.
-pub(crate) enum Put<'a> {
+enum Put<'a> {
     /// Their segments.
     Segments,
     /// Nowhere, and nothing is changed: they are told, with their segment's path and the position in it.
@@ -68,16 +68,21 @@ impl<'a> Replay<'a> {
         files: &'a [JournalFile],
         partitions: &'a mut HashMap<PartitionId, Known>,
         last: &Checkpoint,
-        put: Put<'a>,
     ) -> Replay<'a> {
         Replay {
             storage,
             files,
             partitions,
             incarnation: last.incarnation,
-            put,
+            put: Put::Segments,
             open: HashMap::new(),
         }
+    }
+
+    /// Changes nothing, and tells what would be put back.
+    pub fn telling(mut self, tell: &'a mut dyn FnMut(&Path, u64, &[u8])) -> Replay<'a> {
+        self.put = Put::Told(tell);
+        self
     }
 
     /// Puts everything back, moves the ends of `partitions` there, and syncs the journal.

@@ -19,7 +19,7 @@ use crate::checkpoint::{self, Slot};
 use crate::config::Durability;
 use crate::engine::open::known_partitions;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::{self, FoundFrame, JournalFile, Known, Put, Replay};
+use crate::journal::{self, FoundFrame, JournalFile, Known, Replay};
 use crate::partition::SyncPoint;
 use crate::published;
 
@@ -197,11 +197,10 @@ impl Found<'_> {
         if !self.last.clean {
             let patches = &mut self.patches;
             let mut tell = |path: &Path, position, batch: &[u8]| patches.add(path, position, batch);
-            let put = match self.put_back {
-                true => Put::Segments,
-                false => Put::Told(&mut tell),
-            };
-            let replay = Replay::new(self.storage, self.files, &mut known, &self.last, put);
+            let mut replay = Replay::new(self.storage, self.files, &mut known, &self.last);
+            if !self.put_back {
+                replay = replay.telling(&mut tell);
+            }
             let replayed = replay.run(&self.last)?;
             if let Some(Error::CorruptFile { file, reason }) = replayed.damage {
                 let behind = self.frames.iter().filter(|frame| {
