@@ -553,8 +553,28 @@ fn a_store_that_is_open_is_left_alone() {
 
 /// Everything at once: a flip, a missing segment, a log cut short; and the journal or the checkpoint.
 fn spoiled(what: &str) -> (SimulatedStorage, Records) {
-    let (disk, records) = filled(what == "closed");
+    let (disk, mut records) = filled(what == "closed" || what == "two lives");
+    if what == "two lives" {
+        // The journal names places in the segment that is damaged before them: two batches of a life that was closed,
+        // two of one that was not.
+        for close in [true, false] {
+            let store = Store::open(ROOT, options(&life(&disk), Durability::Fsync)).unwrap();
+            let partition = store.open_topic("safe").unwrap().partition(0).unwrap();
+            let there = records.get_mut(&("safe", 0)).unwrap();
+            for n in 0..2 {
+                partition.append(batch(&[value(n, 300)])).unwrap();
+                there.push((there.len() as u64, value(n, 300)));
+            }
+            match close {
+                true => store.close().unwrap(),
+                false => std::mem::forget(store),
+            }
+        }
+    }
     disk.crash(CrashKind::Kill, 1);
+    if what == "two lives" {
+        flip(&disk, &segment_path(Path::new(ROOT), "safe", 0, 60), 150);
+    }
     {
         let storage = life(&disk);
         flip(&*storage, &segments(&*storage, "safe-0")[1], 150);
@@ -589,7 +609,7 @@ fn spoiled(what: &str) -> (SimulatedStorage, Records) {
 #[test]
 fn a_repair_may_die_at_any_change_and_be_run_again() {
     let mut crashes = 0;
-    for what in ["closed", "journal", "checkpoint"] {
+    for what in ["closed", "journal", "checkpoint", "two lives"] {
         let (disk, records) = spoiled(what);
         let lost = plan_of(&life(&disk.duplicate())).lost;
         assert!(!lost.is_empty(), "{what}: {lost:?}");
