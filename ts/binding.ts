@@ -189,6 +189,40 @@ export interface VerifyProblem {
   recordsAffected: boolean;
 }
 
+/** A store that was looked at, and that nobody writes to until it is repaired or let go. */
+export interface NativeSurvey {
+  plan(): Promise<RepairPlan>;
+  repair(progress: OnProgress | null): Promise<RepairPlan>;
+  close(): void;
+}
+
+/** What is damaged, and what a repair gives up. */
+export interface RepairPlan {
+  partitions: number;
+  segments: number;
+  bytes: number;
+  complete: boolean;
+  empty: boolean;
+  checkpoint?: string;
+  checkpointSlot?: string;
+  journal?: { file: string; reason: string; frames: number[][]; kept: number };
+  lost: LostRange[];
+  mended: { topic: string; partition: number; file: string; position: number; offset: number }[];
+  indexes: string[];
+}
+
+export interface LostRange {
+  topic: string;
+  partition: number;
+  file: string;
+  position: number;
+  bytes: number;
+  first: number;
+  next: number;
+  reason: string;
+  kept?: string;
+}
+
 /** What an import has taken over. */
 export interface ImportReport {
   topics: { name: string; partitions: ImportedPartition[]; missing: number[] }[];
@@ -229,6 +263,7 @@ export interface Binding {
     ): Promise<NativeStore>;
   };
   NativeSegmentScan: { open(path: string): Promise<NativeSegmentScan> };
+  NativeSurvey: { run(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<NativeSurvey> };
   NativeStop: new () => NativeStop;
   Completions: new (wake: () => void) => NativeCompletions;
   verifyFiles(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<VerifyReport>;

@@ -12,6 +12,7 @@ import type {
   NativeSegmentScan,
   NativeStop,
   NativeStore,
+  NativeSurvey,
   OnProgress,
   VerifyReport,
 } from "./binding.js";
@@ -125,6 +126,11 @@ export function openSegment(path: string): Promise<NativeSegmentScan> {
 /** Checks the files of a store or of a partition's folder; after an abort it tells what was found so far. */
 export async function verifyFiles(path: string, progress: OnProgress, signal: AbortSignal): Promise<VerifyReport> {
   return stoppable(signal, (stop) => load().addon.verifyFiles(path, progress, stop));
+}
+
+/** Looks for damage in a store that nobody writes to; after an abort its plan is not complete. */
+export async function surveyStore(path: string, progress: OnProgress, signal: AbortSignal): Promise<NativeSurvey> {
+  return stoppable(signal, (stop) => load().addon.NativeSurvey.run(path, progress, stop));
 }
 
 /** Takes over a Kafka log folder; after an abort the topics that it made are gone again. */

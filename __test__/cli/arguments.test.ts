@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { tidelog, withFolder } from "./tool.js";
 
 const test = suite("arguments");
-const COMMANDS = ["topics", "describe", "tail", "dump", "verify", "import"];
+const COMMANDS = ["topics", "describe", "tail", "dump", "verify", "repair", "import"];
 
 for (const [what, args, expected] of [
   ["no command", [], /^tidelog: a command is missing; see tidelog --help\n$/],

@@ -8,12 +8,13 @@ import { dump } from "./dump.js";
 import { DONE, EXIT_CODES, explain, UsageError } from "./exit.js";
 import { importLog } from "./import.js";
 import { Output } from "./output.js";
+import { repair } from "./repair.js";
 import { tail } from "./tail.js";
 import { topics } from "./topics.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
 
-const COMMANDS: readonly Command[] = [topics, describe, tail, dump, verify, importLog];
+const COMMANDS: readonly Command[] = [topics, describe, tail, dump, verify, repair, importLog];
 
 process.exitCode = await main(process.argv.slice(2));
 

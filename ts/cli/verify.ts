@@ -8,11 +8,12 @@ import { Progress } from "./progress.js";
 
 export const verify: Command = {
   name: "verify",
-  summary: "Checks every record batch and index entry of a store, or of one partition's folder.",
+  summary:
+    "Checks every record batch and index entry of a store, its journal and checkpoint, or of one partition's folder.",
   operands: ["store or partition folder"],
   options: {},
   notes: `Changes nothing, and may run beside a writer. Exits with ${DAMAGED} if anything does not hold; each place is named.
-Indexes can be made again from the log, so damage in them loses no records.`,
+tidelog repair mends what can be mended. Indexes can be made again from the log, so damage in them loses no records.`,
   run: async ({ operands: [path = ""], flag, output, signal }) => {
     const progress = new Progress("verifying");
     const report = await verifyFiles(path, (done, total) => progress.update(done, total), signal).finally(() =>

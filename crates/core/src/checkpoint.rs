@@ -14,6 +14,8 @@ use crate::knock_out::{self, Rule};
 
 pub(crate) const FILE_NAME: &str = "checkpoint";
 
+const NEW_FILE: &str = "checkpoint.tmp";
+
 /// Slots start at this size and double when the partitions outgrow them.
 const SLOT_MIN: u64 = 64 << 10;
 
@@ -180,7 +182,7 @@ impl CheckpointFile {
         needed: u64,
     ) -> Result<()> {
         let slot_len = needed.next_power_of_two().max(SLOT_MIN);
-        let new = folder.join("checkpoint.tmp");
+        let new = folder.join(NEW_FILE);
         let file = context
             .storage
             .open(&new, OpenMode::Create)
@@ -200,6 +202,59 @@ impl CheckpointFile {
         self.current = 0;
         Ok(())
     }
+}
+
+/// Replaces the file by one that holds this checkpoint, durably and in one step, whatever its slots held.
+pub(crate) fn replace(storage: &dyn Storage, folder: &Path, checkpoint: &Checkpoint) -> Result<()> {
+    let (new, path) = (folder.join(NEW_FILE), folder.join(FILE_NAME));
+    let slot_len = (checkpoint.encode().len() as u64)
+        .next_power_of_two()
+        .max(SLOT_MIN);
+    let file = storage
+        .open(&new, OpenMode::Create)
+        .during("create", &new)?;
+    write_new(&*file, &new, slot_len, checkpoint)?;
+    storage.rename(&new, &path).during("rename", &new)?;
+    storage.sync_dir(folder).during("sync", folder)
+}
+
+/// What a slot holds.
+pub(crate) enum Slot {
+    Holds(Checkpoint),
+    /// It was never written.
+    Empty,
+    /// It was damaged, or not wholly written.
+    Damaged(String),
+}
+
+/// Both slots, for a look at them.
+pub(crate) fn look(storage: &dyn Storage, folder: &Path) -> Result<[Slot; 2]> {
+    let path = folder.join(FILE_NAME);
+    if !storage.exists(&path).during("look for", &path)? {
+        let missing = || Slot::Damaged("the file is missing".to_owned());
+        return Ok([missing(), missing()]);
+    }
+    let file = storage.open(&path, OpenMode::Read).during("open", &path)?;
+    let slot_len = file.len().during("measure", &path)? / 2;
+    let read = |slot: u64| {
+        let mut bytes = vec![0; usize::try_from(slot_len).unwrap_or(0)];
+        if let Err(error) = file.read_exact_at(slot * slot_len, &mut bytes) {
+            return Ok(Slot::Damaged(error.to_string()));
+        }
+        match Checkpoint::decode(&bytes) {
+            Ok(checkpoint) => Ok(Slot::Holds(checkpoint)),
+            Err(CheckpointError::Missing) if bytes.iter().all(|byte| *byte == 0) => Ok(Slot::Empty),
+            Err(CheckpointError::UnknownVersion { found, supported }) => {
+                Err(Error::UnsupportedVersion {
+                    path: path.clone(),
+                    found,
+                    supported,
+                })
+            }
+            Err(error) => Ok(Slot::Damaged(error.to_string())),
+        }
+    };
+    Ok([read(0)?, read(1)?])
 }
 
 fn write_new(

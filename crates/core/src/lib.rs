@@ -50,6 +50,7 @@ mod produce;
 mod published;
 mod record_buffer;
 mod registry;
+pub mod repair;
 mod segment;
 #[cfg(all(test, not(loom)))]
 mod simulation;

@@ -19,6 +19,7 @@ mod options;
 mod partition;
 mod producer;
 mod progress;
+mod repair;
 mod store;
 mod task;
 mod ticket;

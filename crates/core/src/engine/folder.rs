@@ -16,7 +16,7 @@ const META: &str = "meta.properties";
 const LOCK: &str = ".lock";
 /// Raised when an older Tidelog could no longer read what this one writes.
 const FORMAT_VERSION: u32 = 1;
-pub(super) fn no_store(path: &Path) -> Error {
+pub(crate) fn no_store(path: &Path) -> Error {
     Error::NotAStore {
         path: path.to_owned(),
         reason: format!("it has no {META}"),
@@ -24,7 +24,7 @@ pub(super) fn no_store(path: &Path) -> Error {
 }
 
 /// The store's id, if the folder is a store of a version that is known here.
-pub(super) fn store_id(storage: &dyn Storage, path: &Path) -> Result<Option<String>> {
+pub(crate) fn store_id(storage: &dyn Storage, path: &Path) -> Result<Option<String>> {
     let file_path = path.join(META);
     if !storage.exists(&file_path).during("look for", &file_path)? {
         return Ok(None);
@@ -92,7 +92,7 @@ pub(super) fn check_vacant(options: &OpenOptions, path: &Path) -> Result<()> {
     }
 }
 
-pub(super) fn take_lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn WriterLock>> {
+pub(crate) fn take_lock(storage: &dyn Storage, path: &Path) -> Result<Box<dyn WriterLock>> {
     let file = path.join(LOCK);
     match storage.lock(&file).during("lock", &file)? {
         LockAttempt::Held(held) => Ok(held),

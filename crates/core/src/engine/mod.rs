@@ -1,10 +1,10 @@
 //! One open store: its lock, its catalog, its partitions and its threads. What handles share.
 
 mod checkpoint;
-mod folder;
+pub(crate) mod folder;
 mod maintenance;
 mod open;
-mod recovery;
+pub(crate) mod recovery;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

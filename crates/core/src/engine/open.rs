@@ -79,15 +79,17 @@ impl Engine {
         let mut partitions = known_partitions(&catalog, &stored, &last);
         let mut to_check = 0;
         let replayed = match last.clean {
-            true if file.may_be_stale() => Replay::new(&**storage, &files, &mut partitions, &last)
-                .run_for_later_lives(&last)?,
+            true if file.may_be_stale() => {
+                Replay::new(&**storage, files.all(), &mut partitions, &last)
+                    .run_for_later_lives(&last)?
+            }
             true => Replayed {
                 frame: last.frame,
                 ..Replayed::default()
             },
             false => {
                 to_check = drop_caches(&**storage, partitions.values())?;
-                Replay::new(&**storage, &files, &mut partitions, &last).run(&last)?
+                Replay::new(&**storage, files.all(), &mut partitions, &last).run(&last)?
             }
         };
         let mut report = RecoveryReport {

@@ -39,7 +39,7 @@ pub struct RecoveryReport {
     pub duration: Duration,
 }
 /// What the checkpoint knows of every partition.
-pub(super) fn known_partitions(
+pub(crate) fn known_partitions(
     catalog: &Catalog,
     stored: &[StoredTopic],
     last: &Checkpoint,

@@ -72,24 +72,7 @@ impl Files {
         options: JournalOptions,
     ) -> Result<Files> {
         let mut files = Files::new(storage, folder, options);
-        let folder = &files.folder;
-        for entry in storage.read_dir(folder).during("list", folder)? {
-            let stem = entry.name.strip_suffix(EXTENSION);
-            let Some(number) = stem.and_then(|stem| stem.parse().ok()) else {
-                continue;
-            };
-            let path = folder.join(&entry.name);
-            let file = storage.open(&path, OpenMode::Write).during("open", &path)?;
-            files.files.push(JournalFile {
-                number,
-                path,
-                file,
-                written: entry.len - entry.len % PAGE as u64,
-                last_frame: 0,
-                new: false,
-            });
-        }
-        files.files.sort_by_key(|file| file.number);
+        files.files = open_all(&**storage, &files.folder, OpenMode::Write)?;
         files.current = (!files.files.is_empty()).then_some(0);
         Ok(files)
     }
@@ -100,10 +83,6 @@ impl Files {
 
     pub fn all(&self) -> &[JournalFile] {
         &self.files
-    }
-
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 
     /// Makes sure that a frame of `len` bytes has its place, with blocks behind it. False while no file is free.
@@ -207,4 +186,34 @@ impl JournalFile {
         }
         Ok(())
     }
+}
+
+/// The journal's files in the order of their numbers; none where there is no journal.
+pub(crate) fn open_all(
+    storage: &dyn Storage,
+    folder: &Path,
+    mode: OpenMode,
+) -> Result<Vec<JournalFile>> {
+    let mut files = Vec::new();
+    if !storage.exists(folder).during("look for", folder)? {
+        return Ok(files);
+    }
+    for entry in storage.read_dir(folder).during("list", folder)? {
+        let stem = entry.name.strip_suffix(EXTENSION);
+        let Some(number) = stem.and_then(|stem| stem.parse().ok()) else {
+            continue;
+        };
+        let path = folder.join(&entry.name);
+        let file = storage.open(&path, mode).during("open", &path)?;
+        files.push(JournalFile {
+            number,
+            path,
+            file,
+            written: entry.len - entry.len % PAGE as u64,
+            last_frame: 0,
+            new: false,
+        });
+    }
+    files.sort_by_key(|file| file.number);
+    Ok(files)
 }

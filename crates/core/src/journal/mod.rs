@@ -4,6 +4,7 @@
 //! order of their offsets and without a gap.
 
 mod files;
+mod frames;
 pub(crate) mod queue;
 mod replay;
 mod round;
@@ -24,9 +25,10 @@ use crate::knock_out::{self, Rule};
 use crate::partition::{Committed, Log, SyncPoint};
 use crate::sync::{Mutex, lock};
 
-pub(crate) use files::Files;
+pub(crate) use files::{Files, JournalFile, open_all};
+pub(crate) use frames::{FoundFrame, first_missing, valid_frames};
 use queue::{Entrance, Gather, Queue};
-pub(crate) use replay::{Known, Replay, Replayed};
+pub(crate) use replay::{Known, Replay, Replayed, end_of, placed};
 pub(crate) use round::Round;
 
 /// A file has room for a few small frames at least.

@@ -13,7 +13,7 @@ use tidelog_format::file_name;
 use tidelog_format::journal::{Entry, Frame, FrameHeader, HEADER_LEN, PAGE, PartitionId, Place};
 use tidelog_io::{OpenMode, Storage, StorageFile};
 
-use super::files::{Files, JournalFile};
+use super::files::JournalFile;
 use crate::error::{Error, IoContext, Result};
 use crate::knock_out::{self, Rule};
 use crate::partition::SyncPoint;
@@ -44,11 +44,20 @@ const OPEN_MAX: usize = 128;
 /// The journal is searched for frames behind a damaged one in pieces of this size.
 const PIECE: u64 = 1 << 20;
 
+/// Where batches are put back to.
+enum Put<'a> {
+    /// Their segments.
+    Segments,
+    /// Nowhere, and nothing is changed: they are told, with their segment's path and the position in it.
+    Told(&'a mut dyn FnMut(&Path, u64, &[u8])),
+}
+
 pub(crate) struct Replay<'a> {
     storage: &'a dyn Storage,
-    files: &'a Files,
+    files: &'a [JournalFile],
     partitions: &'a mut HashMap<PartitionId, Known>,
     incarnation: u32,
+    put: Put<'a>,
     open: HashMap<(PartitionId, u64), Arc<dyn StorageFile>>,
 }
 
@@ -56,7 +65,7 @@ impl<'a> Replay<'a> {
     /// The frames of the life that `last` names.
     pub fn new(
         storage: &'a dyn Storage,
-        files: &'a Files,
+        files: &'a [JournalFile],
         partitions: &'a mut HashMap<PartitionId, Known>,
         last: &Checkpoint,
     ) -> Replay<'a> {
@@ -65,13 +74,20 @@ impl<'a> Replay<'a> {
             files,
             partitions,
             incarnation: last.incarnation,
+            put: Put::Segments,
             open: HashMap::new(),
         }
     }
 
+    /// Changes nothing, and tells what would be put back.
+    pub fn telling(mut self, tell: &'a mut dyn FnMut(&Path, u64, &[u8])) -> Replay<'a> {
+        self.put = Put::Told(tell);
+        self
+    }
+
     /// Puts everything back, moves the ends of `partitions` there, and syncs the journal.
     pub fn run(mut self, last: &Checkpoint) -> Result<Replayed> {
-        for file in self.files.all() {
+        for file in self.files {
             if knock_out::is_out(Rule::DropCaches) {
                 break;
             }
@@ -99,7 +115,10 @@ impl<'a> Replay<'a> {
             );
         }
         replayed.damage = self.find_behind(replayed.frame + 1)?;
-        for file in self.files.all() {
+        if matches!(self.put, Put::Told(_)) {
+            return Ok(replayed);
+        }
+        for file in self.files {
             file.file.sync_data().during("sync", &file.path)?;
         }
         Ok(replayed)
@@ -116,7 +135,7 @@ impl<'a> Replay<'a> {
 
     /// The whole frame of this number: right behind the one before, or at the start of a file.
     fn find(&self, behind: (u32, u64), sequence: u64) -> Result<Option<(u32, u64, Vec<u8>)>> {
-        let files = self.files.all();
+        let files = self.files;
         let here = files
             .iter()
             .filter(|file| file.number == behind.0)
@@ -168,7 +187,7 @@ impl<'a> Replay<'a> {
     /// life, whose first checkpoint was durable before it: the checkpoint that was read is not the newest then.
     fn find_behind(&self, missing: u64) -> Result<Option<Error>> {
         let mut piece = vec![0; PIECE as usize];
-        for file in self.files.all() {
+        for file in self.files {
             let mut from = 0;
             while from < file.written {
                 let len = (file.written - from).min(PIECE);
@@ -211,7 +230,10 @@ impl<'a> Replay<'a> {
         for entry in frame.entries() {
             // A frame whose checksum holds is as it was written: what is not understood is a newer version's.
             let entry = entry.map_err(|error| Error::CorruptFile {
-                file: self.files.folder().to_owned(),
+                file: self
+                    .files
+                    .first()
+                    .map_or_else(PathBuf::new, |file| file.path.clone()),
                 reason: error.to_string(),
             })?;
             let Some((place, batch)) = placed(&entry) else {
@@ -261,6 +283,10 @@ impl<'a> Replay<'a> {
             known.journaled = true;
             if matches!(entry, Entry::Batch { .. }) {
                 let path = known.folder.join(file_name::log(place.segment));
+                if let Put::Told(tell) = &mut self.put {
+                    tell(&path, place.position, batch);
+                    continue;
+                }
                 if self.open.len() >= OPEN_MAX {
                     self.open.clear();
                 }
@@ -281,7 +307,7 @@ impl<'a> Replay<'a> {
 }
 
 /// Place and first bytes of what an entry has appended.
-fn placed<'a>(entry: &Entry<'a>) -> Option<(Place, &'a [u8])> {
+pub(crate) fn placed<'a>(entry: &Entry<'a>) -> Option<(Place, &'a [u8])> {
     match entry {
         Entry::Batch { place, batch } => Some((*place, batch)),
         Entry::Extent { place, header } => Some((*place, header.as_slice())),
@@ -290,7 +316,7 @@ fn placed<'a>(entry: &Entry<'a>) -> Option<(Place, &'a [u8])> {
 }
 
 /// Where a partition ends behind a batch.
-fn end_of(place: &Place, header: &BatchHeader) -> SyncPoint {
+pub(crate) fn end_of(place: &Place, header: &BatchHeader) -> SyncPoint {
     SyncPoint {
         offset: header.next_offset(),
         segment: place.segment,

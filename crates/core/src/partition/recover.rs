@@ -76,6 +76,7 @@ impl Recovery<'_> {
             };
             expect.offset = stop.offset;
             if stop.offset < known {
+                self.sync_behind(segments.get(index..).unwrap_or_default())?;
                 segment.cap(stop.position);
                 segments.truncate(index + 1);
                 return Ok(Tail {
@@ -112,6 +113,23 @@ impl Recovery<'_> {
             end: expect.offset,
             damage,
         })
+    }
+
+    /// Makes durable what the journal has put back behind damage: the checkpoint to come covers its frames.
+    fn sync_behind(&self, segments: &[Arc<Segment>]) -> Result<()> {
+        if self.keep_all {
+            return Ok(());
+        }
+        for segment in segments {
+            let path = segment.path();
+            let file = self.context.storage.open(path, OpenMode::Write);
+            file.and_then(|file| file.sync_data())
+                .during("sync", path)?;
+        }
+        match segments.first().and_then(|segment| segment.path().parent()) {
+            Some(folder) => self.context.sync_dir(folder),
+            None => Ok(()),
+        }
     }
 
     /// What needs no check.

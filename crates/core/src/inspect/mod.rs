@@ -1,16 +1,19 @@
 //! Looking into stores and segment files, for people and tools. Nothing here changes anything.
 
+mod indexes;
+mod own_files;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidelog_format::batch::BatchHeader;
 use tidelog_format::file_name;
-use tidelog_format::offset_index::{self, OffsetEntry};
-use tidelog_format::time_index::{self, TimeEntry};
 use tidelog_io::{OpenMode, Storage, StorageFile};
 
 use crate::error::{Error, IoContext, Result};
 use crate::segment::{Damage, Expect, Found, Scanner};
+pub(crate) use indexes::{Ends, WrongEntry, check_indexes};
+use own_files::verify_own_files;
 
 /// The batches of one segment file, in order, with their CRC checked.
 pub struct SegmentScan {
@@ -186,6 +189,10 @@ pub fn verify_store(
         partitions: folders.len() as u64,
         ..VerifyReport::default()
     };
+    let meta = path.join("meta.properties");
+    if storage.exists(&meta).during("look for", &meta)? {
+        report.problems = verify_own_files(storage, path)?;
+    }
     let mut done = 0;
     for (folder, files) in folders.iter().zip(segments) {
         let end = crate::published::load(storage, folder)?.map(|ends| ends.high_watermark);
@@ -241,13 +248,6 @@ fn partition_folders(storage: &dyn Storage, path: &Path) -> Result<Vec<PathBuf>>
     Ok(folders)
 }
 
-/// What index entries tell of a batch, which they name by its last offset.
-struct Ends {
-    last_offset: u64,
-    position: u64,
-    max_timestamp: i64,
-}
-
 /// Checks one segment and its indexes; gives the offset that should follow.
 fn verify_segment(
     storage: &dyn Storage,
@@ -296,68 +296,14 @@ fn verify_segment(
         }
     }
     let next = scan.expect.offset;
-    let mut check = |index: PathBuf,
-                     number: usize,
-                     len: usize,
-                     relative: u32,
-                     fits: &dyn Fn(&Ends) -> bool,
-                     says: String| {
-        let offset = base + u64::from(relative);
-        let batch = batches.binary_search_by_key(&offset, |batch| batch.last_offset);
-        let holds = batch.is_ok_and(|at| batches.get(at).is_some_and(fits));
-        if !holds && offset < next {
-            let reason = format!("entry {number} says {says}, which is not so of offset {offset}");
-            problem(index, (number * len) as u64, offset, reason, false);
-        }
-    };
-    let index = path.with_extension("index");
-    let len = offset_index::ENTRY_LEN;
-    for (number, entry) in entries(storage, &index, len, OffsetEntry::decode)?
-        .into_iter()
-        .enumerate()
-    {
-        let at = u64::from(entry.position);
-        let says = format!("that its batch begins at byte {at}");
-        check(
-            index.clone(),
-            number,
-            len,
-            entry.relative_offset,
-            &|batch| batch.position == at,
-            says,
-        );
-    }
-    let index = path.with_extension("timeindex");
-    let len = time_index::ENTRY_LEN;
-    for (number, entry) in entries(storage, &index, len, TimeEntry::decode)?
-        .into_iter()
-        .enumerate()
-    {
-        let time = entry.timestamp;
-        let says = format!("that the newest time of its batch is {time}");
-        check(
-            index.clone(),
-            number,
-            len,
-            entry.relative_offset,
-            &|batch| batch.max_timestamp == time,
-            says,
-        );
+    for wrong in check_indexes(storage, path, base, next, &batches)? {
+        let WrongEntry {
+            index,
+            position,
+            offset,
+            reason,
+        } = wrong;
+        problem(index, position, offset, reason, false);
     }
     Ok(next)
-}
-
-fn entries<E>(
-    storage: &dyn Storage,
-    path: &Path,
-    len: usize,
-    decode: impl Fn(&[u8]) -> Option<E>,
-) -> Result<Vec<E>> {
-    if !storage.exists(path).during("look for", path)? {
-        return Ok(Vec::new());
-    }
-    let file = storage.open(path, OpenMode::Read).during("open", path)?;
-    let mut bytes = vec![0; usize::try_from(file.len().during("measure", path)?).unwrap_or(0)];
-    file.read_exact_at(0, &mut bytes).during("read", path)?;
-    Ok(bytes.chunks_exact(len).filter_map(decode).collect())
 }

@@ -1,0 +1,93 @@
+//! All frames that hold, wherever they stand in the journal's files and whichever life wrote them: for looking into a
+//! journal, and for saving what stands behind a damaged frame.
+
+use tidelog_format::journal::{Frame, FrameHeader, HEADER_LEN, PAGE, padded};
+
+use super::files::JournalFile;
+use crate::error::Result;
+
+/// Pages are looked at in pieces of this size.
+const PIECE: u64 = 1 << 20;
+
+/// A frame whose checksum holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundFrame {
+    /// Index of its file.
+    pub file: usize,
+    pub position: u64,
+    pub len: usize,
+    pub incarnation: u32,
+    pub sequence: u64,
+}
+
+impl FoundFrame {
+    /// Its bytes.
+    pub fn read(&self, files: &[JournalFile]) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; self.len];
+        let file = files.get(self.file)?;
+        file.file.read_exact_at(self.position, &mut bytes).ok()?;
+        Frame::check(&bytes).is_ok().then_some(bytes)
+    }
+}
+
+/// All frames that hold, in the order of their lives and numbers. What the disk can't read holds no frame.
+pub(crate) fn valid_frames(files: &[JournalFile]) -> Result<Vec<FoundFrame>> {
+    let mut found = Vec::new();
+    let mut piece = vec![0; PIECE as usize];
+    for (index, file) in files.iter().enumerate() {
+        let (mut from, mut skip_to) = (0, 0);
+        while from < file.written {
+            let len = (file.written - from).min(PIECE);
+            let bytes = piece.get_mut(..len as usize).unwrap_or_default();
+            if file.file.read_exact_at(from, bytes).is_err() {
+                for (page, bytes) in bytes.chunks_mut(PAGE).enumerate() {
+                    let position = from + (page * PAGE) as u64;
+                    if file.file.read_exact_at(position, bytes).is_err() {
+                        bytes.fill(0);
+                    }
+                }
+            }
+            for (page, bytes) in bytes.chunks(PAGE).enumerate() {
+                let position = from + (page * PAGE) as u64;
+                let Some(header) = FrameHeader::parse(bytes).filter(|_| position >= skip_to) else {
+                    continue;
+                };
+                let frame = FoundFrame {
+                    file: index,
+                    position,
+                    len: header.len as usize,
+                    incarnation: header.incarnation,
+                    sequence: header.sequence,
+                };
+                let whole = position + u64::from(header.len) <= file.written;
+                if whole && frame.len >= HEADER_LEN && frame.read(files).is_some() {
+                    skip_to = position + padded(frame.len) as u64;
+                    found.push(frame);
+                }
+            }
+            from += len;
+        }
+    }
+    found.sort_by_key(|frame| (frame.incarnation, frame.sequence));
+    Ok(found)
+}
+
+/// The first number behind `covered` that no frame of a life has, though a later frame of that life holds: each was
+/// written only after the one before it was durable.
+pub(crate) fn first_missing(
+    frames: &[FoundFrame],
+    incarnation: u32,
+    covered: u64,
+) -> Option<(u64, FoundFrame)> {
+    let mut next = covered + 1;
+    for frame in frames {
+        if frame.incarnation != incarnation || frame.sequence < next {
+            continue;
+        }
+        if frame.sequence > next {
+            return Some((next, *frame));
+        }
+        next += 1;
+    }
+    None
+}
