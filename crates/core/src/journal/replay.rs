@@ -10,10 +10,11 @@ use std::sync::Arc;
 use tidelog_format::batch::{Batch, BatchHeader, HEADER_LEN as BATCH_HEADER_LEN};
 use tidelog_format::checkpoint::Checkpoint;
 use tidelog_format::file_name;
-use tidelog_format::journal::{Entry, Frame, FrameHeader, HEADER_LEN, PAGE, PartitionId, Place};
+use tidelog_format::journal::{Entry, Frame, FrameHeader, HEADER_LEN, PartitionId, Place};
 use tidelog_io::{OpenMode, Storage, StorageFile};
 
 use super::files::JournalFile;
+use super::frames::{FoundFrame, valid_frames};
 use crate::error::{Error, IoContext, Result};
 use crate::knock_out::{self, Rule};
 use crate::partition::SyncPoint;
@@ -41,9 +42,6 @@ pub(crate) struct Replayed {
 
 /// At most this many segment files are kept open.
 const OPEN_MAX: usize = 128;
-/// The journal is searched for frames behind a damaged one in pieces of this size.
-const PIECE: u64 = 1 << 20;
-
 /// Where batches are put back to.
 enum Put<'a> {
     /// Their segments.
@@ -186,42 +184,26 @@ impl<'a> Replay<'a> {
     /// Looks everywhere for a frame of this life that comes after one that does not count; and for one of a later
     /// life, whose first checkpoint was durable before it: the checkpoint that was read is not the newest then.
     fn find_behind(&self, missing: u64) -> Result<Option<Error>> {
-        let mut piece = vec![0; PIECE as usize];
-        for file in self.files {
-            let mut from = 0;
-            while from < file.written {
-                let len = (file.written - from).min(PIECE);
-                let bytes = piece.get_mut(..len as usize).unwrap_or_default();
-                file.file
-                    .read_exact_at(from, bytes)
-                    .during("read", &file.path)?;
-                for (page, bytes) in bytes.chunks(PAGE).enumerate() {
-                    let position = from + (page * PAGE) as u64;
-                    let later = |header: &FrameHeader| {
-                        (header.incarnation, header.sequence) > (self.incarnation, missing)
-                    };
-                    let Some(header) = FrameHeader::parse(bytes).filter(later) else {
-                        continue;
-                    };
-                    if self.frame_at(file, position, later)?.is_some() {
-                        let reason = match header.incarnation > self.incarnation {
-                            true => format!(
-                                "the frame at byte {position} is newer than the checkpoint, of which a slot does not hold"
-                            ),
-                            false => format!(
-                                "frame {missing} does not hold although one behind it, at byte {position}, does"
-                            ),
-                        };
-                        return Ok(Some(Error::CorruptFile {
-                            file: file.path.clone(),
-                            reason,
-                        }));
-                    }
-                }
-                from += len;
-            }
-        }
-        Ok(None)
+        let later =
+            |frame: &&FoundFrame| (frame.incarnation, frame.sequence) > (self.incarnation, missing);
+        let frames = valid_frames(self.files)?;
+        let Some(frame) = frames.iter().find(later) else {
+            return Ok(None);
+        };
+        let position = frame.position;
+        let reason = match frame.incarnation > self.incarnation {
+            true => format!(
+                "the frame at byte {position} is newer than the checkpoint, of which a slot does not hold"
+            ),
+            false => format!(
+                "frame {missing} does not hold although one behind it, at byte {position}, does"
+            ),
+        };
+        let file = self.files.get(frame.file);
+        Ok(Some(Error::CorruptFile {
+            file: file.map(|file| file.path.clone()).unwrap_or_default(),
+            reason,
+        }))
     }
 
     /// Whether everything that the frame only names is there, and all of it continues the partitions.
