@@ -20,6 +20,8 @@ try {
     env: {
       RUSTC_BOOTSTRAP: "1",
       RUSTFLAGS: `${process.env.RUSTFLAGS ?? ""} -Zsanitizer=address`.trim(),
+      // Stories of the simulation take ten times as long here, and are all of one kind to a sanitizer.
+      TIDELOG_SIMULATION_SEEDS: process.env.TIDELOG_SIMULATION_SEEDS ?? "1000",
       ASAN_OPTIONS: "detect_leaks=1:detect_stack_use_after_return=1",
       CARGO_TARGET_DIR: join(process.env.CARGO_TARGET_DIR ?? join(root, "target"), "asan"),
     },

@@ -50,7 +50,7 @@ pub struct JournalOptions {
     /// Bytes at which a frame takes no more in, 4 KiB to a quarter of a file. Default 8 MiB.
     pub frame_bytes: usize,
     /// Bytes from which on a batch is not written twice: its segment is synced together with the frame, which holds
-    /// only the batch's place. At most half of a frame. Default 64 KiB.
+    /// only the batch's place. At most half of a frame. Default 128 KiB.
     pub extent_bytes: usize,
 }
 
@@ -60,7 +60,7 @@ impl Default for JournalOptions {
             file_bytes: 64 << 20,
             files: 4,
             frame_bytes: 8 << 20,
-            extent_bytes: 64 << 10,
+            extent_bytes: 128 << 10,
         }
     }
 }

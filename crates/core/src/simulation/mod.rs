@@ -103,7 +103,11 @@ fn no_story_breaks_a_promise() {
     reason = "counts and seeds are what a long run is for"
 )]
 fn every_rule_that_is_taken_away_is_missed() {
-    let seeds = number("TIDELOG_SIMULATION_SEEDS", 10_000).max(50_000);
+    let seeds = number("TIDELOG_SIMULATION_SEEDS", 50_000);
+    if seeds < 50_000 {
+        println!("not asked: the rarest take up to 50,000 stories to be missed");
+        return;
+    }
     let mut unnoticed = Vec::new();
     let one = |rule| Rules {
         out: vec![rule],
