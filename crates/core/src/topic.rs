@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tidelog_format::batch::Batch;
 
 use crate::catalog::id_text;
-use crate::config::{TopicChange, TopicConfig};
+use crate::config::{Durability, TopicChange, TopicConfig};
 use crate::engine::TopicState;
 use crate::error::{Error, Result};
-use crate::partition::{Appended, Log, ReadResult};
+use crate::partition::{Appended, Log, ReadResult, Terms};
 use crate::point_reads;
 use crate::record_buffer::RecordBuffer;
 use crate::store::Store;
@@ -101,6 +101,23 @@ impl Topic {
                 partition: number,
                 count: logs.len() as u32,
             })
+    }
+
+    /// Whether it is the same topic, and not one of the same name.
+    pub(crate) fn is(&self, other: &Topic) -> bool {
+        self.state.meta.id == other.state.meta.id
+    }
+
+    /// Refuses a topic that no transaction may write to.
+    pub(crate) fn check_transactional(&self) -> Result<()> {
+        let meta = &self.state.meta;
+        if meta.is_internal() {
+            return Err(meta.internal());
+        }
+        match meta.durability() {
+            Durability::Fsync => Ok(()),
+            Durability::Buffered => Err(meta.not_transactional()),
+        }
     }
 
     pub(crate) fn check_partition(&self, number: u32) -> Result<()> {
@@ -239,9 +256,16 @@ impl Partition {
         let header = self
             .store
             .check_writable()
-            .and_then(|()| check_foreign(&batch));
+            .and_then(|()| check_foreign(&batch))
+            .and_then(|header| {
+                self.store.know_producer(header.producer_id)?;
+                Ok(header)
+            });
         match header {
-            Ok(header) => self.log.append(&mut batch, &header, Box::new(done)),
+            Ok(header) => {
+                self.log
+                    .append(&mut batch, &header, Terms::FOREIGN, Box::new(done));
+            }
             Err(error) => done(Err(error)),
         }
     }
@@ -300,6 +324,9 @@ impl Partition {
     /// durable when this returns. Blocks for the disk.
     pub fn delete_records(&self, before: u64) -> Result<u64> {
         self.store.check_writable()?;
+        if self.log.topic().is_internal() {
+            return Err(self.log.topic().internal());
+        }
         let start = self.log.raise_start(before)?;
         self.store.engine().checkpoint(false)?;
         self.log.unlink_below_start()?;
@@ -310,6 +337,10 @@ impl Partition {
     pub fn sync(&self) -> Result<()> {
         self.store.check_writable()?;
         self.log.sync()
+    }
+
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
     }
 
     /// Makes what was imported durable and readable.
@@ -340,9 +371,9 @@ fn check_foreign(batch: &[u8]) -> Result<tidelog_format::batch::BatchHeader> {
             "control and transactional batches can't be appended",
         ));
     }
-    if header.producer_id >= 0 {
+    if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
         return Err(invalid(
-            "it carries a producer id; leave it -1, since sequences are not checked",
+            "it carries a producer id, but no epoch or no sequence number",
         ));
     }
     if header.record_count == 0 || header.record_count != header.last_offset_delta + 1 {

@@ -175,7 +175,10 @@ mod tests {
         tagged.pop();
         tagged.extend_from_slice(b"\x01\x05\x02ab");
         assert_eq!(OffsetCommitValue::decode(&tagged), Ok(value(None)));
-        assert_eq!(GroupRecordKey::decode(b"\0\x02"), Ok(GroupRecordKey::Other(2)));
+        assert_eq!(
+            GroupRecordKey::decode(b"\0\x02"),
+            Ok(GroupRecordKey::Other(2))
+        );
         assert!(OffsetCommitValue::decode(b"\0\x05").is_err());
     }
 

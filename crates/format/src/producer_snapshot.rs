@@ -195,7 +195,10 @@ fn entry(fields: &mut Fields<'_>) -> Result<ProducerEntry, FormatError> {
         .and_then(|base| u64::try_from(base).ok());
     let window = match (base_offset, u32::try_from(delta)) {
         (Some(base_offset), Ok(delta)) if last_offset >= 0 => vec![SequencedBatch {
-            first_sequence: sequence::advance(last_sequence, (1u32 << 31) - (delta & i32::MAX as u32)),
+            first_sequence: sequence::advance(
+                last_sequence,
+                (1u32 << 31) - (delta & i32::MAX as u32),
+            ),
             last_sequence,
             base_offset,
             timestamp: -1,

@@ -19,6 +19,7 @@ use crate::catalog::Catalog;
 use crate::checkpoint::CheckpointFile;
 use crate::config::OpenOptions;
 use crate::context::Context;
+use crate::coordinator::Coordinator;
 use crate::error::{Error, IoContext, Result};
 use crate::journal::{self, Files, Journal, Replay, Replayed};
 use crate::partition::Left;
@@ -131,7 +132,6 @@ impl Engine {
                 ));
             }
         }
-        report.duration = began.elapsed();
         let mut engine = Engine::start(
             path,
             id,
@@ -142,6 +142,10 @@ impl Engine {
             report,
         )?;
         engine.enter(topics);
+        if left == Left::Unclean {
+            engine.recovery.clamped_offsets = engine.coordinator.clamp_offsets(&engine)?;
+        }
+        engine.recovery.duration = began.elapsed();
         Ok(engine)
     }
 
@@ -160,6 +164,7 @@ impl Engine {
             id,
             context,
             recovery,
+            coordinator: Coordinator::default(),
             durability: options.durability,
             topics: RwLock::default(),
             logs: RwLock::default(),

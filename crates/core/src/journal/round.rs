@@ -124,5 +124,7 @@ impl Round {
 
 /// A callback that panics must not take the others' answers with it.
 fn answer(member: Member, outcome: Result<()>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| (member.done)(outcome)));
+    if let Some(done) = member.done {
+        let _ = catch_unwind(AssertUnwindSafe(|| done(outcome)));
+    }
 }

@@ -22,7 +22,7 @@ use crate::config::{Durability, TopicConfig};
 use crate::context::Context;
 use crate::error::Result;
 use crate::journal::{Files, Journal, JournalOptions};
-use crate::partition::{Appended, Log, TopicMeta};
+use crate::partition::{Appended, Log, Terms, TopicMeta};
 use crate::sync::RwLock;
 
 /// How often a thread that could go on is stopped in favour of another, at most. Three find nearly all that is to be
@@ -113,7 +113,7 @@ fn append(log: &Arc<Log>, done: impl FnOnce(Result<Appended>) + Send + 'static) 
         .unwrap();
     let mut batch = builder.finish().unwrap();
     let header = *Batch::check(&batch).unwrap().header();
-    log.append(&mut batch, &header, Box::new(done));
+    log.append(&mut batch, &header, Terms::FOREIGN, Box::new(done));
 }
 
 /// Reads from `offset` to the high watermark, which has to be at least `end`, and gives where the reading ended.

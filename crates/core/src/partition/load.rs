@@ -169,6 +169,9 @@ impl Log {
             // What was durable stays on record, so that the damage is found again at the next opening.
             lock(&log.committed).end = durable;
         }
+        if left == Left::Unclean && log.damage().is_none() {
+            log.drop_snapshots_ahead()?;
+        }
         // Whoever opened it in order has read the point in a checkpoint that is durable; else one is written before
         // anything is unlinked.
         log.note_recovery_point(if left == Left::Clean {

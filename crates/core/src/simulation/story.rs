@@ -31,7 +31,6 @@ pub(super) const TOPICS: [(&str, u32, Durability); 3] = [
 pub(super) struct Rules {
     pub out: Vec<Rule>,
     pub acknowledge_early: bool,
-    pub split_groups: bool,
     /// Prints what happens.
     pub aloud: bool,
 }

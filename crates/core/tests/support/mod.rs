@@ -5,6 +5,7 @@
 pub mod damage;
 pub mod killed;
 pub mod opening;
+pub mod sending;
 
 use std::path::Path;
 use std::sync::Arc;
