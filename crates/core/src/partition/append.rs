@@ -394,8 +394,9 @@ impl Log {
     ) -> Result<Arc<Segment>> {
         let capacity = Segment::capacity_for(config.segment_bytes);
         let segment = Arc::new(Segment::new(self.folder(), base, 0, capacity));
-        segment.create(self.context())?;
+        // First: what is made and then given up must be gone for good with the next checkpoint, too.
         lock(&self.unsynced).folder = true;
+        segment.create(self.context())?;
         let mut segments = write(&self.segments);
         let mut list = Vec::with_capacity(segments.len() + 1);
         list.extend(segments.iter().cloned());
