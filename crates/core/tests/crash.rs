@@ -43,9 +43,22 @@ fn config(durability: Durability) -> TopicConfig {
     }
 }
 
-/// Appends to four partitions, deletes records, and closes in the end; stops at the first error.
-fn script(storage: &Arc<dyn Storage>, told: &mut Told, seed: u64) -> tidelog::Result<()> {
-    let store = Store::open(ROOT, options(storage, Durability::Fsync))?;
+/// Appends to four partitions, deletes records, and closes in the end; stops at the first error. What it leaves open is
+/// to be killed.
+fn script(
+    storage: &Arc<dyn Storage>,
+    told: &mut Told,
+    seed: u64,
+) -> (Option<Store>, tidelog::Result<()>) {
+    let store = match Store::open(ROOT, options(storage, Durability::Fsync)) {
+        Ok(store) => store,
+        Err(error) => return (None, Err(error)),
+    };
+    let ended = go_on(&store, told, seed);
+    (Some(store), ended)
+}
+
+fn go_on(store: &Store, told: &mut Told, seed: u64) -> tidelog::Result<()> {
     let mut partitions = Vec::new();
     for (name, durability) in [("safe", Durability::Fsync), ("fast", Durability::Buffered)] {
         let topic = match store.open_topic(name) {
@@ -146,10 +159,11 @@ fn acknowledged_records_survive_a_crash_at_every_change_of_the_disk() {
                 let disk = SimulatedStorage::new();
                 let mut told = Told::default();
                 disk.crash_at_change(change);
-                let ended = script(&life(&disk), &mut told, seed);
+                let (left, ended) = script(&life(&disk), &mut told, seed);
                 let context = format!("seed {seed}, change {change}, {kind:?}");
                 let whole = ended.is_ok() && !disk.is_down();
                 disk.crash(kind, seed * 1_000_003 + change);
+                left.into_iter().for_each(bury);
                 check(&life(&disk), &told, kind == CrashKind::PowerLoss, &context);
                 if whole {
                     break;
@@ -168,11 +182,13 @@ fn recovery_may_crash_anywhere_and_be_run_again() {
         let disk = SimulatedStorage::new();
         let mut told = Told::default();
         disk.crash_at_change(140 + seed * 17 % 60);
-        if script(&life(&disk), &mut told, seed).is_ok() {
+        let (left, ended) = script(&life(&disk), &mut told, seed);
+        disk.crash(CrashKind::PowerLoss, seed);
+        left.into_iter().for_each(bury);
+        if ended.is_ok() {
             continue;
         }
         stories += 1;
-        disk.crash(CrashKind::PowerLoss, seed);
         for change in 1.. {
             let disk = disk.duplicate();
             disk.crash_at_change(disk.counters().changes + change);
@@ -205,9 +221,10 @@ fn an_error_of_any_call_is_reported_and_loses_nothing_that_was_acknowledged() {
             let disk = SimulatedStorage::new();
             let mut told = Told::default();
             disk.fail_at(call, kind);
-            let ended = script(&life(&disk), &mut told, 7);
+            let (left, ended) = script(&life(&disk), &mut told, 7);
             let reached = disk.counters().calls >= call;
             disk.crash(CrashKind::PowerLoss, call);
+            left.into_iter().for_each(bury);
             check(
                 &life(&disk),
                 &told,
@@ -241,11 +258,12 @@ fn a_deleted_topic_does_not_come_back_without_its_files() {
         disk.crash_at_change(disk.counters().changes + deletion);
         let whole = store.delete_topic("gone").is_ok();
         disk.crash(CrashKind::Kill, deletion);
+        bury(store);
         for opening in 1.. {
             let disk = disk.duplicate();
             disk.crash_at_change(disk.counters().changes + opening);
-            let opened = Store::open(ROOT, options(&life(&disk), Durability::Fsync));
-            let opened = opened.is_ok() && !disk.is_down();
+            let store = Store::open(ROOT, options(&life(&disk), Durability::Fsync));
+            let opened = store.is_ok() && !disk.is_down();
             for seed in 0..4 {
                 let disk = disk.duplicate();
                 disk.crash(CrashKind::PowerLoss, seed);
@@ -253,6 +271,8 @@ fn a_deleted_topic_does_not_come_back_without_its_files() {
                 check_deleted(&disk, &context);
                 stories += 1;
             }
+            disk.crash(CrashKind::Kill, opening);
+            store.into_iter().for_each(bury);
             if opened {
                 break;
             }
@@ -285,6 +305,7 @@ fn check_deleted(disk: &SimulatedStorage, context: &str) {
         }
     }
     disk.crash(CrashKind::Kill, 0);
+    bury(store);
 }
 
 #[test]
@@ -296,8 +317,8 @@ fn an_empty_segment_that_was_given_up_does_not_hide_what_the_one_before_it_holds
             let topic = store.create_topic("one", config(durability)).unwrap();
             let partition = topic.partition(0).unwrap();
             let values: Vec<_> = (0..6).map(|n| value(n, 60)).collect();
-            for value in &values {
-                partition.append(batch(&[value.clone()])).unwrap();
+            for value in values.chunks(1) {
+                partition.append(batch(value)).unwrap();
             }
             partition.delete_records(3).unwrap();
             if closes {
@@ -307,6 +328,7 @@ fn an_empty_segment_that_was_given_up_does_not_hide_what_the_one_before_it_holds
             let path = segment_path(std::path::Path::new(ROOT), "one", 0, 3);
             disk.open(&path, OpenMode::CreateNew).unwrap();
             disk.crash(CrashKind::Kill, 0);
+            bury(store);
             let store = Store::open(ROOT, options(&life(&disk), durability)).unwrap();
             let damaged = &store.recovery().damaged;
             assert!(damaged.is_empty(), "{durability}, {closes}: {damaged:?}");
