@@ -220,17 +220,21 @@ impl Partition {
     /// # Errors
     /// [`Error::InvalidBatch`] if anything about it does not hold, [`Error::RecordTooLarge`],
     /// [`Error::StorageFull`], [`Error::Poisoned`] (the only one after which it may be stored).
-    pub fn append(&self, batch: Vec<u8>) -> Result<Appended> {
+    pub fn append(&self, mut batch: Vec<u8>) -> Result<Appended> {
+        self.store.check_writable()?;
+        let header = check_foreign(&batch)?;
         let (answer, wait) = std::sync::mpsc::sync_channel(1);
-        self.append_with(batch, move |appended| {
+        let done = move |appended| {
             let _ = answer.send(appended);
-        });
+        };
+        self.log.append_leading(&mut batch, &header, Box::new(done));
         // The callback is always called; a sender that is gone means that its thread died.
         wait.recv().unwrap_or(Err(Error::Closed))
     }
 
-    /// As [`Partition::append`], but returns once the batch is written and calls `done` when it is durable:
-    /// before it returns (`buffered`) or on a thread of the core (`fsync`).
+    /// As [`Partition::append`], but returns once the batch is written and calls `done` when it is durable: before it
+    /// returns (`buffered`), or on a thread of the core or one that waits in [`Partition::append`] (`fsync`). `done`
+    /// must not wait.
     pub fn append_with(
         &self,
         mut batch: Vec<u8>,

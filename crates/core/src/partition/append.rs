@@ -12,7 +12,7 @@ use tidelog_format::journal::Place;
 use super::{Committed, Log, SyncPoint};
 use crate::config::TopicConfig;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::Turn;
+use crate::journal::{Round, Turn};
 use crate::knock_out::{self, Rule};
 use crate::segment::{OpenFiles, Segment};
 use crate::sync::{lock, write};
@@ -28,7 +28,7 @@ pub struct Appended {
     pub timestamp: i64,
 }
 
-/// Called once with the outcome, on the appending thread (`buffered`) or a thread of the core (`fsync`).
+/// Called once with the outcome, on the appending thread (`buffered`) or a thread that does a round of the journal.
 pub(crate) type AppendDone = Box<dyn FnOnce(Result<Appended>) + Send>;
 
 /// Space is reserved ahead in steps that grow with the segment: ten thousand small partitions must fit a
@@ -98,24 +98,48 @@ impl Log {
     /// Appends a checked batch, which gets its place here, and calls `done` once it is as durable as the topic
     /// promises. The bytes are not needed any more when this returns.
     pub fn append(self: &Arc<Self>, batch: &mut [u8], header: &BatchHeader, done: AppendDone) {
+        self.append_for(batch, header, done, false);
+    }
+
+    /// As `append`, for a caller that waits for the answer anyway: if no round of the journal is under way, it does
+    /// the one that this batch has joined.
+    pub fn append_leading(
+        self: &Arc<Self>,
+        batch: &mut [u8],
+        header: &BatchHeader,
+        done: AppendDone,
+    ) {
+        if let Some(round) = self.append_for(batch, header, done, true) {
+            round.run(self.context());
+        }
+    }
+
+    fn append_for(
+        self: &Arc<Self>,
+        batch: &mut [u8],
+        header: &BatchHeader,
+        done: AppendDone,
+        leads: bool,
+    ) -> Option<Round> {
         let config = self.topic().config();
         if let Err(error) = self.ready_to_append(&config, header) {
-            return done(Err(error));
+            done(Err(error));
+            return None;
         }
         let mut writer = lock(&self.writer);
         if writer.journaled {
-            match self.append_journaled(&mut writer, &config, batch) {
+            return match self.append_journaled(&mut writer, &config, batch) {
                 Ok((turn, appended)) => {
                     let end = writer.end(appended.last_offset + 1);
                     let done = Box::new(move |synced: Result<()>| done(synced.map(|()| appended)));
-                    turn.join(self, end, done);
+                    turn.join(self, end, done, leads)
                 }
                 Err(error) => {
                     drop(writer);
                     done(Err(error));
+                    None
                 }
-            }
-            return;
+            };
         }
         let appended = self
             .prepare(&mut writer, &config, batch, None)
@@ -129,6 +153,7 @@ impl Log {
         drop(writer);
         self.wake();
         done(appended);
+        None
     }
 
     /// Writes a batch and enters it in the open frame, which is held open for whoever joins it.
