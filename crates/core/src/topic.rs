@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidelog_format::batch::Batch;
+use tidelog_format::batch::{Batch, BatchHeader};
 
 use crate::catalog::id_text;
 use crate::config::{Durability, TopicChange, TopicConfig};
@@ -237,30 +237,27 @@ impl Partition {
     /// # Errors
     /// [`Error::InvalidBatch`] if anything about it does not hold, [`Error::RecordTooLarge`],
     /// [`Error::StorageFull`], [`Error::Poisoned`] (the only one after which it may be stored).
-    pub fn append(&self, batch: Vec<u8>) -> Result<Appended> {
+    pub fn append(&self, mut batch: Vec<u8>) -> Result<Appended> {
+        let header = self.check_foreign(&batch)?;
         let (answer, wait) = std::sync::mpsc::sync_channel(1);
-        self.append_with(batch, move |appended| {
+        let done = move |appended| {
             let _ = answer.send(appended);
-        });
+        };
+        self.log
+            .append_leading(&mut batch, &header, Terms::FOREIGN, Box::new(done));
         // The callback is always called; a sender that is gone means that its thread died.
         wait.recv().unwrap_or(Err(Error::Closed))
     }
 
-    /// As [`Partition::append`], but returns once the batch is written and calls `done` when it is durable:
-    /// before it returns (`buffered`) or on a thread of the core (`fsync`).
+    /// As [`Partition::append`], but returns once the batch is written and calls `done` when it is durable: before it
+    /// returns (`buffered`), or on a thread of the core or one that waits in [`Partition::append`] (`fsync`). `done`
+    /// must not wait.
     pub fn append_with(
         &self,
         mut batch: Vec<u8>,
         done: impl FnOnce(Result<Appended>) + Send + 'static,
     ) {
-        let header = self
-            .store
-            .check_writable()
-            .and_then(|()| check_foreign(&batch))
-            .and_then(|header| {
-                self.store.know_producer(header.producer_id)?;
-                Ok(header)
-            });
+        let header = self.check_foreign(&batch);
         match header {
             Ok(header) => {
                 self.log
@@ -268,6 +265,13 @@ impl Partition {
             }
             Err(error) => done(Err(error)),
         }
+    }
+
+    fn check_foreign(&self, batch: &[u8]) -> Result<BatchHeader> {
+        self.store.check_writable()?;
+        let header = check_foreign(batch)?;
+        self.store.know_producer(header.producer_id)?;
+        Ok(header)
     }
 
     /// Puts whole record batches into `out`, cleared first: from the one that holds `offset` on, at least
@@ -357,7 +361,7 @@ impl Partition {
 }
 
 /// Checks a batch that somebody else has encoded: all of it, since it must never need to be doubted again.
-fn check_foreign(batch: &[u8]) -> Result<tidelog_format::batch::BatchHeader> {
+fn check_foreign(batch: &[u8]) -> Result<BatchHeader> {
     let invalid = |reason: &str| Error::InvalidBatch {
         reason: reason.to_owned(),
     };

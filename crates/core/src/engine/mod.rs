@@ -6,7 +6,7 @@ mod maintenance;
 mod open;
 pub(crate) mod recovery;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -43,8 +43,9 @@ pub(crate) struct Engine {
     pub coordinator: Coordinator,
     durability: Durability,
     topics: RwLock<BTreeMap<String, Arc<TopicState>>>,
-    /// All partitions by uid.
-    logs: RwLock<HashMap<u64, Arc<Log>>>,
+    /// All partitions by uid, and so in the same order whenever the same is done: a story of the simulation can be told
+    /// again.
+    logs: RwLock<BTreeMap<u64, Arc<Log>>>,
     /// Held while the catalog changes.
     catalog: Mutex<Catalog>,
     checkpoint: Mutex<Option<CheckpointFile>>,

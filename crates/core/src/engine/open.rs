@@ -1,7 +1,7 @@
 //! Opening a store: its lock, its version, its checkpoint, its journal, then topic by topic; what an unclean end left
 //! behind is settled before the first write is accepted. All of it may crash anywhere and be run again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -180,7 +180,7 @@ impl Engine {
     }
 
     fn enter(&mut self, topics: Vec<Arc<super::TopicState>>) {
-        let mut logs = HashMap::new();
+        let mut logs = BTreeMap::new();
         let mut names = BTreeMap::new();
         for state in topics {
             logs.extend(

@@ -1,7 +1,8 @@
 //! Durable group commit: appends of all `fsync` topics gather in a frame, one thread writes it and syncs once,
-//! and all of them are done. The next frame gathers meanwhile, so no timer is needed. An append joins under its
-//! partition's lock, right after its bytes are in the segment: a partition's entries stand in the journal in the
-//! order of their offsets and without a gap.
+//! and all of them are done. The next frame gathers meanwhile, so no timer is needed. That thread is the journal's own,
+//! or a sender's that waits anyway and finds no round under way: what it sends alone is not handed over twice. An append
+//! joins under its partition's lock, right after its bytes are in the segment: a partition's entries stand in the
+//! journal in the order of their offsets and without a gap.
 
 mod files;
 mod frames;
@@ -37,7 +38,7 @@ const FILE_MIN: u64 = 64 << 10;
 /// Its folder in the store's.
 pub(crate) const FOLDER: &str = "journal";
 
-/// Called once, on a thread of the core: it must not wait.
+/// Called once, on the thread that does the round: it must not wait.
 pub(crate) type Done = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// The journal's sizes.
@@ -115,8 +116,6 @@ struct Open {
     group: Group,
     /// Frames that were full before the one in front of them was done.
     full: VecDeque<Round>,
-    /// Frames that were taken and are not done yet.
-    under_way: usize,
     /// Why the last checkpoint failed, on which whoever waits for a file depends.
     stuck: Option<Error>,
     spare: Option<Vec<u8>>,
@@ -151,7 +150,6 @@ impl Journal {
                 sequence: frame,
                 group: Group::default(),
                 full: VecDeque::new(),
-                under_way: 0,
                 stuck: None,
                 spare: None,
             }),
@@ -262,9 +260,9 @@ impl Journal {
         }
     }
 
-    /// The next round, if anything has gathered.
+    /// The next round, if anything has gathered and none is under way.
     pub fn try_take(&self) -> Option<Round> {
-        self.queue.enter().take()
+        self.queue.enter().take_or_announce()
     }
 
     /// Whether an append of this size would be let in at once.
@@ -289,9 +287,8 @@ impl Journal {
     pub fn recycle(&self, covered: u64) {
         self.queue.make_room(|open| {
             open.stuck = None;
-            let idle = open.under_way == 0 && open.full.is_empty();
-            open.files
-                .recycle(covered, idle && open.group.frame.is_empty());
+            let idle = open.full.is_empty() && open.group.frame.is_empty();
+            open.files.recycle(covered, idle);
         });
     }
 
@@ -353,10 +350,21 @@ impl Turn<'_> {
         self.at.announce();
     }
 
-    /// As `move_end` and `join`, for one partition.
-    pub fn join_at(mut self, log: &Arc<Log>, end: SyncPoint, done: Done) {
+    /// As `move_end` and `join`, for one partition. The journal's thread does the round; whoever `leads` gets it to
+    /// run, if none is under way.
+    pub fn join_at(
+        mut self,
+        log: &Arc<Log>,
+        end: SyncPoint,
+        done: Done,
+        leads: bool,
+    ) -> Option<Round> {
         self.enlist(Some((log, through_journal(end))), Some(done));
+        if leads {
+            return self.at.take_or_announce();
+        }
         self.at.announce();
+        None
     }
 
     fn enlist(&mut self, moved: Option<(&Arc<Log>, Committed)>, done: Option<Done>) {
@@ -445,9 +453,11 @@ impl Gather for Open {
     type Group = Round;
 
     fn take(&mut self) -> Option<Round> {
-        let round = self.full.pop_front().or_else(|| self.close())?;
-        self.under_way += 1;
-        Some(round)
+        self.full.pop_front().or_else(|| self.close())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.group.members.is_empty()
     }
 }
 
@@ -469,8 +479,7 @@ pub(crate) fn folder(store: &Path) -> PathBuf {
 impl Journal {
     /// A round has ended; its memory is for the next one.
     fn round_ended(&self, memory: Vec<u8>) {
-        self.queue.make_room(|open| {
-            open.under_way -= 1;
+        self.queue.done(|open| {
             if memory.capacity() <= SPARE_MAX {
                 open.spare = Some(memory);
             }

@@ -13,7 +13,7 @@ use super::producers::{Producers, Verdict};
 use super::{Committed, Log, SyncPoint};
 use crate::config::TopicConfig;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::Turn;
+use crate::journal::{Round, Turn};
 use crate::knock_out::{self, Rule};
 use crate::producer_ids::Claim;
 use crate::segment::{OpenFiles, Segment};
@@ -49,7 +49,7 @@ impl Terms<'_> {
     };
 }
 
-/// Called once with the outcome, on the appending thread (`buffered`) or a thread of the core (`fsync`).
+/// Called once with the outcome, on the appending thread (`buffered`) or a thread that does a round of the journal.
 pub(crate) type AppendDone = Box<dyn FnOnce(Result<Appended>) + Send>;
 
 /// Space is reserved ahead in steps that grow with the segment: ten thousand small partitions must fit a
@@ -159,13 +159,41 @@ impl Log {
         terms: Terms<'_>,
         done: AppendDone,
     ) {
+        self.append_for(batch, header, terms, done, false);
+    }
+
+    /// As `append`, for a caller that waits for the answer anyway: if no round of the journal is under way, it does
+    /// the one that this batch has joined.
+    pub fn append_leading(
+        self: &Arc<Self>,
+        batch: &mut [u8],
+        header: &BatchHeader,
+        terms: Terms<'_>,
+        done: AppendDone,
+    ) {
+        if let Some(round) = self.append_for(batch, header, terms, done, true) {
+            round.run(self.context());
+        }
+    }
+
+    fn append_for(
+        self: &Arc<Self>,
+        batch: &mut [u8],
+        header: &BatchHeader,
+        terms: Terms<'_>,
+        done: AppendDone,
+        leads: bool,
+    ) -> Option<Round> {
         let config = self.topic().config();
         let identity = self
             .ready_to_append(&config, header, terms.claim)
             .and_then(|()| self.context().producer_ids.identify(terms.claim, header));
         let identity = match identity {
             Ok(identity) => identity,
-            Err(error) => return done(Err(error)),
+            Err(error) => {
+                done(Err(error));
+                return None;
+            }
         };
         let mut writer = lock(&self.writer);
         // Nobody takes the id over while this is held.
@@ -183,29 +211,31 @@ impl Log {
                 let journaled = writer.journaled;
                 drop(writer);
                 let done = move |synced: Result<()>| done(synced.map(|()| original));
-                return match journaled {
+                match journaled {
                     true => self.context().journal.after(Box::new(done)),
                     false => done(Ok(())),
-                };
+                }
+                return None;
             }
             Err(error) => {
                 drop(writer);
-                return done(Err(error));
+                done(Err(error));
+                return None;
             }
         };
         if writer.journaled {
-            match self.append_journaled(&mut writer, &config, batch) {
+            return match self.append_journaled(&mut writer, &config, batch) {
                 Ok((turn, appended)) => {
                     let end = writer.end(appended.last_offset + 1);
                     let done = Box::new(move |synced: Result<()>| done(synced.map(|()| appended)));
-                    turn.join_at(self, end, done);
+                    turn.join_at(self, end, done, leads)
                 }
                 Err(error) => {
                     drop(writer);
                     done(Err(error));
+                    None
                 }
-            }
-            return;
+            };
         }
         let appended = self
             .prepare(&mut writer, &config, batch, None)
@@ -219,6 +249,7 @@ impl Log {
         drop(writer);
         self.wake();
         done(appended);
+        None
     }
 
     /// What is to be done with a batch, by what is known of its producer and by the offset it would get.
@@ -594,8 +625,9 @@ impl Log {
     ) -> Result<Arc<Segment>> {
         let capacity = Segment::capacity_for(config.segment_bytes);
         let segment = Arc::new(Segment::new(self.folder(), base, 0, capacity));
-        segment.create(self.context())?;
+        // First: what is made and then given up must be gone for good with the next checkpoint, too.
         lock(&self.unsynced).folder = true;
+        segment.create(self.context())?;
         let mut segments = write(&self.segments);
         let mut list = Vec::with_capacity(segments.len() + 1);
         list.extend(segments.iter().cloned());

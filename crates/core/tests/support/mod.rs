@@ -53,6 +53,12 @@ pub fn options(storage: &Arc<dyn Storage>, durability: Durability) -> OpenOption
     }
 }
 
+/// Ends the threads of a process that was killed, whose calls all fail: none may be left when the test ends, since what
+/// it holds in its last moments looks leaked.
+pub fn bury(store: Store) {
+    let _ = store.close();
+}
+
 pub fn topic(store: &Store, name: &str, config: TopicConfig) -> Topic {
     match store.open_topic(name) {
         Ok(topic) => topic,
