@@ -27,7 +27,8 @@ export {
   TidelogError,
 } from "./errors.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
-export { type Log, type OpenOptions, open, type RecoveryReport, type TopicOf } from "./log.js";
+export type { Log, RecoveryReport, TopicOf } from "./log.js";
+export { type OpenOptions, open } from "./open.js";
 export type { CloseOptions, ProducerOptions, WaitOptions } from "./producer/options.js";
 export type { Partitioner } from "./producer/partitioner.js";
 export type { Producer } from "./producer/producer.js";

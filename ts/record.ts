@@ -43,6 +43,20 @@ export interface RecordMetadata {
   readonly timestamp: number;
 }
 
+/** Where a record went that was sent with a sequence of its own. */
+export type SequencedMetadata =
+  | (RecordMetadata & {
+      /** Whether it was in the log already, and nothing was appended. */
+      readonly duplicate: boolean;
+    })
+  | {
+      readonly partition: number;
+      /** It is in the log, but so long that its offset is not remembered. */
+      readonly offset: null;
+      readonly timestamp: null;
+      readonly duplicate: true;
+    };
+
 /** Memory that is used again at most: one large record must not hold its size for ever. */
 const KEPT_BYTES = 4 << 20;
 

@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { fromNative, fromThrown } from "../../ts/errors.js";
+import { fromNative, fromThrown } from "../../ts/native_errors.js";
 import {
   AbortedError,
   ClosedError,

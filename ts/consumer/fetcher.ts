@@ -2,8 +2,9 @@
 // that never more than two are held, however many partitions there are. A partition with nothing to read costs a
 // wait in the engine and no memory.
 
-import { ClosedError, fromNative, type TidelogError } from "../errors.js";
+import { ClosedError, type TidelogError } from "../errors.js";
 import { type Completion, direct, tickets } from "../native.js";
+import { fromNative } from "../native_errors.js";
 import { RecordRows } from "../record.js";
 import type { Place } from "./place.js";
 
