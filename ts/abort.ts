@@ -3,7 +3,10 @@
 import { AbortedError } from "./errors.js";
 
 /** Calls back when any of the signals aborts, at once if one has; gives the way to listen no longer. */
-export function onAbort(signals: readonly (AbortSignal | undefined)[], call: (signal: AbortSignal) => void): () => void {
+export function onAbort(
+  signals: readonly (AbortSignal | undefined)[],
+  call: (signal: AbortSignal) => void,
+): () => void {
   const listeners: (() => void)[] = [];
   for (const signal of signals) {
     if (signal === undefined) continue;

@@ -54,7 +54,9 @@ export async function open(path: string | URL, options?: OpenOptions): Promise<L
   checkSignal(where, signal);
   const opening = openStore(folderOf(where, path), native, onRecovery, signal);
   const store = await opening.catch((error: unknown) => {
-    throw error instanceof TidelogError && error.code === "ERR_TIDELOG_ABORTED" ? new AbortedError(where, signal?.reason) : error;
+    throw error instanceof TidelogError && error.code === "ERR_TIDELOG_ABORTED"
+      ? new AbortedError(where, signal?.reason)
+      : error;
   });
   if (opened.hasSubscribers) opened.publish({ path: store.path, id: store.id, readOnly: store.readOnly });
   return logOf(store);

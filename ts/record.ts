@@ -35,6 +35,16 @@ export interface ConsumerRecord<K, V> {
   readonly headers: Header[];
 }
 
+/** A record that was read for a group. */
+export interface GroupRecord<K, V> extends ConsumerRecord<K, V> {
+  /**
+   * Commits that the group has done this record and all before it in its partition: the offset committed is the next
+   * one. Resolves once that is durable; those asked for together are committed together. Does nothing if a later one
+   * of the partition has been committed since.
+   */
+  commit(): Promise<void>;
+}
+
 /** Where a record went. */
 export interface RecordMetadata {
   readonly partition: number;

@@ -101,10 +101,11 @@ export class Fetcher {
 
   /**
    * The next chunk, once there is one; null when all partitions have reached their ends, or the fetcher was stopped.
-   * `keepsBytes` says that records will point into the chunk's bytes for good.
+   * `keepsBytes` says that records will point into the chunk's bytes for good. Gives up with null once `goOn` says no,
+   * which it is asked whenever something has happened.
    */
-  async next(keepsBytes: boolean): Promise<Chunk | null> {
-    while (this.#running) {
+  async next(keepsBytes: boolean, goOn?: () => boolean): Promise<Chunk | null> {
+    while (this.#running && (goOn === undefined || goOn())) {
       if (this.#error !== undefined) {
         const error = this.#error;
         this.#error = undefined;
@@ -122,6 +123,11 @@ export class Fetcher {
       this.#wake = undefined;
     }
     return null;
+  }
+
+  /** Has whoever waits for the next chunk look again. */
+  wake(): void {
+    this.#wake?.();
   }
 
   /** Puts a partition in the line if it has something to read, or waits until it has. */

@@ -240,11 +240,7 @@ export class Producer implements AsyncDisposable {
     this.#context.checkOpen();
   }
 
-  #signalOf(
-    method: string,
-    options: WaitOptions | undefined,
-    others: readonly string[] = [],
-  ): AbortSignal | undefined {
+  #signalOf(method: string, options: WaitOptions | undefined, others: readonly string[] = []): AbortSignal | undefined {
     const where = `producer.${method}`;
     checkOptions(where, options, [...others, "signal"]);
     const signal = checkSignal(where, options?.signal);
