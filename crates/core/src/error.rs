@@ -179,6 +179,106 @@ pub enum Error {
         /// How it was noticed.
         reason: String,
     },
+    /// Another handle has taken over the producer's name or transactional id. Nothing was stored.
+    #[error("producer {name:?} was taken over by a newer one; end this one, nothing more can be sent with it")]
+    ProducerFenced {
+        /// The producer's name, its transactional id, or its producer id.
+        name: String,
+    },
+    /// A batch whose sequence number does not follow the producer's last one: something before it is missing.
+    #[error("sequence {given} does not follow: {topic}-{partition} expects {expected} of producer {producer_id}; send what is missing first")]
+    OutOfOrderSequence {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The producer.
+        producer_id: i64,
+        /// The sequence number that would follow.
+        expected: i32,
+        /// The one that was given.
+        given: i32,
+    },
+    /// A batch that repeats a part of what is stored, and goes on: no retry has other borders than its original.
+    #[error("sequences {first} to {last} overlap with what {topic}-{partition} has of producer {producer_id}, up to {stored}; retry batches as they were")]
+    SequenceOverlap {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The producer.
+        producer_id: i64,
+        /// The batch's first sequence number.
+        first: i32,
+        /// Its last one.
+        last: i32,
+        /// The last one that is stored.
+        stored: i32,
+    },
+    /// The batch is in the log already, but too long ago for its offset to be known still. Nothing is left to be done.
+    #[error("sequence {sequence} of producer {producer_id} is in {topic}-{partition} already; at which offset is not known any more")]
+    DuplicateSequence {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The producer.
+        producer_id: i64,
+        /// The batch's last sequence number.
+        sequence: i32,
+    },
+    /// A producer id that was not given out, or of which nothing is known any more.
+    #[error("producer id {producer_id} with epoch {epoch} is not known; initialize a new one")]
+    UnknownProducer {
+        /// The id.
+        producer_id: i64,
+        /// The epoch that came with it.
+        epoch: i16,
+    },
+    /// The log does not end at the offset that a send was made for. Nothing was stored.
+    #[error("{topic}-{partition} ends at offset {actual}, not {expected}; read what has come, decide again, and send with the new offset")]
+    OffsetConflict {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset that was expected.
+        expected: u64,
+        /// The offset that the next record gets.
+        actual: u64,
+    },
+    /// A transaction holds more than it may. It can only be aborted.
+    #[error("a transaction of {size} bytes is over the limit of {limit}; commit more often, or raise {field}")]
+    TransactionTooLarge {
+        /// Bytes that it would hold.
+        size: u64,
+        /// The most that it may hold.
+        limit: u64,
+        /// The setting that holds the limit.
+        field: &'static str,
+    },
+    /// A transaction was open for too long and has been aborted.
+    #[error("the transaction was open for longer than {timeout_ms} ms and was aborted; begin again")]
+    TransactionTimedOut {
+        /// Its time limit.
+        timeout_ms: u64,
+    },
+    /// A call that the transaction's state does not allow.
+    #[error("transactional id {id:?}: {reason}")]
+    InvalidTransactionState {
+        /// The transactional id.
+        id: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// What became of a transaction is not on record: it was long ago, or its id was never used.
+    #[error("what became of transaction {number} of {id:?} is not known any more")]
+    UnknownOutcome {
+        /// The transactional id.
+        id: String,
+        /// The transaction's number.
+        number: u64,
+    },
     /// No space left. Nothing was stored; works again once space is free.
     #[error("no space left for {path}; free some and send again", path = path.display())]
     StorageFull {
@@ -236,6 +336,16 @@ impl Error {
             Error::Closed => "ERR_TIDELOG_CLOSED",
             Error::Stopped => "ERR_TIDELOG_ABORTED",
             Error::Corruption { .. } | Error::CorruptFile { .. } => "ERR_TIDELOG_CORRUPTION",
+            Error::ProducerFenced { .. } => "ERR_TIDELOG_PRODUCER_FENCED",
+            Error::OutOfOrderSequence { .. } => "ERR_TIDELOG_OUT_OF_ORDER_SEQUENCE",
+            Error::SequenceOverlap { .. } => "ERR_TIDELOG_SEQUENCE_OVERLAP",
+            Error::DuplicateSequence { .. } => "ERR_TIDELOG_DUPLICATE_SEQUENCE",
+            Error::UnknownProducer { .. } => "ERR_TIDELOG_UNKNOWN_PRODUCER",
+            Error::OffsetConflict { .. } => "ERR_TIDELOG_OFFSET_CONFLICT",
+            Error::TransactionTooLarge { .. } => "ERR_TIDELOG_TRANSACTION_TOO_LARGE",
+            Error::TransactionTimedOut { .. } => "ERR_TIDELOG_TRANSACTION_TIMED_OUT",
+            Error::InvalidTransactionState { .. } => "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+            Error::UnknownOutcome { .. } => "ERR_TIDELOG_UNKNOWN_OUTCOME",
             Error::StorageFull { .. } => "ERR_TIDELOG_STORAGE_FULL",
             Error::Io { .. } => "ERR_TIDELOG_IO",
             Error::Poisoned { .. } => "ERR_TIDELOG_POISONED",

@@ -1,7 +1,7 @@
 //! Encodes records into a batch. The sizes of a record are computed first, then it is written in one pass
 //! into the bytes that become the batch, behind room for the header.
 
-use crate::batch::{Attributes, HEADER_LEN, NewHeader, TimestampType, write_header};
+use crate::batch::{Attributes, HEADER_LEN, NewHeader, Sequenced, TimestampType, write_header};
 use crate::compression::Compression;
 use crate::error::FormatError;
 use crate::limits::{MAX_BATCH_BYTES, MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEY_BYTES};
@@ -171,6 +171,14 @@ impl BatchBuilder {
     /// [`FormatError::NoRecords`], [`FormatError::Compression`]; [`FormatError::TooLarge`] if compression took the batch over
     /// [`MAX_BATCH_BYTES`].
     pub fn finish(&mut self) -> Result<Vec<u8>, FormatError> {
+        self.finish_for(Sequenced::NONE)
+    }
+
+    /// As [`BatchBuilder::finish`], for an idempotent producer.
+    ///
+    /// # Errors
+    /// See [`BatchBuilder::finish`].
+    pub fn finish_for(&mut self, producer: Sequenced) -> Result<Vec<u8>, FormatError> {
         if self.record_count == 0 {
             return Err(FormatError::NoRecords);
         }
@@ -180,6 +188,7 @@ impl BatchBuilder {
             base_timestamp: self.base_timestamp,
             max_timestamp: self.max_timestamp,
             record_count: self.record_count,
+            producer,
         };
         let used = self.used;
         self.used = HEADER_LEN;

@@ -14,17 +14,22 @@ pub mod error;
 pub mod file_name;
 pub mod journal;
 pub mod limits;
+pub mod offset_commit;
 pub mod offset_index;
 pub mod packed;
+pub mod producer_snapshot;
 pub mod properties;
 pub mod published;
 pub mod record;
+pub mod sequence;
 pub mod time_index;
 pub mod topic_name;
 pub mod transaction_index;
+pub mod transaction_state;
 pub mod varint;
 
 mod bytes;
+mod fields;
 
 pub use batch::{Attributes, Batch, BatchHeader, Records, TimestampType};
 pub use builder::BatchBuilder;

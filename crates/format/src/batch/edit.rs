@@ -73,6 +73,7 @@ pub fn empty_batch(
     write_header(
         &mut batch,
         &NewHeader {
+            producer: Sequenced::NONE,
             attributes: Attributes::default(),
             last_offset_delta,
             base_timestamp: -1,
@@ -84,6 +85,26 @@ pub fn empty_batch(
     Ok(batch)
 }
 
+/// Which batch of which producer it is: what a retry is recognized by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sequenced {
+    /// The producer's id, or -1.
+    pub producer_id: i64,
+    /// Its epoch, or -1.
+    pub producer_epoch: i16,
+    /// Its sequence number of the first record in the partition, or -1.
+    pub base_sequence: i32,
+}
+
+impl Sequenced {
+    /// Of a batch that is nobody's.
+    pub const NONE: Sequenced = Sequenced {
+        producer_id: -1,
+        producer_epoch: -1,
+        base_sequence: -1,
+    };
+}
+
 /// What the header of a fresh batch says, beside its size and checksum.
 pub(crate) struct NewHeader {
     pub attributes: Attributes,
@@ -91,9 +112,10 @@ pub(crate) struct NewHeader {
     pub base_timestamp: i64,
     pub max_timestamp: i64,
     pub record_count: u32,
+    pub producer: Sequenced,
 }
 
-/// Writes the header of a batch, whose record section is in place, for base offset 0 and no producer id.
+/// Writes the header of a batch, whose record section is in place, for base offset 0.
 pub(crate) fn write_header(batch: &mut [u8], header: &NewHeader) {
     let length = batch.len().saturating_sub(LOG_OVERHEAD) as u32;
     put(batch, at::BASE_OFFSET, 0u64.to_be_bytes());
@@ -112,9 +134,18 @@ pub(crate) fn write_header(batch: &mut [u8], header: &NewHeader) {
         header.base_timestamp.to_be_bytes(),
     );
     put(batch, at::MAX_TIMESTAMP, header.max_timestamp.to_be_bytes());
-    put(batch, at::PRODUCER_ID, (-1i64).to_be_bytes());
-    put(batch, at::PRODUCER_EPOCH, (-1i16).to_be_bytes());
-    put(batch, at::BASE_SEQUENCE, (-1i32).to_be_bytes());
+    let producer = &header.producer;
+    put(batch, at::PRODUCER_ID, producer.producer_id.to_be_bytes());
+    put(
+        batch,
+        at::PRODUCER_EPOCH,
+        producer.producer_epoch.to_be_bytes(),
+    );
+    put(
+        batch,
+        at::BASE_SEQUENCE,
+        producer.base_sequence.to_be_bytes(),
+    );
     put(batch, at::RECORD_COUNT, header.record_count.to_be_bytes());
     seal(batch);
 }

@@ -6,7 +6,7 @@ mod header;
 mod records;
 
 pub(crate) use edit::{NewHeader, write_header};
-pub use edit::{empty_batch, set_log_append_time, set_placement};
+pub use edit::{Sequenced, empty_batch, set_log_append_time, set_placement};
 pub use header::{Attributes, BatchHeader, TimestampType};
 pub use records::Records;
 
