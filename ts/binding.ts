@@ -136,8 +136,8 @@ export interface NativeProducer {
     bytesLength: number,
   ): void;
   /**
-   * Appends the one record that is packed, if what is expected holds. Numbers: partition, offset, time of the append or
-   * -1, and 1 if it was in the log already, else 0.
+   * Appends the one record that is packed, if what is expected holds. Numbers: offset, time of the append or -1, and 1
+   * if it was in the log already, else 0.
    */
   produceIf(
     ticket: number,

@@ -61,7 +61,7 @@ export function appendIf(
   const own = pack.timestampAt(0);
   const partition = pack.partitionAt(0);
   channel.inFlight += pack.size;
-  channel.produceIf(topic, pack, condition, ([_, offset, time, duplicate], error) => {
+  channel.produceIf(topic, pack, condition, ([offset, time, duplicate], error) => {
     // It is in the log, but where is not remembered.
     if (error?.code === "ERR_TIDELOG_DUPLICATE_SEQUENCE" || (error === undefined && !(offset! >= 0))) {
       resolve({ partition, offset: null, timestamp: null, duplicate: true });
