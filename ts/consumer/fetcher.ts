@@ -69,10 +69,10 @@ export class Fetcher {
     this.#wake?.();
   }
 
-  /** Forgets what is fetched or under way for a partition. */
-  drop(place: Place): void {
+  /** Forgets what is fetched or under way for a partition; `from` is where to fetch on. */
+  drop(place: Place, from = place.position): void {
     place.epoch += 1;
-    place.fetchAt = place.position;
+    place.fetchAt = from;
     if (place.wait !== 0) {
       const ticket = place.wait;
       place.wait = 0;
@@ -89,6 +89,13 @@ export class Fetcher {
       this.#pending = null;
       this.#pump();
     }
+  }
+
+  /** Reads no further than that in a partition, for now; what was fetched from beyond is not wanted yet. */
+  limit(place: Place, end: number): void {
+    place.end = end;
+    if (place.fetchAt < end) return;
+    this.drop(place, end);
   }
 
   /** Fetches again for a partition whose place has changed. */

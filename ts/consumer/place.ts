@@ -24,6 +24,8 @@ export class Place {
   /** Commits for the group; none without one. */
   commit: CommitBefore | undefined;
   /** Where reading ends, if it does. */
+  until = Number.POSITIVE_INFINITY;
+  /** Where it ends for now: there, or nearer where only what is in sight may be read. */
   end = Number.POSITIVE_INFINITY;
   paused = false;
   /** Whether it stands in the fetcher's line. */

@@ -81,16 +81,38 @@ export class Reading {
     try {
       const places = await this.#opening;
       if (this.#over) return;
-      const ends = this.#options.until === "end" ? this.ends() : undefined;
-      for (const [i, place] of places.entries()) place.end = ends?.[i] ?? Number.POSITIVE_INFINITY;
+      const ends = this.#options.until === "end" ? this.#ends() : undefined;
+      for (const [i, place] of places.entries()) {
+        place.until = ends?.[i] ?? Number.POSITIVE_INFINITY;
+        place.end = place.until;
+      }
     } catch (error) {
       // Closed while its topics were being opened: the loop ends as any other does.
       if (!this.#over) throw error;
     }
   }
 
-  /** The high watermarks of its places, as they are in one moment. */
-  ends(): number[] {
+  /** Limits the iteration to what stands below the high watermarks of one moment: no transaction is half in it. */
+  narrow(): void {
+    const ends = this.#ends();
+    for (const [i, place] of this.places.entries()) this.#fetcher!.limit(place, Math.min(place.until, ends[i]!));
+    const { chunk } = this;
+    if (chunk === null) return;
+    const { rows, row, place } = chunk;
+    while (chunk.end > row + 1 && rows.offset(chunk.end - 1) >= place.end) chunk.end -= 1;
+    chunk.next = Math.min(chunk.next, place.end);
+  }
+
+  /** Lifts that again. */
+  widen(): void {
+    for (const place of this.places) {
+      if (place.end === place.until) continue;
+      place.end = place.until;
+      this.#fetcher!.resume(place);
+    }
+  }
+
+  #ends(): number[] {
     return direct(() => this.#context.native.highWatermarks(this.places.map(({ native }) => native)));
   }
 

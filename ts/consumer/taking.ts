@@ -46,17 +46,16 @@ export class Taking {
     });
     try {
       const records: ConsumerRecord<unknown, unknown>[] = [];
-      let ends: Map<Place, number> | undefined;
-      const goOn = () => ended === undefined && (ends === undefined || isBelow(ends));
+      let narrow = false;
+      const goOn = () => ended === undefined && (!narrow || reading.places.some(isBelowEnd));
+      reading.widen();
       while (records.length < max && goOn()) {
         const chunk = await reading.fetch(true, goOn);
         if (chunk === null) break;
-        ends ??= this.#ends();
-        const end = ends.get(chunk.place)!;
-        // Beyond what is in sight: for the next time.
-        if (chunk.rows.offset(chunk.row) >= end) break;
-        while (reading.chunk === chunk && records.length < max && chunk.rows.offset(chunk.row) < end) {
-          this.#remember(chunk.place);
+        if (!narrow) reading.narrow();
+        narrow = true;
+        this.#remember(chunk.place);
+        while (reading.chunk === chunk && records.length < max) {
           try {
             records.push(nextRecord(chunk, reading));
           } catch (error) {
@@ -139,15 +138,9 @@ export class Taking {
   #remember(place: Place): void {
     if (!this.#before.has(place)) this.#before.set(place, place.position);
   }
-
-  #ends(): Map<Place, number> {
-    const ends = this.reading.ends();
-    return new Map(this.reading.places.map((place, i) => [place, ends[i]!]));
-  }
 }
 
 /** Whether there is more in sight. */
-function isBelow(ends: ReadonlyMap<Place, number>): boolean {
-  for (const [place, end] of ends) if (!place.paused && place.position < Math.min(end, place.end)) return true;
-  return false;
+function isBelowEnd({ paused, position, end }: Place): boolean {
+  return !paused && position < end;
 }

@@ -7,7 +7,7 @@ import { AbortedError, ClosedError, InvalidArgumentError, type TidelogError } fr
 import { settled } from "../native.js";
 import { checkInteger, checkOptions, checkSignal, shown } from "../options.js";
 import type { ProducerRecord, RecordMetadata, SequencedMetadata } from "../record.js";
-import type { Topic } from "../topic.js";
+import type { AnyTopic, Topic } from "../topic.js";
 import type { TopicState } from "../topic_state.js";
 import { BatchJob } from "./batch_job.js";
 import { Channel } from "./channel.js";
@@ -124,7 +124,7 @@ export class Producer implements AsyncDisposable {
    * rows of a table) goes on behind the record that it stands for. Waits until the producer is open, not for sends that
    * are on their way.
    */
-  async lastSequence(topic: Into<unknown, unknown> | string, partition = 0): Promise<number | null> {
+  async lastSequence(topic: AnyTopic | string, partition = 0): Promise<number | null> {
     this.#checkOpen();
     checkInteger("producer.lastSequence", "partition", partition);
     const state = this.#context.resolve(topic) ?? (await this.#context.open(topic as string));
