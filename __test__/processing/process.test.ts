@@ -36,7 +36,7 @@ test("handles all there is, in batches, and goes on where it was", async ({ open
   assert.equal(await process(), { processed: 0, deadLettered: 0 });
   await log.close();
   log = await open();
-  ({ from, out } = await numbers(log, 5));
+  ({ from, out } = await numbers(log, 5, 3));
   assert.equal(await process(), { processed: 5, deadLettered: 0 });
   const expected = [...range(1000), ...range(5)].map((i) => i * 2).sort((a, b) => a - b);
   assert.equal(
@@ -211,7 +211,7 @@ test("a batch that is too large, or too slow, is tried in smaller ones", async (
 
 test("a twin that takes the id over ends the older one, and each record counts once", async ({ open }) => {
   const log = await open();
-  const { from, out } = await numbers(log, 200);
+  const { out } = await numbers(log, 200);
   const work = (on: Log, ms: number) =>
     on.process({ id: "p", from: "in", until: "end", batch: 10 }, async (record, tx) => {
       await sleep(ms);
@@ -221,7 +221,7 @@ test("a twin that takes the id over ends the older one, and each record counts o
   await Promise.all([twin.openTopic("in"), twin.openTopic("out")]);
   const older = work(log, 2);
   const told = failure("ERR_TIDELOG_PRODUCER_FENCED", older);
-  await sleep(60);
+  while (log.raw.partition(out, 0).highWatermark < 30) await sleep(5);
   const { processed } = await work(twin, 0);
   await told;
   assert.ok(processed > 0 && processed < 200, `${processed}`);
@@ -229,7 +229,6 @@ test("a twin that takes the id over ends the older one, and each record counts o
     (await outOf(log)).sort((a, b) => a - b),
     range(200),
   );
-  assert.ok(from && out);
 });
 
 test("closing the log ends it quietly, with the batch in hand undone", async ({ open }) => {

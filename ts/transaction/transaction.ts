@@ -192,7 +192,7 @@ export class Transaction implements AsyncDisposable {
       try {
         this.#prepare();
       } catch (error) {
-        return Promise.reject(error);
+        return (this.#ending ?? Promise.resolve()).then(() => Promise.reject(error));
       }
       this.#outcome = this.#commit();
     }
