@@ -15,145 +15,6 @@ export type HeaderInput = readonly [
 export declare function header(record: {
   readonly headers: readonly Header[];
 }, name: string): Buffer | null | undefined;
-/** Records of one partition with consecutive offsets. */
-export interface Run {
-  readonly partition: number;
-  /** The offset of the first. */
-  readonly baseOffset: number;
-  readonly count: number;
-  /** The time of their append in ms since 1970 where the topic uses that, else -1. */
-  readonly timestamp: number;
-}
-/** What `sendBatch` did: offsets for each record, in the order they were given. */
-export declare class BatchResult {
-  #private;
-  /** Number of records given. */
-  readonly count: number;
-  private constructor();
-  /** Runs of consecutive offsets, in order for each partition: the compact form of the same answer. */
-  get runs(): Run[];
-  /** Number of records that were appended: all of them, unless this is the `appended` of an error. */
-  get appended(): number;
-  /** The offset of the record at `index` in the batch; -1 if it was not appended. */
-  offset(index: number): number;
-  /** The partition of the record at `index` in the batch; -1 if it was never sent. */
-  partition(index: number): number;
-  /** All offsets in the order of the batch, -1 for each record that was not appended. */
-  offsets(): Float64Array;
-}
-/** The codes, stable between releases. */
-export declare const ERROR_CODES: readonly [
-  "ERR_TIDELOG_ABORTED",
-  "ERR_TIDELOG_ALREADY_ITERATED",
-  "ERR_TIDELOG_BUFFER_TOO_SMALL",
-  "ERR_TIDELOG_CLOSED",
-  "ERR_TIDELOG_CORRUPTION",
-  "ERR_TIDELOG_INTERNAL",
-  "ERR_TIDELOG_INVALID_ARGUMENT",
-  "ERR_TIDELOG_INVALID_BATCH",
-  "ERR_TIDELOG_INVALID_CONFIG",
-  "ERR_TIDELOG_INVALID_RECORD",
-  "ERR_TIDELOG_INVALID_TOPIC_NAME",
-  "ERR_TIDELOG_IO",
-  "ERR_TIDELOG_NOT_A_STORE",
-  "ERR_TIDELOG_OFFSET_OUT_OF_RANGE",
-  "ERR_TIDELOG_POISONED",
-  "ERR_TIDELOG_READ_ONLY",
-  "ERR_TIDELOG_RECORD_TOO_LARGE",
-  "ERR_TIDELOG_SERIALIZATION",
-  "ERR_TIDELOG_STALE_BATCH",
-  "ERR_TIDELOG_STORAGE_FULL",
-  "ERR_TIDELOG_STORE_LOCKED",
-  "ERR_TIDELOG_TOPIC_DELETED",
-  "ERR_TIDELOG_TOPIC_EXISTS",
-  "ERR_TIDELOG_UNKNOWN_PARTITION",
-  "ERR_TIDELOG_UNKNOWN_TOPIC",
-  "ERR_TIDELOG_UNSUPPORTED_FILE_SYSTEM",
-  "ERR_TIDELOG_UNSUPPORTED_VERSION"
-];
-/** One of {@link ERROR_CODES}. */
-export type ErrorCode = (typeof ERROR_CODES)[number];
-interface ErrorDetails {
-  /** Whether the same call may succeed later with nothing mended in the program. Default false. */
-  retriable?: boolean | undefined;
-  /** Whether it is unknown if the records were stored. Default false: nothing was. */
-  indefinite?: boolean | undefined;
-  /** What led to it. */
-  cause?: unknown;
-}
-/** The base of every error that this package throws or rejects with. */
-export declare class TidelogError extends Error {
-  name: string;
-  /** Stable between releases; the message is not. */
-  readonly code: ErrorCode;
-  /** Whether the same call may succeed later with nothing mended in the program. */
-  readonly retriable: boolean;
-  /** True only when it is unknown whether the records were stored: they may be found later. */
-  readonly indefinite: boolean;
-  /** Of a failed `sendBatch`: which of its records were appended all the same, and where. */
-  appended?: BatchResult;
-  constructor(code: ErrorCode, message: string, details?: ErrorDetails);
-}
-/** The log, or the handle that was used, is closed. */
-export declare class ClosedError extends TidelogError {
-  name: string;
-  constructor(what: string, details?: ErrorDetails);
-}
-/** An `AbortSignal` ended the wait. Its reason is the `cause`. Named `AbortError`, as everywhere in Node. */
-export declare class AbortedError extends TidelogError {
-  name: string;
-  constructor(what: string, reason: unknown);
-}
-/** An argument or option is not what the call takes. */
-export declare class InvalidArgumentError extends TidelogError {
-  name: string;
-  constructor(message: string, details?: ErrorDetails);
-}
-/** A serde or schema refused a value, on its way in or out. */
-export declare class SerializationError extends TidelogError {
-  name: string;
-  /** Where the record stands, when it was read. */
-  readonly topic: string | undefined;
-  readonly partition: number | undefined;
-  readonly offset: number | undefined;
-  constructor(message: string, cause?: unknown, place?: {
-    topic: string;
-    partition: number;
-    offset: number;
-  });
-}
-/** The store is open for writing in another process. */
-export declare class StoreLockedError extends TidelogError {
-  name: string;
-  /** The process that holds it, where it could be read. */
-  readonly pid: number | undefined;
-  constructor(message: string, pid: number | undefined, details: ErrorDetails);
-}
-/** The offset asked for is not, or no longer, held. */
-export declare class OffsetOutOfRangeError extends TidelogError {
-  name: string;
-  /** The offset asked for. */
-  readonly offset: number;
-  /** The first offset held. */
-  readonly logStartOffset: number;
-  /** The offset after the last one that may be read. */
-  readonly highWatermark: number;
-  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
-}
-/** Stored bytes are not what was written. They are never served; what lies around them stays readable. */
-export declare class CorruptionError extends TidelogError {
-  name: string;
-  /** The damaged file. */
-  readonly path: string | undefined;
-  constructor(message: string, path: string | undefined, details: ErrorDetails);
-}
-/** The buffer given to a raw read can't hold the next batch. */
-export declare class BufferTooSmallError extends TidelogError {
-  name: string;
-  /** The bytes that the next batch needs. */
-  readonly needed: number;
-  constructor(needed: number, given: number);
-}
 /** A record to be sent. */
 export interface ProducerRecord<K, V> {
   /** Decides the partition where none is given; records of one key keep their order. Default none. */
@@ -179,6 +40,15 @@ export interface ConsumerRecord<K, V> {
   readonly value: V | null;
   readonly headers: Header[];
 }
+/** A record that was read for a group. */
+export interface GroupRecord<K, V> extends ConsumerRecord<K, V> {
+  /**
+   * Commits that the group has done this record and all before it in its partition: the offset committed is the next
+   * one. Resolves once that is durable; those asked for together are committed together. Does nothing if a later one
+   * of the partition has been committed since.
+   */
+  commit(): Promise<void>;
+}
 /** Where a record went. */
 export interface RecordMetadata {
   readonly partition: number;
@@ -186,6 +56,17 @@ export interface RecordMetadata {
   /** The record's time in ms since 1970: its own, or that of its append, as the topic says. */
   readonly timestamp: number;
 }
+/** Where a record went that was sent with a sequence of its own. */
+export type SequencedMetadata = (RecordMetadata & {
+  /** Whether it was in the log already, and nothing was appended. */
+  readonly duplicate: boolean;
+}) | {
+  readonly partition: number;
+  /** It is in the log, but so long that its offset is not remembered. */
+  readonly offset: null;
+  readonly timestamp: null;
+  readonly duplicate: true;
+};
 /** The part of Standard Schema v1 that is used here; see standardschema.dev. */
 export interface StandardSchema<In = unknown, Out = In> {
   readonly "~standard": {
@@ -377,6 +258,20 @@ export interface Assignment<T = AnyTopic | string> {
   /** The first offset to read. Default what `from` says. */
   offset?: number | undefined;
 }
+/**
+ * When records count as done, so that a consumer of the group that comes later, in this process or the next, is not
+ * given them again.
+ *
+ * - `"at-least-once"`: a record, or a batch of `batches()`, counts as done when the next one is asked for, and is
+ *   committed in the background, grouped: at most 20 times a second, one commit under way, and the rest when the loop ends
+ *   or the consumer closes. One that a loop leaves by `break`, `throw` or `close()` is not done and is handed out again. A
+ *   kill or power loss: some that were done are handed out again, none is lost.
+ * - `"at-most-once"`: records are committed, durably, before they are handed out, as many at a time as are fetched
+ *   (`readBytes`). A kill or power loss: some that were fetched are never handed out, none is twice. A loop that ends in
+ *   order gives back what it did not hand out.
+ * - `"manual"`: only `record.commit()`, `batch.commit()` and `consumer.commit()` commit.
+ */
+export type Delivery = "at-least-once" | "at-most-once" | "manual";
 /** What a consumer can be told. Either `assign` or `topics` must be given. */
 export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = readonly (AnyTopic | string)[]> {
   /** The partitions to read. */
@@ -386,7 +281,14 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   /** Topics of which to read all the partitions that there are now. */
   topics?: T | undefined;
   /**
-   * Where to begin in partitions without an offset of their own. Default `"earliest"`. `"latest"` is the end as it is
+   * The group whose committed offsets it begins at, and for which it commits. So far a group is a name only: two
+   * consumers of one group each read all that they were given, and what the later one commits holds.
+   */
+  group?: string | undefined;
+  /** When records count as done. Needs a `group`; default `"at-least-once"` then. */
+  delivery?: Delivery | undefined;
+  /**
+   * Where to begin in partitions without an offset of their own, given in `assign` or committed by the group. Default `"earliest"`. `"latest"` is the end as it is
    * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
    */
   from?: From | undefined;
@@ -401,6 +303,8 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
 }
 /** The records of a topic given by handle or name. */
 export type RecordOf<T> = T extends Topic<infer _K, infer _V, infer RK, infer RV> ? ConsumerRecord<RK, RV> : ConsumerRecord<Buffer, Buffer>;
+/** The records of a topic given by handle or name, as a consumer with a group gives them. */
+export type GroupRecordOf<T> = T extends Topic<infer _K, infer _V, infer RK, infer RV> ? GroupRecord<RK, RV> : GroupRecord<Buffer, Buffer>;
 /** Picks partitions among those of a consumer: of one topic, of one number; all of them where nothing is given. */
 export interface PartitionChoice {
   topic?: AnyTopic | string | undefined;
@@ -427,6 +331,11 @@ export interface PartitionLag extends AssignedPartition {
   /** Offsets from one to the other. */
   readonly lag: number;
 }
+/** What a group has committed of one partition. */
+export interface CommittedPosition extends AssignedPartition {
+  /** The offset of the record to read next; null where nothing is committed. */
+  readonly offset: number | null;
+}
 /**
  * Records of one partition. They, and the bytes that they give out, are valid until the next batch is asked for;
  * `copy()` keeps them. Asking an outdated one throws `ERR_TIDELOG_STALE_BATCH`.
@@ -447,6 +356,11 @@ export declare class RecordBatch<R> implements Iterable<R> {
   [Symbol.iterator](): IterableIterator<R>;
   /** All records, complete and for good: in one array, decoded at once. */
   toArray(): R[];
+  /**
+   * Commits for the consumer's group that this batch and all before it in its partition are done. Resolves once that is
+   * durable; those asked for together are committed together. May be called when the batch is no longer valid.
+   */
+  commit(): Promise<void>;
   /** The same batch in memory of its own. */
   copy(): RecordBatch<R>;
 }
@@ -457,6 +371,13 @@ export declare class RecordBatch<R> implements Iterable<R> {
 export type Partitioner = (key: Uint8Array | null, partitionCount: number, topic: string) => number;
 /** What a producer can be told. */
 export interface ProducerOptions {
+  /**
+   * Gives the producer an identity that lasts (KIP-98): it is registered durably under this name when it is opened, which
+   * sends wait for, and what it sends to a partition is numbered 0, 1, 2... across restarts (see `lastSequence`). A
+   * second producer of the name takes it over, and the older one gets `ProducerFencedError` from then on. Default: an
+   * identity that ends with the producer.
+   */
+  name?: string | undefined;
   /**
    * Bytes of records that may be on their way to the disk before senders wait. Default 64 MiB, at least 1 KiB.
    * A single record may be larger; it then waits until nothing else is on its way.
@@ -473,26 +394,87 @@ export interface WaitOptions {
   /** Ends the wait with an `AbortError`. What has been handed to the engine already is not taken back. */
   signal?: AbortSignal | undefined;
 }
+/** What a single send can be told. */
+export interface SendOptions extends WaitOptions {
+  /**
+   * Appends the record only if it gets this offset, and rejects with `OffsetConflictError` otherwise: the way to decide
+   * on what has been read, as long as nobody else has written since. The record's partition must be certain: by
+   * `partition`, by a key, or since there is only one.
+   */
+  expectOffset?: number | undefined;
+  /**
+   * The record's number among those that a named producer sends to its partition: `lastSequence` + 1 for a new one. One
+   * that is in the log already is not appended again, and answered as a `duplicate`. Counts from 0 to 2^31 - 1, and goes
+   * on at 0. The record's partition must be certain.
+   */
+  sequence?: number | undefined;
+}
 /** Bounds a close. */
 export interface CloseOptions {
   /** How long to wait for what is on its way, in ms. Default 30,000. */
   timeoutMs?: number | undefined;
 }
+/** Records of one partition with consecutive offsets. */
+export interface Run {
+  readonly partition: number;
+  /** The offset of the first. */
+  readonly baseOffset: number;
+  readonly count: number;
+  /** The time of their append in ms since 1970 where the topic uses that, else -1. */
+  readonly timestamp: number;
+}
+/** What `sendBatch` did: offsets for each record, in the order they were given. */
+export declare class BatchResult {
+  #private;
+  /** Number of records given. */
+  readonly count: number;
+  private constructor();
+  /** Runs of consecutive offsets, in order for each partition: the compact form of the same answer. */
+  get runs(): Run[];
+  /** Number of records that were appended: all of them, unless this is the `appended` of an error. */
+  get appended(): number;
+  /** The offset of the record at `index` in the batch; -1 if it was not appended. */
+  offset(index: number): number;
+  /** The partition of the record at `index` in the batch; -1 if it was never sent. */
+  partition(index: number): number;
+  /** All offsets in the order of the batch, -1 for each record that was not appended. */
+  offsets(): Float64Array;
+}
 type Into<K, V> = Topic<K, V, any, any>;
 type BytesRecord = ProducerRecord<Uint8Array, Uint8Array>;
+type PlainOptions = SendOptions & {
+  sequence?: undefined;
+};
+type SequenceOptions = SendOptions & {
+  sequence: number;
+};
 /**
  * Sends records. Those sent in one tick travel together: one crossing into the engine, and one sync for all.
  * A topic is given by its handle, or by its name for records of bytes.
  */
 export declare class Producer implements AsyncDisposable {
   #private;
+  /** Its lasting name, if it has one. */
+  readonly name: string | undefined;
   private constructor();
   /**
    * Sends one record; resolves once it is as durable as its topic promises. Waits for room where
    * `bufferBytes` are on their way.
+   *
+   * With `expectOffset` or `sequence` it travels alone, behind what was sent before, and is appended only if that holds;
+   * otherwise it rejects with `OffsetConflictError` or `OutOfOrderSequenceError`, and nothing was appended.
    */
-  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>, options?: WaitOptions): Promise<RecordMetadata>;
-  send(topic: string, record: BytesRecord, options?: WaitOptions): Promise<RecordMetadata>;
+  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>, options?: PlainOptions): Promise<RecordMetadata>;
+  send(topic: string, record: BytesRecord, options?: PlainOptions): Promise<RecordMetadata>;
+  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>, options: SequenceOptions): Promise<SequencedMetadata>;
+  send(topic: string, record: BytesRecord, options: SequenceOptions): Promise<SequencedMetadata>;
+  /**
+   * The sequence of the last record of this producer that a partition holds, null where it holds none. Of a named one
+   * that is what was sent in earlier lives, too: a program that numbers its records after what it reads (lines of a file,
+   * rows of a table) goes on behind the record that it stands for. Waits until the producer is open, not for sends that
+   * are on their way.
+   */
+  lastSequence(topic: AnyTopic | string, partition?: number): Promise<number | null>;
   /**
    * Sends many records; the result tells the offset of each. Where it fails, `error.appended` tells which were
    * appended all the same: of each partition the first ones, of a batch of up to 256 KiB none unless the disk failed.
@@ -520,12 +502,312 @@ export declare class Producer implements AsyncDisposable {
   close(options?: CloseOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+/** What the transactions of one id can be told. */
+export interface TransactionOptions {
+  /**
+   * How long a transaction may take, in ms: one that is not committed by then is aborted. The clock starts with the first
+   * record that is sent or taken, so that waiting for one costs nothing. Default 60,000.
+   */
+  timeoutMs?: number | undefined;
+  /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, at least 1 KiB. */
+  maxBytes?: number | undefined;
+  /** Chooses the partition of records that name none. Default as a producer does. */
+  partitioner?: Partitioner | undefined;
+}
+/** What a single transaction can be told. */
+export interface BeginOptions {
+  /** Aborts the transaction, unless it is being committed. */
+  signal?: AbortSignal | undefined;
+}
+/** What `log.transaction` can be told. */
+export interface RunOptions extends TransactionOptions, BeginOptions {
+}
+/** What `tx.take` can be told. */
+export interface TakeOptions {
+  /** Records to take at most. Default 500. */
+  max?: number | undefined;
+  /** Gives up waiting for the first; the transaction goes on. */
+  signal?: AbortSignal | undefined;
+}
+/** An offset to commit for a group. */
+export interface OffsetToCommit {
+  topic: AnyTopic | string;
+  partition: number;
+  /** That of the record to read next, not of the last one read. */
+  offset: number;
+  /** A text to keep beside it, up to 4096 bytes. Default empty. */
+  metadata?: string | undefined;
+}
+/** The codes, stable between releases. */
+export declare const ERROR_CODES: readonly [
+  "ERR_TIDELOG_ABORTED",
+  "ERR_TIDELOG_ALREADY_ITERATED",
+  "ERR_TIDELOG_BUFFER_TOO_SMALL",
+  "ERR_TIDELOG_CLOSED",
+  "ERR_TIDELOG_CORRUPTION",
+  "ERR_TIDELOG_DUPLICATE_SEQUENCE",
+  "ERR_TIDELOG_INTERNAL",
+  "ERR_TIDELOG_INVALID_ARGUMENT",
+  "ERR_TIDELOG_INVALID_BATCH",
+  "ERR_TIDELOG_INVALID_CONFIG",
+  "ERR_TIDELOG_INVALID_RECORD",
+  "ERR_TIDELOG_INVALID_TOPIC_NAME",
+  "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+  "ERR_TIDELOG_IO",
+  "ERR_TIDELOG_NOT_A_STORE",
+  "ERR_TIDELOG_OFFSET_CONFLICT",
+  "ERR_TIDELOG_OFFSET_OUT_OF_RANGE",
+  "ERR_TIDELOG_OUT_OF_ORDER_SEQUENCE",
+  "ERR_TIDELOG_POISONED",
+  "ERR_TIDELOG_PRODUCER_FENCED",
+  "ERR_TIDELOG_READ_ONLY",
+  "ERR_TIDELOG_RECORD_TOO_LARGE",
+  "ERR_TIDELOG_SEQUENCE_OVERLAP",
+  "ERR_TIDELOG_SERIALIZATION",
+  "ERR_TIDELOG_STALE_BATCH",
+  "ERR_TIDELOG_STORAGE_FULL",
+  "ERR_TIDELOG_STORE_LOCKED",
+  "ERR_TIDELOG_TOPIC_DELETED",
+  "ERR_TIDELOG_TOPIC_EXISTS",
+  "ERR_TIDELOG_TRANSACTION_TIMED_OUT",
+  "ERR_TIDELOG_TRANSACTION_TOO_LARGE",
+  "ERR_TIDELOG_UNKNOWN_OUTCOME",
+  "ERR_TIDELOG_UNKNOWN_PARTITION",
+  "ERR_TIDELOG_UNKNOWN_PRODUCER",
+  "ERR_TIDELOG_UNKNOWN_TOPIC",
+  "ERR_TIDELOG_UNSUPPORTED_FILE_SYSTEM",
+  "ERR_TIDELOG_UNSUPPORTED_VERSION"
+];
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+interface ErrorDetails {
+  /** Whether the same call may succeed later with nothing mended in the program. Default false. */
+  retriable?: boolean | undefined;
+  /** Whether it is unknown if the records were stored. Default false: nothing was. */
+  indefinite?: boolean | undefined;
+  /** What led to it. */
+  cause?: unknown;
+}
+/** The base of every error that this package throws or rejects with. */
+export declare class TidelogError extends Error {
+  name: string;
+  /** Stable between releases; the message is not. */
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later with nothing mended in the program. */
+  readonly retriable: boolean;
+  /** True only when it is unknown whether the records were stored: they may be found later. */
+  readonly indefinite: boolean;
+  /** Of a failed `sendBatch`: which of its records were appended all the same, and where. */
+  appended?: BatchResult;
+  constructor(code: ErrorCode, message: string, details?: ErrorDetails);
+}
+/** The log, or the handle that was used, is closed. */
+export declare class ClosedError extends TidelogError {
+  name: string;
+  constructor(what: string, details?: ErrorDetails);
+}
+/** An `AbortSignal` ended the wait. Its reason is the `cause`. Named `AbortError`, as everywhere in Node. */
+export declare class AbortedError extends TidelogError {
+  name: string;
+  constructor(what: string, reason: unknown);
+}
+/** An argument or option is not what the call takes. */
+export declare class InvalidArgumentError extends TidelogError {
+  name: string;
+  constructor(message: string, details?: ErrorDetails);
+}
+/** A serde or schema refused a value, on its way in or out. */
+export declare class SerializationError extends TidelogError {
+  name: string;
+  /** Where the record stands, when it was read. */
+  readonly topic: string | undefined;
+  readonly partition: number | undefined;
+  readonly offset: number | undefined;
+  constructor(message: string, cause?: unknown, place?: {
+    topic: string;
+    partition: number;
+    offset: number;
+  });
+}
+/** The store is open for writing in another process. */
+export declare class StoreLockedError extends TidelogError {
+  name: string;
+  /** The process that holds it, where it could be read. */
+  readonly pid: number | undefined;
+  constructor(message: string, pid: number | undefined, details: ErrorDetails);
+}
+/** The offset asked for is not, or no longer, held. */
+export declare class OffsetOutOfRangeError extends TidelogError {
+  name: string;
+  /** The offset asked for. */
+  readonly offset: number;
+  /** The first offset held. */
+  readonly logStartOffset: number;
+  /** The offset after the last one that may be read. */
+  readonly highWatermark: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
+}
+/** Stored bytes are not what was written. They are never served; what lies around them stays readable. */
+export declare class CorruptionError extends TidelogError {
+  name: string;
+  /** The damaged file. */
+  readonly path: string | undefined;
+  constructor(message: string, path: string | undefined, details: ErrorDetails);
+}
+/** The buffer given to a raw read can't hold the next batch. */
+export declare class BufferTooSmallError extends TidelogError {
+  name: string;
+  /** The bytes that the next batch needs. */
+  readonly needed: number;
+  constructor(needed: number, given: number);
+}
+/**
+ * Another has taken the name or transactional id over since (KIP-98): this producer's time is up, and nothing of what
+ * it asked for was done. Let the other one work; to take over from it, make a new producer.
+ */
+export declare class ProducerFencedError extends TidelogError {
+  name: string;
+  constructor(message: string, details?: ErrorDetails);
+}
+/** A record was not appended, since it would not have got the offset that its sender expected: somebody was faster. */
+export declare class OffsetConflictError extends TidelogError {
+  name: string;
+  /** The offset that was expected. */
+  readonly expected: number;
+  /** The offset that the record would have got. */
+  readonly actual: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
+}
+/** A sequence that leaves some out: those before it were never stored. Nothing was appended. */
+export declare class OutOfOrderSequenceError extends TidelogError {
+  name: string;
+  /** The sequence that is next. */
+  readonly expected: number;
+  /** The one that was given. */
+  readonly given: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
+}
+/** A transaction holds more than its `maxBytes`. Only an abort is left to it. */
+export declare class TransactionTooLargeError extends TidelogError {
+  name: string;
+  /** Bytes that it would have held. */
+  readonly size: number;
+  /** Bytes that it may hold. */
+  readonly limit: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
+}
+/** A transaction was not committed within its `timeoutMs`, and is aborted. */
+export declare class TransactionTimedOutError extends TidelogError {
+  name: string;
+  constructor(message: string, details?: ErrorDetails);
+}
+/** Records of one topic and partition with consecutive offsets. */
+export interface TransactionRun extends Run {
+  readonly topic: string;
+}
+/** What became of a transaction. */
+export interface TransactionOutcome {
+  readonly committed: boolean;
+  /** Where its records are, if it was committed and is the last that was under its id; null otherwise. */
+  readonly runs: readonly TransactionRun[] | null;
+}
+/** What a commit gives. */
+export declare class TransactionResult {
+  #private;
+  /** Runs of consecutive offsets, in order for each partition. A transaction is one run in each, or few. */
+  readonly runs: readonly TransactionRun[];
+  private constructor();
+  /** Where the records of one topic are, each by its place among those sent to it: 0 is the first. */
+  of(topic: AnyTopic | string): BatchResult;
+}
+/** Records as a transaction takes them of a consumer: without a `commit` of their own. */
+export type Taken<R> = R extends ConsumerRecord<infer K, infer V> ? ConsumerRecord<K, V> : never;
+/**
+ * How far a transaction is. `"unknown"`: its commit failed in such a way that only `log.transactionOutcome` can tell, once
+ * the store has been opened again.
+ */
+export type TransactionState = "open" | "committing" | "committed" | "aborted" | "unknown";
+/**
+ * Records and committed offsets that become visible together, durably, or not at all (KIP-98): until the commit they
+ * are held in memory, and the log never holds what is not committed. All topics sent to must have durability `"fsync"`.
+ *
+ * What the engine refuses (a topic that can't take part, too many bytes, an id that another has taken over) ends the
+ * transaction, and every later call throws the same; a record that can't be serialized only throws at its `send`.
+ */
+export declare class Transaction implements AsyncDisposable {
+  #private;
+  private constructor();
+  /** How far it is. */
+  get state(): TransactionState;
+  /**
+   * Names it for ever, as a text that can be kept anywhere. Who keeps it before the commit can ask
+   * `log.transactionOutcome` what became of it, even after a crash.
+   */
+  get number(): string;
+  /** Aborts when the transaction does: by its timeout, its signal, a failure, or since the log is closed. */
+  get signal(): AbortSignal;
+  /**
+   * Adds a record. Its offset is known once the commit has told it. Does not wait. A topic given by name must be open in
+   * this log, by `log.topic` or `log.openTopic`.
+   */
+  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>): void;
+  send(topic: string, record: BytesRecord): void;
+  /**
+   * Adds many records. One that can't be serialized ends the transaction, so that no half of them is committed.
+   */
+  sendBatch<K, V>(topic: Into<K, V>, records: readonly ProducerRecord<NoInfer<K>, NoInfer<V>>[]): void;
+  sendBatch(topic: string, records: readonly BytesRecord[]): void;
+  /**
+   * Commits offsets for a group with the transaction (KIP-447). `tx.take` does so by itself; this is for those who read
+   * in other ways. Does not wait.
+   */
+  sendOffsets(group: string, offsets: readonly OffsetToCommit[]): void;
+  /**
+   * Takes records of a consumer with a group: up to `max`, in order for each partition, below the ends that its partitions
+   * had in one moment. Waits for at least one; gives none only if the consumer reads `until: "end"` and is there. They are
+   * the transaction's: the group's offsets are committed with it, and where it is not committed, they are handed out again.
+   * Until it has ended, the consumer can't be iterated, and no other transaction can take of it.
+   */
+  take<R>(consumer: Consumer<R>, options?: TakeOptions): Promise<Taken<R>[]>;
+  /**
+   * Makes it durable and visible, all at once; resolves then, with where its records are. Called again it gives the same
+   * answer, and does nothing. Where it rejects, nothing of it happened, unless the error is `indefinite`.
+   */
+  commit(): Promise<TransactionResult>;
+  /** Drops it. Called again it does nothing; rejects where it is committed, or being committed. */
+  abort(): Promise<void>;
+  /** Aborts it, unless it was committed. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+/**
+ * Begins transactions under its id, one at a time. Opening another of the same id fences this one, wherever that
+ * happens in the process: from then on its commits reject with `ProducerFencedError`, and nothing of them happens.
+ */
+export declare class TransactionalProducer implements AsyncDisposable {
+  #private;
+  /** The transactional id. */
+  readonly id: string;
+  private constructor();
+  /** Begins a transaction; throws while another is open. Does not wait. */
+  begin(options?: BeginOptions): Transaction;
+  /**
+   * Aborts a transaction that is open, waits for a commit that is under way, for `timeoutMs` at most, and refuses new
+   * ones.
+   */
+  close(options?: CloseOptions): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
 /**
  * Reads records, a partition's in their order and partitions in turn. Iterate it, or `batches()`; one loop at a time.
- * A loop that ends by `break` leaves the position behind the last record that it got, and a new loop goes on there.
+ * A loop that ends by `break` leaves the position behind the last record that it got, and a new loop goes on there; that
+ * of a group that is read at least once leaves it at that record, which is not done.
+ *
+ * With a `group` it begins where the group has committed, and commits as its `delivery` says.
  */
 export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   #private;
+  /** The group that it reads for, if any. */
+  readonly group: string | undefined;
   private constructor();
   /**
    * Records one by one. They are the user's own; values of bytes share memory with those read together with them, so
@@ -547,7 +829,17 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   position(choice?: PartitionChoice): Promise<number>;
   /** How far behind it is, by partition. */
   lag(): Promise<PartitionLag[]>;
-  /** Ends a loop that is under way and refuses new ones. */
+  /**
+   * Commits the positions in all its partitions for its group: that all which was handed out is done, the last record
+   * included. Resolves once that is durable.
+   */
+  commit(): Promise<void>;
+  /** What its group has committed of its partitions; nothing at all without a group. */
+  committed(): Promise<CommittedPosition[]>;
+  /**
+   * Ends a loop that is under way and refuses new ones. Resolves once what was done is committed; the record that a
+   * loop has in hand is not.
+   */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -580,12 +872,109 @@ export interface ErrorEvent {
   partition?: number;
   error: TidelogError;
 }
+/** What a group has committed of one partition. */
+export interface GroupOffset {
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset of the record to read next. */
+  readonly offset: number;
+  readonly highWatermark: number;
+  /** Offsets from one to the other. */
+  readonly lag: number;
+  /** The text that was committed with it. */
+  readonly metadata: string;
+  /** When it was committed, in ms since 1970. */
+  readonly timestamp: number;
+}
+/** A group, as `describe` tells. */
+export interface GroupDescription {
+  readonly name: string;
+  /** By topic and partition; empty for a group that has committed nothing. */
+  readonly offsets: readonly GroupOffset[];
+}
+/** Where a group shall go on. */
+export interface ResetOptions extends PartitionChoice {
+  to: "earliest" | "latest" | {
+    offset: number;
+  } | {
+    timestamp: number;
+  };
+}
+/** A group of consumers, by its name. It holds nothing that has to be closed. */
+export declare class Group {
+  #private;
+  readonly name: string;
+  private constructor();
+  /** What it has committed, and how far behind it is. */
+  describe(): Promise<GroupDescription>;
+  /**
+   * Commits another place to go on from, in all partitions of which the group has committed something, or in those of
+   * `topic` (all of them, committed or not) and `partition`. Consumers that are open do not notice, and their next commit
+   * overrides it: close them first. Gives the offsets as they are then.
+   */
+  reset(options: ResetOptions): Promise<GroupDescription>;
+  /** Forgets all that it has committed. Consumers that are open do not notice. */
+  delete(): Promise<void>;
+}
+/** How often something that failed is tried, and when. */
+export interface RetryOptions {
+  /** How often in all, the first time included. Default 5. */
+  attempts?: number | undefined;
+  /** Whether each pause is twice the one before, or all are the same. Default `"exponential"`. */
+  backoff?: "exponential" | "fixed" | undefined;
+  /** The first pause, in ms. Default 100. */
+  delayMs?: number | undefined;
+  /** The longest pause, in ms. Default 30,000. */
+  maxDelayMs?: number | undefined;
+}
+/** What `log.process` can be told. */
+export interface ProcessOptions<T = AnyTopic | string> extends TransactionOptions {
+  /** The transactional id. Who takes it over, with another `log.process` for example, ends this one. */
+  id: string;
+  /** The topic to read, or several, whole. */
+  from: T | readonly T[];
+  /** The group whose offsets are committed with each transaction. Default the id. */
+  group?: string | undefined;
+  /** Where to begin where the group has committed nothing. Default `"earliest"`. */
+  start?: From | undefined;
+  /** Runs until it is aborted, or ends with what was there when it began. Default `"live"`. */
+  until?: "live" | "end" | undefined;
+  /** Records in one transaction, at most. Default 100. */
+  batch?: number | undefined;
+  /** What is done about failures. */
+  retry?: RetryOptions | undefined;
+  /**
+   * A topic that takes the records whose handler has failed `retry.attempts` times, or that can't be deserialized, as the
+   * bytes that they are; headers `dead.topic`, `dead.partition`, `dead.offset`, `dead.attempts` and `dead.error` say
+   * what happened. It must exist. Default none: such a record ends the processing.
+   */
+  deadLetter?: AnyTopic | string | undefined;
+  /** What to do about a committed offset that is no longer, or not yet, held. Default `"error"`. */
+  onOutOfRange?: "error" | "earliest" | "latest" | undefined;
+  /** Ends the processing with an `AbortError`, once the handler that is running has returned. */
+  signal?: AbortSignal | undefined;
+}
+/** What `log.process` has done when it ends. */
+export interface ProcessReport {
+  /** Records whose handler returned and that are committed. */
+  readonly processed: number;
+  /** Records that went to the dead letter topic. */
+  readonly deadLettered: number;
+}
 /** Where an appended batch went. */
 export interface AppendedBatch {
   readonly baseOffset: number;
   readonly lastOffset: number;
   /** The time of the append in ms since 1970 where the topic uses that, else -1. */
   readonly timestamp: number;
+  /** Whether it was in the log already: where it is, was told, and nothing was appended. */
+  readonly duplicate: boolean;
+}
+/** Whom a record batch is from, as its header says. */
+export interface ProducerId {
+  readonly producerId: bigint;
+  /** From 0 to 32767. */
+  readonly epoch: number;
 }
 /** What a raw read found. */
 export interface RawRead {
@@ -612,6 +1001,12 @@ export declare class RawPartition {
    * Appends one record batch in Kafka's format (v2), which is checked; its base offset and leader epoch are set here.
    * The bytes are copied before this returns. Resolves once it is as durable as its topic promises. Appends through
    * one partition object are carried out in the order of the calls, whether or not they are awaited.
+   *
+   * A batch with a producer id is appended once (KIP-98): one of the last five that is appended again gives the place of
+   * the first, as a `duplicate`. An older one rejects with `ERR_TIDELOG_DUPLICATE_SEQUENCE`: it is in the log, but where is
+   * not known any more. Sequences that leave some out reject with `OutOfOrderSequenceError`, an epoch that is no longer
+   * the newest with `ProducerFencedError`, a producer id that `initProducerId` never gave, or that was forgotten, with
+   * `ERR_TIDELOG_UNKNOWN_PRODUCER`. Each is definite: nothing was appended.
    */
   append(batch: Uint8Array): Promise<AppendedBatch>;
   /**
@@ -638,36 +1033,11 @@ export interface Raw {
    * `ERR_TIDELOG_UNKNOWN_TOPIC` where it is not.
    */
   partition(topic: AnyTopic | string, partition: number): RawPartition;
-}
-/** How a store is opened. */
-export interface OpenOptions {
   /**
-   * Of topics that do not say otherwise. `"fsync"`, the default: an acknowledged record survives the process being
-   * killed and power loss. `"buffered"`: it survives the process being killed, not power loss.
+   * A producer id for batches, as Kafka's InitProducerId gives it: without a transactional id a fresh one of epoch 0, at
+   * once; with one always the same, its epoch raised durably, so that whoever had it before is fenced.
    */
-  durability?: Durability | undefined;
-  /** Reads a store while another process writes to it. Default false. */
-  readOnly?: boolean | undefined;
-  /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
-  create?: boolean | undefined;
-  /**
-   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out or maps
-   * do not show what was written. Default false.
-   */
-  allowNetworkFileSystem?: boolean | undefined;
-  /** How often retention is applied, in ms. Default 300,000. */
-  maintenanceIntervalMs?: number | undefined;
-  /** How often everything is synced, in ms: bounds what `buffered` topics lose with the power. Default 10,000. */
-  checkpointIntervalMs?: number | undefined;
-  /** How many segments keep their files open at once. Default 1024. */
-  openSegments?: number | undefined;
-  /**
-   * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
-   * about how many there are to do.
-   */
-  onRecovery?: ((done: number, total: number) => void) | undefined;
-  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
-  signal?: AbortSignal | undefined;
+  initProducerId(transactionalId?: string): Promise<ProducerId>;
 }
 /** What opening a store found and did. */
 export interface RecoveryReport {
@@ -712,16 +1082,86 @@ export declare class Log implements AsyncDisposable {
   deleteTopic(name: string): Promise<void>;
   /** A producer. */
   producer(options?: ProducerOptions): Producer;
-  /** A consumer of partitions, or of whole topics. */
+  /**
+   * Runs a function in a transaction: what it sends by `tx`, and the offsets of what it takes, become durable and visible
+   * together when it returns, or not at all when it throws (KIP-98). Resolves with what the function returned, once that
+   * is so; rejects with what it threw, or with why the commit failed.
+   *
+   * Functions of one id run one after the other. The id is taken over with its first transaction in this log: who had
+   * it before is fenced, and if somebody takes it from here, every call rejects with `ProducerFencedError`.
+   */
+  transaction<T>(id: string, call: (tx: Transaction) => T | Promise<T>, options?: RunOptions): Promise<T>;
+  /**
+   * Takes a transactional id over, durably, and gives a producer whose transactions are begun and ended by hand. Whoever
+   * had the id before gets `ProducerFencedError` from then on.
+   */
+  transactionalProducer(id: string, options?: TransactionOptions): Promise<TransactionalProducer>;
+  /**
+   * What became of a transaction, by the number that `tx.number` gave: for those who were never told, because the process
+   * ended or the commit failed with an `indefinite` error. Once the store has been opened again, the answer is final.
+   * Rejects with `ERR_TIDELOG_UNKNOWN_OUTCOME` where it is not remembered: of the last 64 of each epoch it is.
+   */
+  transactionOutcome(id: string, number: string): Promise<TransactionOutcome>;
+  /**
+   * Reads topics, has each record handled, and commits what the handlers sent by `tx` together with the offsets read, a
+   * batch at a time: each record counts exactly once in what comes out, whatever ends the process in between. Begins
+   * where the group has committed.
+   *
+   * Handlers run one after the other. When one fails, its batch is aborted, and after a pause all of it is handled again:
+   * effects outside the log happen again then, and should be such that this does no harm.
+   *
+   * Resolves at the end if it runs `until: "end"`, or when the log closes. Rejects with `AbortError` when its signal
+   * aborts: a batch that is not being committed by then is aborted. Rejects with `ProducerFencedError` when another takes
+   * its `id` over, and with what went wrong when trying again did not help.
+   */
+  process<const T extends AnyTopic | string>(options: ProcessOptions<T>, handler: (record: RecordOf<T>, tx: Transaction) => unknown): Promise<ProcessReport>;
+  /** The names of all groups that have committed something, sorted. */
+  groups(): Promise<string[]>;
+  /** A group by its name, to look at and to set back. */
+  group(name: string): Group;
+  /** A consumer of partitions, or of whole topics; with a `group`, one that goes on where the group has committed. */
+  consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T> & {
+    group: string;
+  }): Consumer<GroupRecordOf<T[number]>>;
   consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>>;
   /** Makes everything that has been appended so far durable; of use for `buffered` topics. */
   sync(): Promise<void>;
   /**
-   * Ends the loops of consumers, then closes producers with all they have taken in, then the store. `timeoutMs`
-   * bounds the wait for the producers. Rejects with the first failure that nobody else was told.
+   * Ends the loops of consumers, committing what was done, aborts transactions that are open and waits for commits under
+   * way, then closes producers with all they have taken in, then the store. `timeoutMs` bounds each of these waits. Rejects with the first failure that nobody else was told.
    */
   close(options?: CloseOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+/** How a store is opened. */
+export interface OpenOptions {
+  /**
+   * Of topics that do not say otherwise. `"fsync"`, the default: an acknowledged record survives the process being
+   * killed and power loss. `"buffered"`: it survives the process being killed, not power loss.
+   */
+  durability?: Durability | undefined;
+  /** Reads a store while another process writes to it. Default false. */
+  readOnly?: boolean | undefined;
+  /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
+  create?: boolean | undefined;
+  /**
+   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out or maps
+   * do not show what was written. Default false.
+   */
+  allowNetworkFileSystem?: boolean | undefined;
+  /** How often retention is applied, in ms. Default 300,000. */
+  maintenanceIntervalMs?: number | undefined;
+  /** How often everything is synced, in ms: bounds what `buffered` topics lose with the power. Default 10,000. */
+  checkpointIntervalMs?: number | undefined;
+  /** How many segments keep their files open at once. Default 1024. */
+  openSegments?: number | undefined;
+  /**
+   * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
+   * about how many there are to do.
+   */
+  onRecovery?: ((done: number, total: number) => void) | undefined;
+  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
+  signal?: AbortSignal | undefined;
 }
 /**
  * Opens the store in a folder, and makes one where there is none. Use `await using` to have it closed. One process at

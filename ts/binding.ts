@@ -1,7 +1,15 @@
 // What TypeScript expects of the binding: plain data, and classes by the methods that are used. The binding's own
 // generated types are compared with this by a test.
 
-import type { NativeError } from "./errors.js";
+/** An error as the binding reports it. */
+export interface NativeError {
+  code: string;
+  message: string;
+  retriable: boolean;
+  indefinite: boolean;
+  numbers?: number[] | undefined;
+  path?: string | undefined;
+}
 
 /** The answer to one ticket; what `numbers` are is said at each call. */
 export interface Completion {
@@ -78,6 +86,24 @@ export interface NativeStore {
   sync(): Promise<void>;
   close(): Promise<void>;
   producer(completions: NativeCompletions): NativeProducer;
+  namedProducer(completions: NativeCompletions, name: string): Promise<NativeProducer>;
+  initProducerId(transactionalId: string | null): Promise<NativeProducerId>;
+  transactionalProducer(id: string, timeoutMs: number, maxBytes: number): Promise<NativeTransactionalProducer>;
+  transactionOutcome(id: string, number: NativeTransactionNumber): Promise<NativeTransactionOutcome>;
+  /** `numbers`: index into `topics`, partition and offset of each; `metadata`: one text for each, or none at all. */
+  commitOffsets(
+    completions: NativeCompletions,
+    ticket: number,
+    group: string,
+    topics: NativeTopic[],
+    numbers: Float64Array,
+    metadata: string[],
+  ): void;
+  committedOffsets(group: string): Promise<NativeCommittedOffset[]>;
+  groups(): Promise<string[]>;
+  deleteGroup(group: string): Promise<void>;
+  /** As they were in one moment, which no transaction is half visible in. */
+  highWatermarks(partitions: NativePartition[]): number[];
   importKafka(
     folder: string,
     topic: string | null,
@@ -109,6 +135,69 @@ export interface NativeProducer {
     bytes: Uint8Array,
     bytesLength: number,
   ): void;
+  /**
+   * Appends the one record that is packed, if what is expected holds. Numbers: offset, time of the append or -1, and 1
+   * if it was in the log already, else 0.
+   */
+  produceIf(
+    ticket: number,
+    topic: NativeTopic,
+    table: Uint8Array,
+    tableLength: number,
+    bytes: Uint8Array,
+    bytesLength: number,
+    expectOffset: number | null,
+    sequence: number | null,
+  ): void;
+  /** -1 where there is none. */
+  lastSequence(topic: NativeTopic, partition: number): Promise<number>;
+}
+
+/** A producer as the record batches of Kafka name it. */
+export interface NativeProducerId {
+  producerId: bigint;
+  epoch: number;
+}
+
+/** Names one transaction for ever. */
+export interface NativeTransactionNumber {
+  producerId: bigint;
+  epoch: number;
+  number: number;
+}
+
+export interface NativeTransactionOutcome {
+  committed: boolean;
+  runs?: NativeTransactionRun[] | undefined;
+}
+
+export interface NativeTransactionRun {
+  topic: string;
+  partition: number;
+  baseOffset: number;
+  count: number;
+  timestamp: number;
+}
+
+export interface NativeCommittedOffset {
+  topic: string;
+  partition: number;
+  offset: number;
+  metadata: string;
+  timestamp: number;
+}
+
+/** One transaction at a time; nothing here waits but the ticket of `commit`. */
+export interface NativeTransactionalProducer {
+  begin(): NativeTransactionNumber;
+  send(topic: NativeTopic, table: Uint8Array, tableLength: number, bytes: Uint8Array, bytesLength: number): void;
+  sendOffsets(group: string, topics: NativeTopic[], numbers: Float64Array, metadata: string[]): void;
+  /**
+   * Numbers: for each run its topic's place among those sent to, partition, base offset, count, and time of the append
+   * or -1.
+   */
+  commit(completions: NativeCompletions, ticket: number, number: NativeTransactionNumber): void;
+  abort(number: NativeTransactionNumber): void;
 }
 
 export interface NativePartition {
@@ -119,7 +208,7 @@ export interface NativePartition {
   readonly logEndOffset: number;
   offsetForTime(ms: number): Promise<[number, number] | null>;
   deleteRecords(before: number): Promise<number>;
-  /** Numbers: base offset, last offset, time of the append or -1. */
+  /** Numbers: base offset, last offset, time of the append or -1, and 1 if it was in the log already, else 0. */
   append(completions: NativeCompletions, ticket: number, batch: Uint8Array): void;
   /** Numbers: bytes, the offset to read on from. */
   read(completions: NativeCompletions, ticket: number, offset: number, maxBytes: number): void;

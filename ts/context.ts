@@ -8,11 +8,16 @@ import type { Producer } from "./producer/producer.js";
 import { bytesCodec } from "./serdes/bytes.js";
 import { type AnyTopic, stateOfTopic } from "./topic.js";
 import { TopicState } from "./topic_state.js";
+import type { TransactionalProducer } from "./transaction/producer.js";
+import type { Turns } from "./transaction/turns.js";
 
 /** The inside of an open log. */
 export class LogContext {
   readonly native: NativeStore;
   readonly producers = new Set<Producer>();
+  readonly transactional = new Set<TransactionalProducer>();
+  /** Those of `log.transaction`, by transactional id. */
+  readonly turns = new Map<string, Turns>();
   /** Consumers that are being iterated. */
   readonly readings = new Set<Reading>();
   closed = false;

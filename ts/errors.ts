@@ -11,25 +11,35 @@ export const ERROR_CODES = [
   "ERR_TIDELOG_BUFFER_TOO_SMALL",
   "ERR_TIDELOG_CLOSED",
   "ERR_TIDELOG_CORRUPTION",
+  "ERR_TIDELOG_DUPLICATE_SEQUENCE",
   "ERR_TIDELOG_INTERNAL",
   "ERR_TIDELOG_INVALID_ARGUMENT",
   "ERR_TIDELOG_INVALID_BATCH",
   "ERR_TIDELOG_INVALID_CONFIG",
   "ERR_TIDELOG_INVALID_RECORD",
   "ERR_TIDELOG_INVALID_TOPIC_NAME",
+  "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
   "ERR_TIDELOG_IO",
   "ERR_TIDELOG_NOT_A_STORE",
+  "ERR_TIDELOG_OFFSET_CONFLICT",
   "ERR_TIDELOG_OFFSET_OUT_OF_RANGE",
+  "ERR_TIDELOG_OUT_OF_ORDER_SEQUENCE",
   "ERR_TIDELOG_POISONED",
+  "ERR_TIDELOG_PRODUCER_FENCED",
   "ERR_TIDELOG_READ_ONLY",
   "ERR_TIDELOG_RECORD_TOO_LARGE",
+  "ERR_TIDELOG_SEQUENCE_OVERLAP",
   "ERR_TIDELOG_SERIALIZATION",
   "ERR_TIDELOG_STALE_BATCH",
   "ERR_TIDELOG_STORAGE_FULL",
   "ERR_TIDELOG_STORE_LOCKED",
   "ERR_TIDELOG_TOPIC_DELETED",
   "ERR_TIDELOG_TOPIC_EXISTS",
+  "ERR_TIDELOG_TRANSACTION_TIMED_OUT",
+  "ERR_TIDELOG_TRANSACTION_TOO_LARGE",
+  "ERR_TIDELOG_UNKNOWN_OUTCOME",
   "ERR_TIDELOG_UNKNOWN_PARTITION",
+  "ERR_TIDELOG_UNKNOWN_PRODUCER",
   "ERR_TIDELOG_UNKNOWN_TOPIC",
   "ERR_TIDELOG_UNSUPPORTED_FILE_SYSTEM",
   "ERR_TIDELOG_UNSUPPORTED_VERSION",
@@ -160,61 +170,63 @@ export class BufferTooSmallError extends TidelogError {
   }
 }
 
-/** An error as the binding reports it. */
-export interface NativeError {
-  code: string;
-  message: string;
-  retriable: boolean;
-  indefinite: boolean;
-  numbers?: number[] | undefined;
-  path?: string | undefined;
-}
-
-/** Turns the binding's description of an error into the class a user catches. */
-export function fromNative(error: NativeError, cause?: unknown): TidelogError {
-  const details = { retriable: error.retriable, indefinite: error.indefinite, cause };
-  const numbers = error.numbers ?? [];
-  switch (error.code) {
-    case "ERR_TIDELOG_STORE_LOCKED":
-      return new StoreLockedError(error.message, numbers[0], details);
-    case "ERR_TIDELOG_OFFSET_OUT_OF_RANGE":
-      return new OffsetOutOfRangeError(error.message, numbers, details);
-    case "ERR_TIDELOG_CORRUPTION":
-      return new CorruptionError(error.message, error.path, details);
-    case "ERR_TIDELOG_CLOSED":
-      return new ClosedError("the store", details);
-    case "ERR_TIDELOG_INVALID_ARGUMENT":
-      return new InvalidArgumentError(error.message, details);
-    default:
-      return new TidelogError(isErrorCode(error.code) ? error.code : "ERR_TIDELOG_INTERNAL", error.message, details);
+/**
+ * Another has taken the name or transactional id over since (KIP-98): this producer's time is up, and nothing of what
+ * it asked for was done. Let the other one work; to take over from it, make a new producer.
+ */
+export class ProducerFencedError extends TidelogError {
+  override name = "ProducerFencedError";
+  constructor(message: string, details: ErrorDetails = {}) {
+    super("ERR_TIDELOG_PRODUCER_FENCED", message, details);
   }
 }
 
-/** Turns whatever a call of the binding threw into a TidelogError; the description travels as JSON in the message. */
-export function fromThrown(thrown: unknown): TidelogError {
-  if (thrown instanceof TidelogError) return thrown;
-  const { code, message } = thrown as { code?: unknown; message?: unknown };
-  if (typeof code === "string" && code.startsWith("ERR_TIDELOG_") && typeof message === "string") {
-    const described = parsed(message);
-    if (described !== undefined) return fromNative({ ...described, code });
-    return fromNative({ code, message, retriable: false, indefinite: false });
+/** A record was not appended, since it would not have got the offset that its sender expected: somebody was faster. */
+export class OffsetConflictError extends TidelogError {
+  override name = "OffsetConflictError";
+  /** The offset that was expected. */
+  readonly expected: number;
+  /** The offset that the record would have got. */
+  readonly actual: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails) {
+    super("ERR_TIDELOG_OFFSET_CONFLICT", message, details);
+    this.expected = numbers[0] ?? Number.NaN;
+    this.actual = numbers[1] ?? Number.NaN;
   }
-  if (typeof message === "string") {
-    return new TidelogError("ERR_TIDELOG_INTERNAL", `the binding failed: ${message}`, { cause: thrown });
-  }
-  return new TidelogError("ERR_TIDELOG_INTERNAL", "the binding failed", { cause: thrown });
 }
 
-function parsed(message: string): NativeError | undefined {
-  try {
-    const value: unknown = JSON.parse(message);
-    if (typeof value === "object" && value !== null && "message" in value) return value as NativeError;
-  } catch {
-    // Not a description: a message for people.
+/** A sequence that leaves some out: those before it were never stored. Nothing was appended. */
+export class OutOfOrderSequenceError extends TidelogError {
+  override name = "OutOfOrderSequenceError";
+  /** The sequence that is next. */
+  readonly expected: number;
+  /** The one that was given. */
+  readonly given: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails) {
+    super("ERR_TIDELOG_OUT_OF_ORDER_SEQUENCE", message, details);
+    this.expected = numbers[0] ?? Number.NaN;
+    this.given = numbers[1] ?? Number.NaN;
   }
-  return undefined;
 }
 
-function isErrorCode(code: string): code is ErrorCode {
-  return (ERROR_CODES as readonly string[]).includes(code);
+/** A transaction holds more than its `maxBytes`. Only an abort is left to it. */
+export class TransactionTooLargeError extends TidelogError {
+  override name = "TransactionTooLargeError";
+  /** Bytes that it would have held. */
+  readonly size: number;
+  /** Bytes that it may hold. */
+  readonly limit: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails) {
+    super("ERR_TIDELOG_TRANSACTION_TOO_LARGE", message, details);
+    this.size = numbers[0] ?? Number.NaN;
+    this.limit = numbers[1] ?? Number.NaN;
+  }
+}
+
+/** A transaction was not committed within its `timeoutMs`, and is aborted. */
+export class TransactionTimedOutError extends TidelogError {
+  override name = "TransactionTimedOutError";
+  constructor(message: string, details: ErrorDetails = {}) {
+    super("ERR_TIDELOG_TRANSACTION_TIMED_OUT", message, details);
+  }
 }

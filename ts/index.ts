@@ -5,8 +5,11 @@ export type { Consumer } from "./consumer/consumer.js";
 export type {
   AssignedPartition,
   Assignment,
+  CommittedPosition,
   ConsumerOptions,
+  Delivery,
   From,
+  GroupRecordOf,
   PartitionChoice,
   PartitionLag,
   RecordOf,
@@ -21,19 +24,33 @@ export {
   ERROR_CODES,
   type ErrorCode,
   InvalidArgumentError,
+  OffsetConflictError,
   OffsetOutOfRangeError,
+  OutOfOrderSequenceError,
+  ProducerFencedError,
   SerializationError,
   StoreLockedError,
   TidelogError,
+  TransactionTimedOutError,
+  TransactionTooLargeError,
 } from "./errors.js";
+export type { Group, GroupDescription, GroupOffset, ResetOptions } from "./group.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
-export { type Log, type OpenOptions, open, type RecoveryReport, type TopicOf } from "./log.js";
-export type { CloseOptions, ProducerOptions, WaitOptions } from "./producer/options.js";
+export type { Log, RecoveryReport, TopicOf } from "./log.js";
+export { type OpenOptions, open } from "./open.js";
+export type { ProcessOptions, ProcessReport, RetryOptions } from "./process/options.js";
+export type { CloseOptions, ProducerOptions, SendOptions, WaitOptions } from "./producer/options.js";
 export type { Partitioner } from "./producer/partitioner.js";
 export type { Producer } from "./producer/producer.js";
 export type { BatchResult, Run } from "./producer/result.js";
-export type { AppendedBatch, Raw, RawPartition, RawRead } from "./raw.js";
-export type { ConsumerRecord, ProducerRecord, RecordMetadata } from "./record.js";
+export type { AppendedBatch, ProducerId, Raw, RawPartition, RawRead } from "./raw.js";
+export type {
+  ConsumerRecord,
+  GroupRecord,
+  ProducerRecord,
+  RecordMetadata,
+  SequencedMetadata,
+} from "./record.js";
 export { bytes } from "./serdes/bytes.js";
 export { json } from "./serdes/json.js";
 export type { AnySerde, Read, Sent, Serde } from "./serdes/serde.js";
@@ -54,3 +71,13 @@ export type {
   TopicConfig,
   TopicOptions,
 } from "./topic_config.js";
+export type {
+  BeginOptions,
+  OffsetToCommit,
+  RunOptions,
+  TakeOptions,
+  TransactionOptions,
+} from "./transaction/options.js";
+export type { TransactionalProducer } from "./transaction/producer.js";
+export type { TransactionOutcome, TransactionResult, TransactionRun } from "./transaction/result.js";
+export type { Taken, Transaction, TransactionState } from "./transaction/transaction.js";

@@ -1,60 +1,31 @@
 // An open log: topics, and the handles that are made from it and close with it.
 
-import { resolve as resolvePath } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Consumer, consumerOf } from "./consumer/consumer.js";
-import type { ConsumerOptions, RecordOf } from "./consumer/options.js";
+import type { ConsumerOptions, GroupRecordOf, RecordOf } from "./consumer/options.js";
 import { LogContext } from "./context.js";
-import { closed, opened, publishError } from "./diagnostics.js";
-import { AbortedError, fromNative, InvalidArgumentError, TidelogError } from "./errors.js";
-import { type NativeOpenOptions, type NativeStore, type NativeTopic, openStore, settled } from "./native.js";
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "./options.js";
+import { closed, publishError } from "./diagnostics.js";
+import { InvalidArgumentError, TidelogError } from "./errors.js";
+import { type Group, groupOf } from "./group.js";
+import { type NativeStore, type NativeTopic, settled } from "./native.js";
+import { fromNative } from "./native_errors.js";
+import { checkName, checkOptions, shown } from "./options.js";
+import type { ProcessOptions, ProcessReport } from "./process/options.js";
+import { type Handler, processRecords } from "./process/process.js";
 import { type CloseOptions, closeTimeout, type ProducerOptions } from "./producer/options.js";
 import { type Producer, producerOf } from "./producer/producer.js";
 import { type Raw, rawOf } from "./raw.js";
+import type { ConsumerRecord } from "./record.js";
 import { bytes } from "./serdes/bytes.js";
 import { type AnySerde, codecOf, type Read, type Sent, type Serde } from "./serdes/serde.js";
 import { type AnyTopic, type Topic, topicOf } from "./topic.js";
-import {
-  CONFIG_NAMES,
-  checkSameConfig,
-  type Durability,
-  type SerdeOptions,
-  type TopicOptions,
-  toNativeConfig,
-} from "./topic_config.js";
+import { CONFIG_NAMES, checkSameConfig, type SerdeOptions, type TopicOptions, toNativeConfig } from "./topic_config.js";
 import { TopicState } from "./topic_state.js";
-
-/** How a store is opened. */
-export interface OpenOptions {
-  /**
-   * Of topics that do not say otherwise. `"fsync"`, the default: an acknowledged record survives the process being
-   * killed and power loss. `"buffered"`: it survives the process being killed, not power loss.
-   */
-  durability?: Durability | undefined;
-  /** Reads a store while another process writes to it. Default false. */
-  readOnly?: boolean | undefined;
-  /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
-  create?: boolean | undefined;
-  /**
-   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out or maps
-   * do not show what was written. Default false.
-   */
-  allowNetworkFileSystem?: boolean | undefined;
-  /** How often retention is applied, in ms. Default 300,000. */
-  maintenanceIntervalMs?: number | undefined;
-  /** How often everything is synced, in ms: bounds what `buffered` topics lose with the power. Default 10,000. */
-  checkpointIntervalMs?: number | undefined;
-  /** How many segments keep their files open at once. Default 1024. */
-  openSegments?: number | undefined;
-  /**
-   * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
-   * about how many there are to do.
-   */
-  onRecovery?: ((done: number, total: number) => void) | undefined;
-  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
-  signal?: AbortSignal | undefined;
-}
+import { numberOf } from "./transaction/number.js";
+import type { RunOptions, TransactionOptions } from "./transaction/options.js";
+import { openTransactional, type TransactionalProducer } from "./transaction/producer.js";
+import { outcomeOf, type TransactionOutcome } from "./transaction/result.js";
+import type { Transaction } from "./transaction/transaction.js";
+import { runTransaction } from "./transaction/turns.js";
 
 /** What opening a store found and did. */
 export interface RecoveryReport {
@@ -127,7 +98,7 @@ export class Log implements AsyncDisposable {
   ): Promise<TopicOf<K, V>> {
     const where = `log.topic(${shown(name)})`;
     this.#context.checkOpen();
-    checkName(where, name);
+    checkTopicName(where, name);
     checkOptions(where, options, ["key", "value", ...CONFIG_NAMES]);
     const config = toNativeConfig(where, options ?? {});
     const make = this.#maker<K, V>(where, options);
@@ -154,7 +125,7 @@ export class Log implements AsyncDisposable {
   ): Promise<TopicOf<K, V>> {
     const where = `log.openTopic(${shown(name)})`;
     this.#context.checkOpen();
-    checkName(where, name);
+    checkTopicName(where, name);
     checkOptions(where, options, ["key", "value"]);
     const make = this.#maker<K, V>(where, options);
     return make(await settled(() => this.#native.openTopic(name)));
@@ -169,7 +140,7 @@ export class Log implements AsyncDisposable {
   /** Deletes a topic with all its records. Handles of it fail with `ERR_TIDELOG_TOPIC_DELETED` from then on. */
   async deleteTopic(name: string): Promise<void> {
     this.#context.checkOpen();
-    checkName("log.deleteTopic", name);
+    checkTopicName("log.deleteTopic", name);
     await settled(() => this.#native.deleteTopic(name));
     this.#context.forget(name);
   }
@@ -182,7 +153,75 @@ export class Log implements AsyncDisposable {
     return producer;
   }
 
-  /** A consumer of partitions, or of whole topics. */
+  /**
+   * Runs a function in a transaction: what it sends by `tx`, and the offsets of what it takes, become durable and visible
+   * together when it returns, or not at all when it throws (KIP-98). Resolves with what the function returned, once that
+   * is so; rejects with what it threw, or with why the commit failed.
+   *
+   * Functions of one id run one after the other. The id is taken over with its first transaction in this log: who had
+   * it before is fenced, and if somebody takes it from here, every call rejects with `ProducerFencedError`.
+   */
+  transaction<T>(id: string, call: (tx: Transaction) => T | Promise<T>, options?: RunOptions): Promise<T> {
+    return runTransaction(this.#context, id, call, options);
+  }
+
+  /**
+   * Takes a transactional id over, durably, and gives a producer whose transactions are begun and ended by hand. Whoever
+   * had the id before gets `ProducerFencedError` from then on.
+   */
+  async transactionalProducer(id: string, options?: TransactionOptions): Promise<TransactionalProducer> {
+    return openTransactional(this.#context, "log.transactionalProducer", id, options);
+  }
+
+  /**
+   * What became of a transaction, by the number that `tx.number` gave: for those who were never told, because the process
+   * ended or the commit failed with an `indefinite` error. Once the store has been opened again, the answer is final.
+   * Rejects with `ERR_TIDELOG_UNKNOWN_OUTCOME` where it is not remembered: of the last 64 of each epoch it is.
+   */
+  async transactionOutcome(id: string, number: string): Promise<TransactionOutcome> {
+    const where = "log.transactionOutcome";
+    this.#context.checkOpen();
+    checkName(where, "id", id);
+    const named = numberOf(where, number);
+    const { committed, runs } = await settled(() => this.#native.transactionOutcome(id, named));
+    return outcomeOf(committed, runs);
+  }
+
+  /**
+   * Reads topics, has each record handled, and commits what the handlers sent by `tx` together with the offsets read, a
+   * batch at a time: each record counts exactly once in what comes out, whatever ends the process in between. Begins
+   * where the group has committed.
+   *
+   * Handlers run one after the other. When one fails, its batch is aborted, and after a pause all of it is handled again:
+   * effects outside the log happen again then, and should be such that this does no harm.
+   *
+   * Resolves at the end if it runs `until: "end"`, or when the log closes. Rejects with `AbortError` when its signal
+   * aborts: a batch that is not being committed by then is aborted. Rejects with `ProducerFencedError` when another takes
+   * its `id` over, and with what went wrong when trying again did not help.
+   */
+  process<const T extends AnyTopic | string>(
+    options: ProcessOptions<T>,
+    handler: (record: RecordOf<T>, tx: Transaction) => unknown,
+  ): Promise<ProcessReport> {
+    return processRecords(this.#context, options, handler as Handler<ConsumerRecord<unknown, unknown>>);
+  }
+
+  /** The names of all groups that have committed something, sorted. */
+  async groups(): Promise<string[]> {
+    this.#context.checkOpen();
+    return (await settled(() => this.#native.groups())).sort();
+  }
+
+  /** A group by its name, to look at and to set back. */
+  group(name: string): Group {
+    return groupOf(this.#context, name);
+  }
+
+  /** A consumer of partitions, or of whole topics; with a `group`, one that goes on where the group has committed. */
+  consumer<const T extends readonly (AnyTopic | string)[]>(
+    options: ConsumerOptions<T> & { group: string },
+  ): Consumer<GroupRecordOf<T[number]>>;
+  consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>>;
   consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>> {
     this.#context.checkOpen();
     return consumerOf(this.#context, options);
@@ -195,8 +234,8 @@ export class Log implements AsyncDisposable {
   }
 
   /**
-   * Ends the loops of consumers, then closes producers with all they have taken in, then the store. `timeoutMs`
-   * bounds the wait for the producers. Rejects with the first failure that nobody else was told.
+   * Ends the loops of consumers, committing what was done, aborts transactions that are open and waits for commits under
+   * way, then closes producers with all they have taken in, then the store. `timeoutMs` bounds each of these waits. Rejects with the first failure that nobody else was told.
    */
   close(options?: CloseOptions): Promise<void> {
     const timeoutMs = closeTimeout("log.close", options);
@@ -209,13 +248,16 @@ export class Log implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const { readings, producers } = this.#context;
-    for (const reading of readings) reading.close();
-    const closing = await Promise.allSettled([...producers].map((producer) => producer.close({ timeoutMs })));
+    const { readings, producers, transactional } = this.#context;
+    const inputs = () => [
+      ...[...readings].map((reading) => within(timeoutMs, reading.close())),
+      ...[...transactional].map((producer) => producer.close({ timeoutMs })),
+    ];
+    const outputs = () => [...producers].map((producer) => producer.close({ timeoutMs }));
+    const closing = await Promise.allSettled([...inputs(), ...outputs()]);
     this.#context.closed = true;
     // Made while the others were closing.
-    for (const late of readings) late.close();
-    await Promise.allSettled([...producers].map((late) => late.close({ timeoutMs })));
+    await Promise.allSettled([...inputs(), ...outputs()]);
     const { path, id } = this;
     closing.push(...(await Promise.allSettled([settled(() => this.#native.close())])));
     if (closed.hasSubscribers) closed.publish({ path, id });
@@ -245,67 +287,21 @@ export class Log implements AsyncDisposable {
   }
 }
 
-/**
- * Opens the store in a folder, and makes one where there is none. Use `await using` to have it closed. One process at
- * a time may write to it, from any number of threads; others get `StoreLockedError`, or open it `readOnly`.
- */
-export async function open(path: string | URL, options?: OpenOptions): Promise<Log> {
-  const where = "open";
-  const native = nativeOptions(where, options);
-  const { onRecovery, signal } = options ?? {};
-  if (onRecovery !== undefined && typeof onRecovery !== "function") {
-    throw new InvalidArgumentError(`${where}: onRecovery must be a function, not ${shown(onRecovery)}`);
-  }
-  checkSignal(where, signal);
-  const opening = openStore(folderOf(where, path), native, onRecovery, signal);
-  const store = await opening.catch((error: unknown) => {
-    throw hasCode(error, "ERR_TIDELOG_ABORTED") ? new AbortedError(where, signal?.reason) : error;
+/** Makes the public handle. */
+export function logOf(native: NativeStore): Log {
+  return makeLog(native);
+}
+
+/** Waits for what is under way, but no longer than that. */
+async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
   });
-  if (opened.hasSubscribers) opened.publish({ path: store.path, id: store.id, readOnly: store.readOnly });
-  return makeLog(store);
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
 
-function nativeOptions(where: string, options: OpenOptions | undefined): NativeOpenOptions {
-  checkOptions(where, options, [
-    "durability",
-    "readOnly",
-    "create",
-    "allowNetworkFileSystem",
-    "maintenanceIntervalMs",
-    "checkpointIntervalMs",
-    "openSegments",
-    "onRecovery",
-    "signal",
-  ]);
-  const { durability, readOnly = false, allowNetworkFileSystem = false, ...rest } = options ?? {};
-  const { create = !readOnly, maintenanceIntervalMs, checkpointIntervalMs, openSegments } = rest;
-  checkBoolean(where, "readOnly", readOnly);
-  checkBoolean(where, "create", create);
-  checkBoolean(where, "allowNetworkFileSystem", allowNetworkFileSystem);
-  if (readOnly && create) {
-    throw new InvalidArgumentError(`${where}: readOnly can't create a store; leave create out, or open it to write`);
-  }
-  const native: NativeOpenOptions = { readOnly, create, force: allowNetworkFileSystem };
-  if (durability !== undefined) native.durability = checkOneOf(where, "durability", durability, ["fsync", "buffered"]);
-  if (maintenanceIntervalMs !== undefined) {
-    native.maintenanceIntervalMs = checkInteger(where, "maintenanceIntervalMs", maintenanceIntervalMs, 1);
-  }
-  if (checkpointIntervalMs !== undefined) {
-    native.checkpointIntervalMs = checkInteger(where, "checkpointIntervalMs", checkpointIntervalMs, 1);
-  }
-  if (openSegments !== undefined) native.openSegments = checkInteger(where, "openSegments", openSegments, 1);
-  return native;
-}
-
-function folderOf(where: string, path: string | URL): string {
-  if (path instanceof URL) return fileURLToPath(path);
-  if (typeof path !== "string" || path === "") {
-    throw new InvalidArgumentError(`${where}: path must be a folder's path or file: URL, not ${shown(path)}`);
-  }
-  return resolvePath(path);
-}
-
-function checkName(where: string, name: unknown): void {
+function checkTopicName(where: string, name: unknown): void {
   if (typeof name !== "string") throw new InvalidArgumentError(`${where}: name must be a string, not ${shown(name)}`);
 }
 

@@ -16,7 +16,8 @@ import type {
   OnProgress,
   VerifyReport,
 } from "./binding.js";
-import { fromNative, fromThrown, TidelogError } from "./errors.js";
+import { TidelogError } from "./errors.js";
+import { fromNative, fromThrown } from "./native_errors.js";
 
 export type * from "./binding.js";
 

@@ -66,3 +66,14 @@ export function shown(value: unknown): string {
   });
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }
+
+/** A name of the user's own: of a producer, a group or a transactional id. */
+export function checkName(where: string, name: string, value: unknown): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be in it
+  if (typeof value !== "string" || value === "" || /[\u0000-\u001f\u007f]|\p{Surrogate}/u.test(value)) {
+    throw new InvalidArgumentError(
+      `${where}: ${name} must be a text that is not empty, without control characters or halves of one, not ${shown(value)}`,
+    );
+  }
+  return value;
+}

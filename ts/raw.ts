@@ -2,9 +2,10 @@
 // decoding them.
 
 import type { LogContext } from "./context.js";
-import { AbortedError, BufferTooSmallError, fromNative, InvalidArgumentError, TidelogError } from "./errors.js";
+import { AbortedError, BufferTooSmallError, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type Completion, direct, type NativePartition, settled, tickets } from "./native.js";
-import { checkInteger, checkOptions, checkSignal, shown } from "./options.js";
+import { fromNative } from "./native_errors.js";
+import { checkInteger, checkName, checkOptions, checkSignal, shown } from "./options.js";
 import type { WaitOptions } from "./producer/options.js";
 import type { AnyTopic } from "./topic.js";
 
@@ -14,6 +15,15 @@ export interface AppendedBatch {
   readonly lastOffset: number;
   /** The time of the append in ms since 1970 where the topic uses that, else -1. */
   readonly timestamp: number;
+  /** Whether it was in the log already: where it is, was told, and nothing was appended. */
+  readonly duplicate: boolean;
+}
+
+/** Whom a record batch is from, as its header says. */
+export interface ProducerId {
+  readonly producerId: bigint;
+  /** From 0 to 32767. */
+  readonly epoch: number;
 }
 
 /** What a raw read found. */
@@ -69,6 +79,12 @@ export class RawPartition {
    * Appends one record batch in Kafka's format (v2), which is checked; its base offset and leader epoch are set here.
    * The bytes are copied before this returns. Resolves once it is as durable as its topic promises. Appends through
    * one partition object are carried out in the order of the calls, whether or not they are awaited.
+   *
+   * A batch with a producer id is appended once (KIP-98): one of the last five that is appended again gives the place of
+   * the first, as a `duplicate`. An older one rejects with `ERR_TIDELOG_DUPLICATE_SEQUENCE`: it is in the log, but where is
+   * not known any more. Sequences that leave some out reject with `OutOfOrderSequenceError`, an epoch that is no longer
+   * the newest with `ProducerFencedError`, a producer id that `initProducerId` never gave, or that was forgotten, with
+   * `ERR_TIDELOG_UNKNOWN_PRODUCER`. Each is definite: nothing was appended.
    */
   async append(batch: Uint8Array): Promise<AppendedBatch> {
     this.#context.checkOpen();
@@ -76,8 +92,8 @@ export class RawPartition {
     const { numbers } = await tickets().request((completions, ticket) => {
       this.#native.append(completions, ticket, batch);
     });
-    const [baseOffset, lastOffset, timestamp] = numbers as [number, number, number];
-    return { baseOffset, lastOffset, timestamp };
+    const [baseOffset, lastOffset, timestamp, duplicate] = numbers as [number, number, number, number];
+    return { baseOffset, lastOffset, timestamp, duplicate: duplicate === 1 };
   }
 
   /**
@@ -146,6 +162,11 @@ export interface Raw {
    * `ERR_TIDELOG_UNKNOWN_TOPIC` where it is not.
    */
   partition(topic: AnyTopic | string, partition: number): RawPartition;
+  /**
+   * A producer id for batches, as Kafka's InitProducerId gives it: without a transactional id a fresh one of epoch 0, at
+   * once; with one always the same, its epoch raised durably, so that whoever had it before is fenced.
+   */
+  initProducerId(transactionalId?: string): Promise<ProducerId>;
 }
 
 /** Makes `log.raw`. */
@@ -161,6 +182,11 @@ export function rawOf(context: LogContext): Raw {
         );
       }
       return makePartition(context, state.partition(partition));
+    },
+    async initProducerId(transactionalId) {
+      context.checkOpen();
+      if (transactionalId !== undefined) checkName("raw.initProducerId", "transactionalId", transactionalId);
+      return settled(() => context.native.initProducerId(transactionalId ?? null));
     },
   };
 }

@@ -35,6 +35,16 @@ export interface ConsumerRecord<K, V> {
   readonly headers: Header[];
 }
 
+/** A record that was read for a group. */
+export interface GroupRecord<K, V> extends ConsumerRecord<K, V> {
+  /**
+   * Commits that the group has done this record and all before it in its partition: the offset committed is the next
+   * one. Resolves once that is durable; those asked for together are committed together. Does nothing if a later one
+   * of the partition has been committed since.
+   */
+  commit(): Promise<void>;
+}
+
 /** Where a record went. */
 export interface RecordMetadata {
   readonly partition: number;
@@ -42,6 +52,20 @@ export interface RecordMetadata {
   /** The record's time in ms since 1970: its own, or that of its append, as the topic says. */
   readonly timestamp: number;
 }
+
+/** Where a record went that was sent with a sequence of its own. */
+export type SequencedMetadata =
+  | (RecordMetadata & {
+      /** Whether it was in the log already, and nothing was appended. */
+      readonly duplicate: boolean;
+    })
+  | {
+      readonly partition: number;
+      /** It is in the log, but so long that its offset is not remembered. */
+      readonly offset: null;
+      readonly timestamp: null;
+      readonly duplicate: true;
+    };
 
 /** Memory that is used again at most: one large record must not hold its size for ever. */
 const KEPT_BYTES = 4 << 20;

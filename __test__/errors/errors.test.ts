@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import * as assert from "uvu/assert";
-import { fromNative, fromThrown } from "../../ts/errors.js";
 import {
   AbortedError,
   ClosedError,
@@ -12,6 +11,7 @@ import {
   StoreLockedError,
   TidelogError,
 } from "../../ts/index.js";
+import { fromNative, fromThrown } from "../../ts/native_errors.js";
 import { suite } from "../support/suite.js";
 
 const { test, run } = suite("errors");

@@ -49,4 +49,14 @@ test("raw copies every batch to the same offsets", async () => {
   );
 });
 
+test("billing invoices each order once, although it is stopped in the middle", async () => {
+  const lines = (await example("billing")).trimEnd().split("\n");
+  assert.is(lines.length, 4);
+  assert.is(lines[0], "the first run ends with AbortError");
+  const found = /^the second handles (\d+) orders and gives up on (\d+)$/.exec(lines[1]!);
+  assert.ok(found, lines[1]);
+  assert.ok(Number(found?.[1]) > 0 && Number(found?.[1]) <= 40);
+  assert.equal(lines.slice(2), ["40 orders have an invoice, 0 more than one", "group billing is 0 behind"]);
+});
+
 test.run();

@@ -89,8 +89,6 @@ export async function refused(log: Log, orders: Topic<string, Order>, producer: 
   log.consumer({ topics: [orders], untill: "end" });
   // @ts-expect-error a misspelled field of a partition
   log.consumer({ assign: [{ topic: orders, partition: 0, offest: 5 }] });
-  // @ts-expect-error groups are not there yet
-  log.consumer({ topics: [orders], group: "g" });
   // @ts-expect-error a field is missing
   await producer.send(orders, { key: "o-1", value: { item: "tea" } });
   // @ts-expect-error the key is no string

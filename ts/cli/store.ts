@@ -1,6 +1,7 @@
 // Opening a store to look into it: read-only, so beside a running writer.
 
-import { type Log, open } from "../log.js";
+import type { Log } from "../log.js";
+import { open } from "../open.js";
 
 /** Opens the store read-only, and closes it whatever happens. */
 export async function reading<T>(path: string, use: (log: Log) => Promise<T>): Promise<T> {

@@ -1,10 +1,19 @@
 // A batch of records as `batches()` hands it out: views that decode a field when it is asked for, over memory that
 // is used again for the next batch.
 
-import { TidelogError } from "../errors.js";
+import { InvalidArgumentError, TidelogError } from "../errors.js";
 import type { Header } from "../headers.js";
-import { type ConsumerRecord, headersAt, keyAt, type RecordRows, recordAt, valueAt } from "../record.js";
+import {
+  type ConsumerRecord,
+  type GroupRecord,
+  headersAt,
+  keyAt,
+  type RecordRows,
+  recordAt,
+  valueAt,
+} from "../record.js";
 import type { TopicState } from "../topic_state.js";
+import { type CommitBefore, Delivered } from "./delivered.js";
 import type { Chunk } from "./fetcher.js";
 
 interface Source {
@@ -16,6 +25,8 @@ interface Source {
   length: number;
   nextOffset: number;
   highWatermark: number;
+  /** Commits all before an offset; none without a group. */
+  commit: CommitBefore | undefined;
 }
 
 let makeBatch: (source: Source) => RecordBatch<ConsumerRecord<unknown, unknown>>;
@@ -64,8 +75,21 @@ export class RecordBatch<R> implements Iterable<R> {
 
   /** All records, complete and for good: in one array, decoded at once. */
   toArray(): R[] {
-    const { rows, topic, partition, first } = this.copy().#source;
-    return Array.from({ length: this.length }, (_, i) => recordAt(rows, first + i, topic, partition, false) as R);
+    const { rows, topic, partition, first, commit } = this.copy().#source;
+    return Array.from({ length: this.length }, (_, i) => {
+      const record = recordAt(rows, first + i, topic, partition, false);
+      return (commit === undefined ? record : new Delivered(record, commit)) as R;
+    });
+  }
+
+  /**
+   * Commits for the consumer's group that this batch and all before it in its partition are done. Resolves once that is
+   * durable; those asked for together are committed together. May be called when the batch is no longer valid.
+   */
+  async commit(): Promise<void> {
+    const { commit } = this.#source;
+    if (commit === undefined) throw noGroup();
+    await commit(this.nextOffset);
   }
 
   /** The same batch in memory of its own. */
@@ -80,7 +104,7 @@ export class RecordBatch<R> implements Iterable<R> {
   }
 }
 
-class RecordView implements ConsumerRecord<unknown, unknown> {
+class RecordView implements GroupRecord<unknown, unknown> {
   readonly #source: Source;
   readonly #generation: number;
   readonly #row: number;
@@ -125,6 +149,12 @@ class RecordView implements ConsumerRecord<unknown, unknown> {
     return headersAt(this.#rows(), this.#row, false);
   }
 
+  async commit(): Promise<void> {
+    const { commit } = this.#source;
+    if (commit === undefined) throw noGroup();
+    await commit(this.offset + 1);
+  }
+
   toJSON(): ConsumerRecord<unknown, unknown> {
     const { topic, partition, offset, timestamp, key, value, headers } = this;
     return { topic, partition, offset, timestamp, key, value, headers };
@@ -165,9 +195,16 @@ function stale(): TidelogError {
   );
 }
 
+function noGroup(): InvalidArgumentError {
+  return new InvalidArgumentError(
+    "batch.commit: the consumer has no group to commit for; give it one by its option group",
+  );
+}
+
 /** The rest of a chunk as a batch. */
-export function batchOf({ place, rows, row, end, next, highWatermark }: Chunk): RecordBatch<never> {
-  const { topic, partition } = place;
-  const source = { rows, topic, partition, first: row, length: end - row, nextOffset: next, highWatermark };
+export function batchOf(chunk: Chunk): RecordBatch<never> {
+  const { place, rows, row, end, next, highWatermark } = chunk;
+  const { topic, partition, commit } = place;
+  const source = { rows, topic, partition, first: row, length: end - row, nextOffset: next, highWatermark, commit };
   return makeBatch(source) as RecordBatch<never>;
 }

@@ -1,13 +1,15 @@
 // A consumer of fixed partitions: the public face of `Reading`.
 
 import type { LogContext } from "../context.js";
-import { type ConsumerRecord, recordAt } from "../record.js";
+import { settled } from "../native.js";
 import type { AnyTopic } from "../topic.js";
-import { batchOf, type RecordBatch } from "./batch.js";
+import type { RecordBatch } from "./batch.js";
 import type { Chunk } from "./fetcher.js";
+import { nextBatch, nextGroupRecord, nextRecord } from "./hand_out.js";
 import { Iteration } from "./iteration.js";
 import {
   type AssignedPartition,
+  type CommittedPosition,
   type ConsumerOptions,
   type PartitionChoice,
   type PartitionLag,
@@ -20,20 +22,31 @@ import { Reading } from "./reading.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: records of any topics
 let makeConsumer: (context: LogContext, options: ConsumerOptions) => Consumer<any>;
+let readingInside: (consumer: Consumer<unknown>) => Reading | undefined;
 
 /**
  * Reads records, a partition's in their order and partitions in turn. Iterate it, or `batches()`; one loop at a time.
- * A loop that ends by `break` leaves the position behind the last record that it got, and a new loop goes on there.
+ * A loop that ends by `break` leaves the position behind the last record that it got, and a new loop goes on there; that
+ * of a group that is read at least once leaves it at that record, which is not done.
+ *
+ * With a `group` it begins where the group has committed, and commits as its `delivery` says.
  */
 export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
+  readonly #context: LogContext;
   readonly #reading: Reading;
+  /** The group that it reads for, if any. */
+  readonly group: string | undefined;
 
   private constructor(context: LogContext, options: ConsumerOptions) {
-    this.#reading = new Reading(context, readingOptions(options));
+    const checked = readingOptions(options);
+    this.#context = context;
+    this.group = checked.group;
+    this.#reading = new Reading(context, checked);
   }
 
   static {
     makeConsumer = (context, options) => new Consumer(context, options);
+    readingInside = (consumer) => (#reading in consumer ? consumer.#reading : undefined);
   }
 
   /**
@@ -42,7 +55,8 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
    * meets a record that can't be deserialized or an offset that is not held, throws.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<R> {
-    return new Iteration<R>(this.#reading, true, nextRecord as (chunk: Chunk, reading: Reading) => R);
+    const handOut = this.group === undefined ? nextRecord : nextGroupRecord;
+    return new Iteration<R>(this.#reading, true, handOut as (chunk: Chunk, reading: Reading) => R);
   }
 
   /** Records as they were fetched, without an object for each before it is asked for: the fast way. */
@@ -84,9 +98,31 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
     });
   }
 
-  /** Ends a loop that is under way and refuses new ones. */
+  /**
+   * Commits the positions in all its partitions for its group: that all which was handed out is done, the last record
+   * included. Resolves once that is durable.
+   */
+  async commit(): Promise<void> {
+    await this.#reading.commit();
+  }
+
+  /** What its group has committed of its partitions; nothing at all without a group. */
+  async committed(): Promise<CommittedPosition[]> {
+    const places = await this.#reading.open();
+    const { group } = this;
+    const found = group === undefined ? [] : await settled(() => this.#context.native.committedOffsets(group));
+    return places.map(({ topic: { name }, partition }) => {
+      const offset = found.find((known) => known.topic === name && known.partition === partition)?.offset;
+      return { topic: name, partition, offset: offset ?? null };
+    });
+  }
+
+  /**
+   * Ends a loop that is under way and refuses new ones. Resolves once what was done is committed; the record that a
+   * loop has in hand is not.
+   */
   async close(): Promise<void> {
-    this.#reading.close();
+    await this.#reading.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -106,24 +142,7 @@ function choiceOf({ topic, partition }: PartitionChoice): PartitionChoice {
   return { topic, partition };
 }
 
-function nextRecord(chunk: Chunk, reading: Reading): ConsumerRecord<unknown, unknown> {
-  const { place, rows, row } = chunk;
-  const { topic } = place;
-  const reused = !topic.key.keepsBytes && !topic.value.keepsBytes;
-  const record = recordAt(rows, row, topic, place.partition, reused);
-  chunk.row = row + 1;
-  if (chunk.row === chunk.end) {
-    place.position = chunk.next;
-    reading.chunk = null;
-  } else {
-    place.position = record.offset + 1;
-  }
-  return record;
-}
-
-function nextBatch(chunk: Chunk, reading: Reading): RecordBatch<never> {
-  const batch = batchOf(chunk);
-  chunk.place.position = chunk.next;
-  reading.chunk = null;
-  return batch;
+/** What lies behind a consumer; undefined if it is none. */
+export function readingOf(consumer: unknown): Reading | undefined {
+  return typeof consumer === "object" && consumer !== null ? readingInside(consumer as Consumer<unknown>) : undefined;
 }

@@ -2,8 +2,9 @@
 // that never more than two are held, however many partitions there are. A partition with nothing to read costs a
 // wait in the engine and no memory.
 
-import { ClosedError, fromNative, type TidelogError } from "../errors.js";
+import { ClosedError, type TidelogError } from "../errors.js";
 import { type Completion, direct, tickets } from "../native.js";
+import { fromNative } from "../native_errors.js";
 import { RecordRows } from "../record.js";
 import type { Place } from "./place.js";
 
@@ -68,10 +69,10 @@ export class Fetcher {
     this.#wake?.();
   }
 
-  /** Forgets what is fetched or under way for a partition. */
-  drop(place: Place): void {
+  /** Forgets what is fetched or under way for a partition; `from` is where to fetch on. */
+  drop(place: Place, from = place.position): void {
     place.epoch += 1;
-    place.fetchAt = place.position;
+    place.fetchAt = from;
     if (place.wait !== 0) {
       const ticket = place.wait;
       place.wait = 0;
@@ -90,6 +91,13 @@ export class Fetcher {
     }
   }
 
+  /** Reads no further than that in a partition, for now; what was fetched from beyond is not wanted yet. */
+  limit(place: Place, end: number): void {
+    place.end = end;
+    if (place.fetchAt < end) return;
+    this.drop(place, end);
+  }
+
   /** Fetches again for a partition whose place has changed. */
   resume(place: Place): void {
     if (!this.#running) return;
@@ -100,10 +108,11 @@ export class Fetcher {
 
   /**
    * The next chunk, once there is one; null when all partitions have reached their ends, or the fetcher was stopped.
-   * `keepsBytes` says that records will point into the chunk's bytes for good.
+   * `keepsBytes` says that records will point into the chunk's bytes for good. Gives up with null once `goOn` says no,
+   * which it is asked whenever something has happened.
    */
-  async next(keepsBytes: boolean): Promise<Chunk | null> {
-    while (this.#running) {
+  async next(keepsBytes: boolean, goOn?: () => boolean): Promise<Chunk | null> {
+    while (this.#running && (goOn === undefined || goOn())) {
       if (this.#error !== undefined) {
         const error = this.#error;
         this.#error = undefined;
@@ -121,6 +130,11 @@ export class Fetcher {
       this.#wake = undefined;
     }
     return null;
+  }
+
+  /** Has whoever waits for the next chunk look again. */
+  wake(): void {
+    this.#wake?.();
   }
 
   /** Puts a partition in the line if it has something to read, or waits until it has. */

@@ -33,22 +33,23 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
     const { chunk } = this.#reading;
     if (chunk !== null && this.#waiting === 0 && this.#state === "running") {
       try {
+        this.#reading.settle();
         return Promise.resolve({ done: false, value: this.#handOut(chunk, this.#reading) });
       } catch (error) {
-        return Promise.reject(this.#failed(error));
+        return this.#failed(error);
       }
     }
     return this.#inTurn(() => this.#wait());
   }
 
-  return(): Promise<IteratorResult<T>> {
-    this.#finish();
-    return Promise.resolve({ done: true, value: undefined });
+  async return(): Promise<IteratorResult<T>> {
+    await this.#finish();
+    return { done: true, value: undefined };
   }
 
-  throw(error: unknown): Promise<IteratorResult<T>> {
-    this.#finish();
-    return Promise.reject(error);
+  async throw(error: unknown): Promise<IteratorResult<T>> {
+    await this.#finish();
+    throw error;
   }
 
   #inTurn<R>(call: () => Promise<R>): Promise<R> {
@@ -68,15 +69,16 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
         await this.#reading.begin(this);
         this.#state = "running";
       }
+      this.#reading.settle();
       const chunk = await this.#reading.fetch(this.#keepsBytes);
       // A loop that was ended from outside while it waited has ended.
       if (chunk === null || this.#over()) {
-        this.#finish();
+        await this.#finish();
         return { done: true, value: undefined };
       }
       return { done: false, value: this.#handOut(chunk, this.#reading) };
     } catch (error) {
-      throw this.#failed(error);
+      return this.#failed(error);
     }
   }
 
@@ -84,15 +86,16 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
     return this.#state === "done";
   }
 
-  #failed(error: unknown): unknown {
-    this.#finish();
+  /** Ends with an error. What can't be committed then does not hide it. */
+  async #failed(error: unknown): Promise<never> {
+    await this.#finish().catch(() => {});
     if (error instanceof TidelogError && error.code !== "ERR_TIDELOG_ABORTED")
       publishError({ operation: "read", error });
-    return error;
+    throw error;
   }
 
-  #finish(): void {
+  async #finish(): Promise<void> {
     this.#state = "done";
-    this.#reading.finish(this);
+    await this.#reading.finish(this);
   }
 }

@@ -1,8 +1,8 @@
 // What a consumer can be told, and the types of what it reads, which follow from the topics given.
 
 import { InvalidArgumentError } from "../errors.js";
-import { checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
-import type { ConsumerRecord } from "../record.js";
+import { checkInteger, checkName, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
+import type { ConsumerRecord, GroupRecord } from "../record.js";
 import type { AnyTopic, Topic } from "../topic.js";
 
 /** Where to begin: at the first record held, behind the last one, or at the first that is not older than a time. */
@@ -16,6 +16,21 @@ export interface Assignment<T = AnyTopic | string> {
   offset?: number | undefined;
 }
 
+/**
+ * When records count as done, so that a consumer of the group that comes later, in this process or the next, is not
+ * given them again.
+ *
+ * - `"at-least-once"`: a record, or a batch of `batches()`, counts as done when the next one is asked for, and is
+ *   committed in the background, grouped: at most 20 times a second, one commit under way, and the rest when the loop ends
+ *   or the consumer closes. One that a loop leaves by `break`, `throw` or `close()` is not done and is handed out again. A
+ *   kill or power loss: some that were done are handed out again, none is lost.
+ * - `"at-most-once"`: records are committed, durably, before they are handed out, as many at a time as are fetched
+ *   (`readBytes`). A kill or power loss: some that were fetched are never handed out, none is twice. A loop that ends in
+ *   order gives back what it did not hand out.
+ * - `"manual"`: only `record.commit()`, `batch.commit()` and `consumer.commit()` commit.
+ */
+export type Delivery = "at-least-once" | "at-most-once" | "manual";
+
 /** What a consumer can be told. Either `assign` or `topics` must be given. */
 export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = readonly (AnyTopic | string)[]> {
   /** The partitions to read. */
@@ -23,7 +38,14 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   /** Topics of which to read all the partitions that there are now. */
   topics?: T | undefined;
   /**
-   * Where to begin in partitions without an offset of their own. Default `"earliest"`. `"latest"` is the end as it is
+   * The group whose committed offsets it begins at, and for which it commits. So far a group is a name only: two
+   * consumers of one group each read all that they were given, and what the later one commits holds.
+   */
+  group?: string | undefined;
+  /** When records count as done. Needs a `group`; default `"at-least-once"` then. */
+  delivery?: Delivery | undefined;
+  /**
+   * Where to begin in partitions without an offset of their own, given in `assign` or committed by the group. Default `"earliest"`. `"latest"` is the end as it is
    * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
    */
   from?: From | undefined;
@@ -40,6 +62,10 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
 /** The records of a topic given by handle or name. */
 export type RecordOf<T> =
   T extends Topic<infer _K, infer _V, infer RK, infer RV> ? ConsumerRecord<RK, RV> : ConsumerRecord<Buffer, Buffer>;
+
+/** The records of a topic given by handle or name, as a consumer with a group gives them. */
+export type GroupRecordOf<T> =
+  T extends Topic<infer _K, infer _V, infer RK, infer RV> ? GroupRecord<RK, RV> : GroupRecord<Buffer, Buffer>;
 
 /** Picks partitions among those of a consumer: of one topic, of one number; all of them where nothing is given. */
 export interface PartitionChoice {
@@ -65,12 +91,31 @@ export interface PartitionLag extends AssignedPartition {
   readonly lag: number;
 }
 
-const NAMES = ["assign", "topics", "from", "until", "onOutOfRange", "readBytes", "signal"] as const;
+/** What a group has committed of one partition. */
+export interface CommittedPosition extends AssignedPartition {
+  /** The offset of the record to read next; null where nothing is committed. */
+  readonly offset: number | null;
+}
+
+const NAMES = [
+  "assign",
+  "topics",
+  "group",
+  "delivery",
+  "from",
+  "until",
+  "onOutOfRange",
+  "readBytes",
+  "signal",
+] as const;
 
 /** Checked and complete. */
 export interface ReadingOptions {
   /** What to read: with a number, one partition; without, all of the topic's. */
   wanted: { topic: AnyTopic | string; partition?: number; offset?: number }[];
+  group: string | undefined;
+  /** None without a group. */
+  delivery: Delivery | undefined;
   from: From;
   until: "live" | "end";
   onOutOfRange: "error" | "earliest" | "latest";
@@ -86,9 +131,17 @@ export function readingOptions(given: ConsumerOptions): ReadingOptions {
   if ((assign === undefined) === (topics === undefined)) {
     throw new InvalidArgumentError(`${where}: give either assign, a list of partitions, or topics, to read them whole`);
   }
+  const { group, delivery = group === undefined ? undefined : "at-least-once" } = given;
+  if (group !== undefined) checkName(where, "group", group);
+  if (delivery !== undefined) {
+    checkOneOf(where, "delivery", delivery, ["at-least-once", "at-most-once", "manual"]);
+    if (group === undefined) throw new InvalidArgumentError(`${where}: delivery needs a group to commit for`);
+  }
   checkFrom(where, from);
   return {
     wanted: assign === undefined ? wholeTopics(where, topics!) : partitions(where, assign),
+    group,
+    delivery,
     from,
     until: checkOneOf(where, "until", until, ["live", "end"]),
     onOutOfRange: checkOneOf(where, "onOutOfRange", onOutOfRange, ["error", "earliest", "latest"]),
@@ -120,7 +173,8 @@ function checkList(where: string, name: string, list: unknown): void {
   }
 }
 
-function checkFrom(where: string, from: unknown): void {
+/** Refuses what is no place to begin. */
+export function checkFrom(where: string, from: unknown): void {
   if (typeof from === "object" && from !== null) {
     checkOptions(`${where}: from`, from, ["timestamp"]);
     checkInteger(`${where}: from`, "timestamp", (from as { timestamp: unknown }).timestamp);

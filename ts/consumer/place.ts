@@ -3,6 +3,7 @@
 import type { NativePartition } from "../native.js";
 import { settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
+import type { CommitBefore } from "./delivered.js";
 import type { SeekTarget } from "./options.js";
 
 /** A partition and the place in it. */
@@ -14,7 +15,17 @@ export class Place {
   position: number;
   /** The offset to fetch next; ahead of `position` by what is fetched and not yet handed out. */
   fetchAt: number;
+  /** The offset of the first record that is not done; of use where a group is read at least once. */
+  done: number;
+  /** The offset that the group has committed, as far as it is known here; -1 for none. */
+  committed = -1;
+  /** The highest offset given to be committed since the position was last set; -1 for none. */
+  noted = -1;
+  /** Commits for the group; none without one. */
+  commit: CommitBefore | undefined;
   /** Where reading ends, if it does. */
+  until = Number.POSITIVE_INFINITY;
+  /** Where it ends for now: there, or nearer where only what is in sight may be read. */
   end = Number.POSITIVE_INFINITY;
   paused = false;
   /** Whether it stands in the fetcher's line. */
@@ -32,6 +43,14 @@ export class Place {
     this.native = topic.partition(partition);
     this.position = position;
     this.fetchAt = position;
+    this.done = position;
+  }
+
+  /** Goes on somewhere else, which may be further back. */
+  move(position: number): void {
+    this.position = position;
+    this.done = position;
+    this.noted = -1;
   }
 
   /** The offset that a target means here, now. */

@@ -1,17 +1,27 @@
-// The state behind a consumer: its partitions, the chunk being handed out, who iterates, and how it ends. Only one
-// iteration at a time; the places outlive it.
+// The state behind a consumer: its partitions, the chunk being handed out, who iterates, when records count as done, and
+// how it ends. Only one iteration at a time; the places outlive it.
 
 import type { LogContext } from "../context.js";
 import { AbortedError, ClosedError, InvalidArgumentError, TidelogError } from "../errors.js";
+import { direct } from "../native.js";
 import { checkOptions } from "../options.js";
+import { Committer } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
+import { placesNow, placesSoon } from "./opening.js";
 import type { PartitionChoice, ReadingOptions, SeekTarget } from "./options.js";
-import { Place } from "./place.js";
+import type { Place } from "./place.js";
 
 /** What a consumer does, without its public face. */
 export class Reading {
   /** The chunk that is being handed out. */
   chunk: Chunk | null = null;
+  /** What it commits; none without a group. */
+  readonly committer: Committer | undefined;
+  /** Whether records of it are part of a transaction, so that it must not be moved. */
+  held = false;
+  /** Where the item that was handed out last came from, while it is not done. */
+  #undone: Place | null = null;
+  #fetching = false;
   readonly #context: LogContext;
   readonly #options: ReadingOptions;
   readonly #opening: Promise<Place[]>;
@@ -24,8 +34,9 @@ export class Reading {
   constructor(context: LogContext, options: ReadingOptions) {
     this.#context = context;
     this.#options = options;
+    if (options.group !== undefined) this.committer = new Committer(context, options.group);
     const places = placesNow(context, options);
-    if (places !== undefined && typeof options.from === "string") {
+    if (places !== undefined) {
       this.#opening = Promise.resolve(places);
       this.#opened(places);
     } else {
@@ -70,43 +81,131 @@ export class Reading {
     try {
       const places = await this.#opening;
       if (this.#over) return;
-      for (const place of places) {
-        place.end = this.#options.until === "end" ? place.native.highWatermark : Number.POSITIVE_INFINITY;
+      const ends = this.#options.until === "end" ? this.#ends() : undefined;
+      for (const [i, place] of places.entries()) {
+        place.until = ends?.[i] ?? Number.POSITIVE_INFINITY;
+        place.end = place.until;
       }
-      this.#fetcher!.start();
     } catch (error) {
       // Closed while its topics were being opened: the loop ends as any other does.
       if (!this.#over) throw error;
     }
   }
 
-  /** Ends an iteration. The places stay behind the last record that was handed out. */
-  finish(iteration: object): void {
-    if (this.#iteration !== iteration) return;
-    this.#iteration = undefined;
-    this.#context.readings.delete(this);
-    this.#options.signal?.removeEventListener("abort", this.#abort);
-    this.chunk = null;
-    this.#fetcher?.stop();
+  /** Limits the iteration to what stands below the high watermarks of one moment: no transaction is half in it. */
+  narrow(): void {
+    const ends = this.#ends();
+    for (const [i, place] of this.places.entries()) this.#fetcher!.limit(place, Math.min(place.until, ends[i]!));
+    const { chunk } = this;
+    if (chunk === null) return;
+    const { rows, row, place } = chunk;
+    while (chunk.end > row + 1 && rows.offset(chunk.end - 1) >= place.end) chunk.end -= 1;
+    chunk.next = Math.min(chunk.next, place.end);
   }
 
-  /** The chunk to hand out from; null at the end. A loop that was begun before the close ends with it. */
-  async fetch(keepsBytes: boolean): Promise<Chunk | null> {
-    if (!this.#over) this.chunk ??= await this.#fetcher!.next(keepsBytes);
+  /** Lifts that again. */
+  widen(): void {
+    for (const place of this.places) {
+      if (place.end === place.until) continue;
+      place.end = place.until;
+      this.#fetcher!.resume(place);
+    }
+  }
+
+  #ends(): number[] {
+    return direct(() => this.#context.native.highWatermarks(this.places.map(({ native }) => native)));
+  }
+
+  /**
+   * Ends an iteration, and resolves once what was done is committed. The places stay behind the last record that was
+   * handed out, or at it if it is not done. With `keep`, what has been fetched is kept for the next one.
+   */
+  async finish(iteration: object, keep = false): Promise<void> {
+    if (this.#iteration !== iteration) return;
+    this.#iteration = undefined;
+    this.#options.signal?.removeEventListener("abort", this.#abort);
+    const { committer, chunk } = this;
+    if (this.#undone !== null) this.#undone.position = this.#undone.done;
+    this.#undone = null;
+    if (this.#options.delivery === "at-most-once" && chunk !== null) {
+      committer!.noteBack(chunk.place, chunk.place.position);
+    }
+    if (!keep) this.chunk = null;
+    this.#stop();
+    try {
+      await committer?.flush();
+    } finally {
+      if (this.#iteration === undefined) this.#context.readings.delete(this);
+    }
+  }
+
+  /**
+   * The chunk to hand out from; null at the end, or when `goOn` says so. A loop that was begun before the close ends
+   * with it.
+   */
+  async fetch(keepsBytes: boolean, goOn?: () => boolean): Promise<Chunk | null> {
+    while (!this.#over && this.chunk === null) {
+      if (!this.#fetching) {
+        this.#fetching = true;
+        this.#fetcher!.start();
+      }
+      this.chunk = await this.#fetcher!.next(keepsBytes, goOn);
+      if (this.chunk === null) break;
+      if (this.#options.delivery === "at-most-once" && !this.held) await this.#commitAhead(this.chunk);
+    }
     this.#checkSignal();
     return this.#over ? null : this.chunk;
+  }
+
+  /** Has whoever waits in `fetch` look again. */
+  wake(): void {
+    this.#fetcher?.wake();
+  }
+
+  /** Something was handed out from here; the place stands behind it. */
+  handedOut(place: Place): void {
+    if (this.#options.delivery === "at-least-once") this.#undone = place;
+  }
+
+  /** The next item is asked for, so the last one is done. */
+  settle(): void {
+    const place = this.#undone;
+    if (place === null || this.#closed) return;
+    this.#undone = null;
+    place.done = place.position;
+    this.committer!.note(place, place.done);
+    this.committer!.later();
+  }
+
+  /** Commits the positions: all that was handed out, the last one included. */
+  async commit(): Promise<void> {
+    const places = await this.open();
+    const committer = this.#committer("consumer.commit");
+    this.#undone = null;
+    for (const place of places) {
+      place.done = place.position;
+      if (place.position !== place.committed || place.noted > place.position) committer.noteBack(place, place.position);
+    }
+    await committer.flush();
   }
 
   async seek(target: SeekTarget, choice: PartitionChoice): Promise<void> {
     await this.open();
     const places = this.#chosen("consumer.seek", choice);
+    this.#checkFree();
     const offsets = await Promise.all(places.map((place) => place.offsetOf(target)));
     this.checkOpen();
-    for (const [i, place] of places.entries()) {
-      place.position = offsets[i]!;
-      this.#drop(place);
-      this.#fetcher!.resume(place);
-    }
+    this.#checkFree();
+    for (const [i, place] of places.entries()) this.moveTo(place, offsets[i]!);
+  }
+
+  /** Goes on somewhere else in one place. */
+  moveTo(place: Place, offset: number): void {
+    if (this.#undone === place) this.#undone = null;
+    this.committer?.forget(place);
+    place.move(offset);
+    this.#drop(place);
+    this.#fetcher!.resume(place);
   }
 
   pause(choice: PartitionChoice): void {
@@ -137,9 +236,15 @@ export class Reading {
     return chosen[0]!;
   }
 
-  close(): void {
+  /** Resolves once what was done is committed. */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#end();
+    await this.committer?.flush();
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   get #over(): boolean {
@@ -153,13 +258,68 @@ export class Reading {
 
   #opened(places: Place[]): void {
     this.#places = places;
+    if (this.committer !== undefined) {
+      for (const place of places) place.commit = (offset) => this.#commitBefore(place, offset);
+    }
     this.#fetcher = new Fetcher(places, this.#options.readBytes, this.#options.onOutOfRange);
   }
 
   /** Ends a loop that is under way. */
   #end(): void {
     this.chunk = null;
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.#fetching = false;
     this.#fetcher?.stop();
+  }
+
+  #committer(where: string): Committer {
+    this.#context.checkOpen();
+    if (this.committer === undefined) {
+      throw new InvalidArgumentError(
+        `${where}: the consumer has no group to commit for; give it one by its option group`,
+      );
+    }
+    if (this.held) {
+      throw new TidelogError(
+        "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+        `${where}: records of the consumer are part of a transaction, which commits them`,
+      );
+    }
+    return this.committer;
+  }
+
+  /** Commits all of a place before an offset. */
+  async #commitBefore(place: Place, offset: number): Promise<void> {
+    const committer = this.#committer("record.commit");
+    if (this.#undone === place && offset >= place.position) this.#undone = null;
+    place.done = Math.max(place.done, offset);
+    committer.note(place, offset);
+    await committer.flush();
+  }
+
+  #checkFree(): void {
+    if (!this.held) return;
+    throw new TidelogError(
+      "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+      "consumer.seek: records of the consumer are part of a transaction; seek once that has ended",
+    );
+  }
+
+  /** What is handed out must be committed before. */
+  async #commitAhead(chunk: Chunk): Promise<void> {
+    const { committer } = this;
+    try {
+      committer!.note(chunk.place, chunk.next);
+      await committer!.flush();
+    } catch (error) {
+      committer!.forget(chunk.place);
+      chunk.place.noted = -1;
+      this.chunk = null;
+      throw error;
+    }
   }
 
   /** What was fetched is no longer what comes next. */
@@ -186,42 +346,4 @@ export class Reading {
     }
     return chosen;
   }
-}
-
-/** The partitions to read, if all their topics are open; those that begin at a time stand at the log start yet. */
-function placesNow(context: LogContext, { wanted, from }: ReadingOptions): Place[] | undefined {
-  const places: Place[] = [];
-  const seen = new Set<string>();
-  for (const { topic, partition, offset } of wanted) {
-    const state = context.resolve(topic);
-    if (state === undefined) return undefined;
-    const numbers = partition === undefined ? Array.from({ length: state.partitionCount }, (_, n) => n) : [partition];
-    for (const number of numbers) {
-      const id = `${state.name}-${number}`;
-      if (seen.has(id)) throw new InvalidArgumentError(`log.consumer: ${id} is given twice`);
-      seen.add(id);
-      const place = new Place(state, number, 0);
-      place.position = offset ?? (from === "latest" ? place.native.highWatermark : place.native.logStartOffset);
-      places.push(place);
-    }
-  }
-  return places;
-}
-
-async function placesSoon(context: LogContext, options: ReadingOptions): Promise<Place[]> {
-  const { wanted, from } = options;
-  for (const { topic } of wanted) {
-    if (typeof topic === "string" && context.resolve(topic) === undefined) await context.open(topic);
-  }
-  const places = placesNow(context, options)!;
-  if (typeof from === "string") return places;
-  const given = new Set(wanted.filter(({ offset }) => offset !== undefined).map(keyOf));
-  for (const place of places) {
-    if (!given.has(`${place.topic.name}-${place.partition}`)) place.position = await place.offsetOf(from);
-  }
-  return places;
-}
-
-function keyOf({ topic, partition }: ReadingOptions["wanted"][number]): string {
-  return `${typeof topic === "string" ? topic : topic.name}-${partition}`;
 }

@@ -1,16 +1,27 @@
 // One producer's way into the engine: packs are handed over, counted while they are under way, and their answers
-// passed on. Knows nothing of single records or promises.
+// passed on. Knows nothing of single records or promises. That of a named producer is opened first: its name is
+// registered durably.
 
 import { performance } from "node:perf_hooks";
 import type { LogContext } from "../context.js";
 import { produced, publishError } from "../diagnostics.js";
-import { ClosedError, fromNative, fromThrown, type TidelogError } from "../errors.js";
-import { direct, type NativeProducer, tickets } from "../native.js";
-import { givePack, type Pack } from "../pack.js";
+import { ClosedError, type TidelogError } from "../errors.js";
+import { direct, type NativeProducer, settled, tickets } from "../native.js";
+import { fromNative, fromThrown } from "../native_errors.js";
+import { givePack, PACKED_ROW_BYTES, type Pack } from "../pack.js";
 import type { TopicState } from "../topic_state.js";
+import type { Condition } from "./conditional.js";
 
 /** Gets the answer to a pack: what was appended, and why not all of it. */
 export type Answered = (runs: readonly number[], error: TidelogError | undefined) => void;
+
+/** Where a lane's packs go. */
+export interface Sink {
+  /** Bytes that are packed or under way. */
+  inFlight: number;
+  /** Hands a pack over and takes it back into the pool; its size must be part of `inFlight` already. */
+  produce(topic: TopicState, pack: Pack, answered: Answered): void;
+}
 
 interface Group {
   topic: TopicState;
@@ -21,21 +32,52 @@ interface Group {
 }
 
 /** Packs on their way. */
-export class Channel {
+export class Channel implements Sink {
   readonly #context: LogContext;
-  readonly #native: NativeProducer;
+  #native: NativeProducer | undefined;
+  readonly #opening: Promise<NativeProducer>;
   readonly #changed: () => void;
   readonly #groups = new Map<number, Group>();
-  /** Bytes that are packed or under way. */
   inFlight = 0;
+  /** Why it could not be opened. */
+  failure: TidelogError | undefined;
   /** The last group handed over; groups are numbered in order. */
   issued = 0;
 
-  /** `changed` is called after each answer, when there is room again or nothing left to wait for. */
-  constructor(context: LogContext, changed: () => void) {
+  /**
+   * `changed` is called once a named one is open, or could not be opened, and after each answer, when there is room again
+   * or nothing left to wait for.
+   */
+  constructor(context: LogContext, name: string | undefined, changed: () => void) {
     this.#context = context;
-    this.#native = direct(() => context.native.producer(tickets().completions));
     this.#changed = changed;
+    const { completions } = tickets();
+    if (name === undefined) {
+      this.#native = direct(() => context.native.producer(completions));
+      this.#opening = Promise.resolve(this.#native);
+      return;
+    }
+    this.#opening = settled(() => context.native.namedProducer(completions, name));
+    this.#opening
+      .then(
+        (native) => {
+          this.#native = native;
+        },
+        (error: TidelogError) => {
+          this.failure = error;
+          publishError({ operation: "produce", error });
+        },
+      )
+      .finally(changed);
+  }
+
+  get isOpen(): boolean {
+    return this.#native !== undefined;
+  }
+
+  /** The binding's producer, once it is open. */
+  opened(): Promise<NativeProducer> {
+    return this.#opening;
   }
 
   /** The oldest group that has no answer yet, or infinity. */
@@ -44,23 +86,19 @@ export class Channel {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Hands a pack over and takes it back into the pool; its size must be part of `inFlight` already. */
   produce(topic: TopicState, pack: Pack, answered: Answered): void {
-    const number = ++this.issued;
-    const group: Group = { topic, records: pack.rows, bytes: pack.size, since: 0, answered };
-    if (produced.hasSubscribers) group.since = performance.now();
-    this.#groups.set(number, group);
-    try {
-      tickets().issue(
-        (_completions, ticket) => {
-          this.#native.produce(ticket, topic.native, pack.table, pack.rows * 24, pack.bytes, pack.length);
-        },
-        ({ numbers, error }) => this.#settle(number, numbers, error ? fromNative(error) : undefined),
-      );
-    } catch (error) {
-      queueMicrotask(() => this.#settle(number, [], fromThrown(error)));
-    }
-    givePack(pack);
+    this.#handOver(topic, pack, answered, (native, ticket) => {
+      native.produce(ticket, topic.native, pack.table, pack.rows * PACKED_ROW_BYTES, pack.bytes, pack.length);
+    });
+  }
+
+  /** The same for a pack of one record that is appended only under a condition. */
+  produceIf(topic: TopicState, pack: Pack, condition: Condition, answered: Answered): void {
+    const { expectOffset = null, sequence = null } = condition;
+    this.#handOver(topic, pack, answered, (native, ticket) => {
+      const { table, bytes, length } = pack;
+      native.produceIf(ticket, topic.native, table, PACKED_ROW_BYTES, bytes, length, expectOffset, sequence);
+    });
   }
 
   /** Answers everything under way with an error, since nobody can wait any longer. */
@@ -68,6 +106,29 @@ export class Channel {
     for (const number of [...this.#groups.keys()]) {
       this.#settle(number, [], new ClosedError("the producer", { indefinite: true }));
     }
+  }
+
+  #handOver(
+    topic: TopicState,
+    pack: Pack,
+    answered: Answered,
+    call: (native: NativeProducer, ticket: number) => void,
+  ): void {
+    const number = ++this.issued;
+    const group: Group = { topic, records: pack.rows, bytes: pack.size, since: 0, answered };
+    if (produced.hasSubscribers) group.since = performance.now();
+    this.#groups.set(number, group);
+    try {
+      // Nothing is taken in before it is open.
+      const native = this.#native!;
+      tickets().issue(
+        (_completions, ticket) => call(native, ticket),
+        ({ numbers, error }) => this.#settle(number, numbers, error ? fromNative(error) : undefined),
+      );
+    } catch (error) {
+      queueMicrotask(() => this.#settle(number, [], fromThrown(error)));
+    }
+    givePack(pack);
   }
 
   #settle(number: number, runs: readonly number[], error: TidelogError | undefined): void {

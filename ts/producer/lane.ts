@@ -5,7 +5,7 @@ import type { TidelogError } from "../errors.js";
 import { givePack, type Pack, takePack } from "../pack.js";
 import type { ProducerRecord, RecordMetadata } from "../record.js";
 import type { TopicState } from "../topic_state.js";
-import type { Channel } from "./channel.js";
+import type { Sink } from "./channel.js";
 import { encode, type Terms } from "./encode.js";
 import { type Partitioner, Sticky } from "./partitioner.js";
 import { type Part, resolveOffsets } from "./result.js";
@@ -18,10 +18,10 @@ export const PACK_ROWS = 4096;
 export type Resolve = ((metadata: RecordMetadata) => void) | null;
 export type Reject = ((error: unknown) => void) | null;
 
-/** The gathering place of one producer and topic. */
+/** The gathering place of one producer, or transaction, and topic. */
 export class Lane {
   readonly terms: Terms;
-  readonly #channel: Channel;
+  readonly #sink: Sink;
   readonly #sticky = new Sticky();
   /** Told of failures of records that nobody waits for. */
   readonly #unheard: (error: TidelogError) => void;
@@ -32,11 +32,11 @@ export class Lane {
 
   constructor(
     topic: TopicState,
-    channel: Channel,
+    sink: Sink,
     partitioner: Partitioner | undefined,
     unheard: (error: TidelogError) => void,
   ) {
-    this.#channel = channel;
+    this.#sink = sink;
     this.#unheard = unheard;
     this.terms = { topic, partitioner, partitionCount: 0, sticky: 0, now: 0 };
   }
@@ -72,7 +72,7 @@ export class Lane {
     }
     this.#resolves.push(resolve);
     this.#rejects.push(reject);
-    this.#channel.inFlight += pack.size - size;
+    this.#sink.inFlight += pack.size - size;
     if (large) this.#sendAlone(pack, start);
     else if (pack.length >= PACK_BYTES || pack.rows >= PACK_ROWS) this.flush();
   }
@@ -89,7 +89,7 @@ export class Lane {
     const part = partOf(pack);
     const times = new Float64Array(part.count);
     for (let i = 0; i < part.count; i++) times[i] = pack.timestampAt(i);
-    this.#channel.produce(this.terms.topic, pack, (runs, error) => {
+    this.#sink.produce(this.terms.topic, pack, (runs, error) => {
       part.runs = runs;
       this.#answer(part, times, resolves, rejects, error);
     });

@@ -1,16 +1,26 @@
 // A producer: takes records in, one or many at a time, and makes those wait for whom there is no room. The order of
 // the calls is the order in the log.
 
+import { abortable, checkAborted, onAbort } from "../abort.js";
 import type { LogContext } from "../context.js";
 import { AbortedError, ClosedError, InvalidArgumentError, type TidelogError } from "../errors.js";
-import { checkOptions, checkSignal, shown } from "../options.js";
-import type { ProducerRecord, RecordMetadata } from "../record.js";
-import type { Topic } from "../topic.js";
+import { settled } from "../native.js";
+import { checkInteger, checkOptions, checkSignal, shown } from "../options.js";
+import type { ProducerRecord, RecordMetadata, SequencedMetadata } from "../record.js";
+import type { AnyTopic, Topic } from "../topic.js";
 import type { TopicState } from "../topic_state.js";
 import { BatchJob } from "./batch_job.js";
 import { Channel } from "./channel.js";
+import { appendIf, conditionOf } from "./conditional.js";
 import { Lane } from "./lane.js";
-import { type CloseOptions, closeTimeout, type ProducerOptions, producerOptions, type WaitOptions } from "./options.js";
+import {
+  type CloseOptions,
+  closeTimeout,
+  type ProducerOptions,
+  producerOptions,
+  type SendOptions,
+  type WaitOptions,
+} from "./options.js";
 import type { Partitioner } from "./partitioner.js";
 import type { BatchResult } from "./result.js";
 import { type Waiting, WaitingLine } from "./waiting_line.js";
@@ -18,8 +28,11 @@ import { type Waiting, WaitingLine } from "./waiting_line.js";
 type AnyRecord = ProducerRecord<unknown, unknown>;
 /** A topic that takes these, given by its handle. */
 // biome-ignore lint/suspicious/noExplicitAny: what is read from it does not matter here
-type Into<K, V> = Topic<K, V, any, any>;
-type BytesRecord = ProducerRecord<Uint8Array, Uint8Array>;
+export type Into<K, V> = Topic<K, V, any, any>;
+export type BytesRecord = ProducerRecord<Uint8Array, Uint8Array>;
+/** Options that make the answer one of a record's place, whatever else they say. */
+type PlainOptions = SendOptions & { sequence?: undefined };
+type SequenceOptions = SendOptions & { sequence: number };
 
 let makeProducer: (context: LogContext, options: ProducerOptions | undefined) => Producer;
 
@@ -29,6 +42,8 @@ let makeProducer: (context: LogContext, options: ProducerOptions | undefined) =>
  */
 export class Producer implements AsyncDisposable {
   readonly #context: LogContext;
+  /** Its lasting name, if it has one. */
+  readonly name: string | undefined;
   readonly #limit: number;
   readonly #partitioner: Partitioner | undefined;
   readonly #channel: Channel;
@@ -45,11 +60,12 @@ export class Producer implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(context: LogContext, given: ProducerOptions | undefined) {
-    const { bufferBytes, partitioner } = producerOptions(given);
+    const { name, bufferBytes, partitioner } = producerOptions(given);
     this.#context = context;
+    this.name = name;
     this.#limit = bufferBytes;
     this.#partitioner = partitioner;
-    this.#channel = new Channel(context, () => this.#advance());
+    this.#channel = new Channel(context, name, () => this.#advance());
     this.#line = new WaitingLine(context, () => this.#advance());
   }
 
@@ -60,25 +76,63 @@ export class Producer implements AsyncDisposable {
   /**
    * Sends one record; resolves once it is as durable as its topic promises. Waits for room where
    * `bufferBytes` are on their way.
+   *
+   * With `expectOffset` or `sequence` it travels alone, behind what was sent before, and is appended only if that holds;
+   * otherwise it rejects with `OffsetConflictError` or `OutOfOrderSequenceError`, and nothing was appended.
    */
   send<K, V>(
     topic: Into<K, V>,
     record: ProducerRecord<NoInfer<K>, NoInfer<V>>,
-    options?: WaitOptions,
+    options?: PlainOptions,
   ): Promise<RecordMetadata>;
-  send(topic: string, record: BytesRecord, options?: WaitOptions): Promise<RecordMetadata>;
-  send(topic: Into<unknown, unknown> | string, record: AnyRecord, options?: WaitOptions): Promise<RecordMetadata> {
+  send(topic: string, record: BytesRecord, options?: PlainOptions): Promise<RecordMetadata>;
+  send<K, V>(
+    topic: Into<K, V>,
+    record: ProducerRecord<NoInfer<K>, NoInfer<V>>,
+    options: SequenceOptions,
+  ): Promise<SequencedMetadata>;
+  send(topic: string, record: BytesRecord, options: SequenceOptions): Promise<SequencedMetadata>;
+  send(
+    topic: Into<unknown, unknown> | string,
+    record: AnyRecord,
+    options?: SendOptions,
+  ): Promise<RecordMetadata | SequencedMetadata> {
     return new Promise((resolve, reject) => {
-      const signal = options === undefined ? undefined : this.#signalOf("send", options);
+      let signal: AbortSignal | undefined;
+      let add = (state: TopicState) => this.#lane(state).add(record, resolve, reject);
+      if (options !== undefined) {
+        signal = this.#signalOf("send", options, ["expectOffset", "sequence"]);
+        const condition = conditionOf(options, this.name !== undefined);
+        if (condition !== undefined) {
+          add = (state) => appendIf(this.#lane(state), this.#channel, record, condition, resolve, reject);
+        }
+      }
       const state = this.#roomFor(topic);
-      if (state !== undefined) this.#lane(state).add(record, resolve, reject);
+      if (state !== undefined) add(state);
       else {
         this.#wait(topic, reject, signal, (opened) => {
-          this.#lane(opened!).add(record, resolve, reject);
+          add(opened!);
           return true;
         });
       }
     });
+  }
+
+  /**
+   * The sequence of the last record of this producer that a partition holds, null where it holds none. Of a named one
+   * that is what was sent in earlier lives, too: a program that numbers its records after what it reads (lines of a file,
+   * rows of a table) goes on behind the record that it stands for. Waits until the producer is open, not for sends that
+   * are on their way.
+   */
+  async lastSequence(topic: AnyTopic | string, partition = 0): Promise<number | null> {
+    this.#checkOpen();
+    checkInteger("producer.lastSequence", "partition", partition);
+    const state = this.#context.resolve(topic) ?? (await this.#context.open(topic as string));
+    state.checkPartition(partition);
+    const native = await this.#channel.opened();
+    this.#checkOpen();
+    const last = await settled(() => native.lastSequence(state.native, partition));
+    return last < 0 ? null : last;
   }
 
   /**
@@ -177,19 +231,20 @@ export class Producer implements AsyncDisposable {
   }
 
   get #full(): boolean {
-    return this.#channel.inFlight >= this.#limit;
+    return !this.#channel.isOpen || this.#channel.inFlight >= this.#limit;
   }
 
   #checkOpen(): void {
     if (this.#closing !== undefined) throw new ClosedError("the producer");
+    if (this.#channel.failure !== undefined) throw this.#channel.failure;
     this.#context.checkOpen();
   }
 
-  #signalOf(method: string, options: WaitOptions | undefined): AbortSignal | undefined {
+  #signalOf(method: string, options: WaitOptions | undefined, others: readonly string[] = []): AbortSignal | undefined {
     const where = `producer.${method}`;
-    checkOptions(where, options, ["signal"]);
+    checkOptions(where, options, [...others, "signal"]);
     const signal = checkSignal(where, options?.signal);
-    if (signal?.aborted) throw new AbortedError(where, signal.reason);
+    checkAborted(where, signal);
     return signal;
   }
 
@@ -237,20 +292,23 @@ export class Producer implements AsyncDisposable {
   ): void {
     const waiting: Waiting = { topic, run, fail, gone: false };
     if (signal !== undefined) {
-      const abort = () => {
+      waiting.left = onAbort([signal], () => {
         if (waiting.gone) return;
         waiting.gone = true;
         fail(new AbortedError("producer.send", signal.reason));
         this.#advance();
-      };
-      signal.addEventListener("abort", abort, { once: true });
-      waiting.left = () => signal.removeEventListener("abort", abort);
+      });
     }
     this.#line.push(waiting);
   }
 
   /** Something was answered, opened or given up: lets in whom there is room for, and wakes whoever waits for that. */
   #advance(): void {
+    const { failure } = this.#channel;
+    if (failure !== undefined) {
+      this.#line.abandon(failure);
+      for (const resolve of this.#ready.splice(0)) resolve();
+    }
     this.#line.advance(() => this.#full);
     if (this.#ready.length > 0 && this.#line.isEmpty && !this.#full) {
       for (const resolve of this.#ready.splice(0)) resolve();
@@ -293,20 +351,4 @@ export class Producer implements AsyncDisposable {
 /** Makes the public handle. */
 export function producerOf(context: LogContext, options: ProducerOptions | undefined): Producer {
   return makeProducer(context, options);
-}
-
-function abortable(
-  where: string,
-  signal: AbortSignal | undefined,
-  start: (resolve: () => void) => void,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal === undefined) return start(resolve);
-    const abort = () => reject(new AbortedError(where, signal.reason));
-    signal.addEventListener("abort", abort, { once: true });
-    start(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    });
-  });
 }

@@ -26,7 +26,8 @@ pub struct NativeError {
     /// The figures of it, by code. OFFSET_OUT_OF_RANGE: offset, log start, high watermark. STORE_LOCKED: the
     /// holder's process id, if known. CORRUPTION of a partition: partition, offset, position in the file.
     /// UNKNOWN_PARTITION: partition, partitions there are. RECORD_TOO_LARGE: size, limit. INVALID_RECORD: its index
-    /// among the records of the call. UNSUPPORTED_VERSION: found, newest supported.
+    /// among the records of the call. UNSUPPORTED_VERSION: found, newest supported. OFFSET_CONFLICT: expected, actual.
+    /// OUT_OF_ORDER_SEQUENCE: expected, given. TRANSACTION_TOO_LARGE: size, limit.
     pub numbers: Option<Vec<f64>>,
     /// The file or folder that it is about.
     pub path: Option<String>,
@@ -75,6 +76,13 @@ fn numbers(error: &Error) -> Option<Vec<f64>> {
         Error::UnsupportedVersion {
             found, supported, ..
         } => vec![f64::from(found), f64::from(supported)],
+        Error::OffsetConflict {
+            expected, actual, ..
+        } => vec![nearest(expected), nearest(actual)],
+        Error::OutOfOrderSequence {
+            expected, given, ..
+        } => vec![f64::from(expected), f64::from(given)],
+        Error::TransactionTooLarge { size, limit, .. } => vec![nearest(size), nearest(limit)],
         _ => return None,
     })
 }

@@ -22,6 +22,22 @@ pub(crate) fn to_u32(argument: &'static str, value: f64) -> Result<u32> {
         .ok_or_else(|| out_of_range(argument, "0", u64::from(u32::MAX), value))
 }
 
+/// A whole number from 0 to 2^31 - 1: sequences.
+pub(crate) fn to_i32(argument: &'static str, value: f64) -> Result<i32> {
+    to_u64(argument, value)
+        .ok()
+        .and_then(|number| i32::try_from(number).ok())
+        .ok_or_else(|| out_of_range(argument, "0", i32::MAX as u64, value))
+}
+
+/// A whole number from 0 to 2^15 - 1: epochs.
+pub(crate) fn to_i16(argument: &'static str, value: f64) -> Result<i16> {
+    to_u64(argument, value)
+        .ok()
+        .and_then(|number| i16::try_from(number).ok())
+        .ok_or_else(|| out_of_range(argument, "0", i16::MAX as u64, value))
+}
+
 /// A size in memory.
 pub(crate) fn to_usize(argument: &'static str, value: f64) -> Result<usize> {
     to_u64(argument, value)
@@ -93,6 +109,10 @@ mod tests {
         }
         assert_eq!(to_u32("n", 4_294_967_295.0).ok(), Some(u32::MAX));
         assert!(to_u32("n", 4_294_967_296.0).is_err());
+        assert_eq!(to_i32("n", 2_147_483_647.0).ok(), Some(i32::MAX));
+        assert!(to_i32("n", 2_147_483_648.0).is_err());
+        assert_eq!(to_i16("n", 32_767.0).ok(), Some(i16::MAX));
+        assert!(to_i16("n", 32_768.0).is_err());
     }
 
     #[test]

@@ -29,6 +29,10 @@ impl NativePartition {
         }
     }
 
+    pub(crate) fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
     /// The topic's name.
     #[napi(getter, catch_unwind)]
     pub fn topic(&self) -> &str {
@@ -94,7 +98,7 @@ impl NativePartition {
     }
 
     /// Appends an encoded record batch, copied before this returns. Numbers: base offset, last offset, time of the
-    /// append in ms or -1. Appends through one handle are carried out in the order of the calls.
+    /// append in ms or -1, and 1 if it was in the log already, else 0. Appends through one handle are carried out in the order of the calls.
     #[napi(catch_unwind)]
     pub fn append(
         &self,
@@ -106,17 +110,14 @@ impl NativePartition {
         let ticket = Ticket::new(completions.inbox(), number);
         self.appends
             .append(&self.partition, batch.to_vec(), move |appended| {
-                let numbers = appended.and_then(|appended| {
+                ticket.answer_with(appended.and_then(|appended| {
                     Ok(vec![
                         from_u64("offset", appended.base_offset)?,
                         from_u64("offset", appended.last_offset)?,
                         from_i64("timestamp", appended.timestamp)?,
+                        f64::from(u8::from(appended.duplicate)),
                     ])
-                });
-                match numbers {
-                    Ok(numbers) => ticket.answer(numbers, None),
-                    Err(error) => ticket.answer(Vec::new(), Some(error)),
-                }
+                }));
             });
         Ok(())
     }

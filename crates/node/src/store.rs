@@ -2,19 +2,29 @@
 //! the garbage collector or with its worker, is closed by the engine on a thread of its own.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use napi::bindgen_prelude::{AsyncTask, retain_current_module_for_unload_safety};
+use napi::bindgen_prelude::{
+    AsyncTask, ClassInstance, Float64ArraySlice, retain_current_module_for_unload_safety,
+};
 use napi_derive::napi;
-use tidelog::{RecoveryProgress, Store};
+use tidelog::{Partition, RecoveryProgress, Store, TransactionOptions};
 
 use crate::completions::Completions;
 use crate::error::{NativeError, Thrown, thrown};
-use crate::numbers::nearest;
+use crate::numbers::{from_u64, nearest, to_u64, to_usize};
+use crate::offsets::{self, NativeCommittedOffset};
 use crate::options::{NativeOpenOptions, NativeTopicConfig};
+use crate::partition::NativePartition;
 use crate::producer::NativeProducer;
+use crate::producer_id::NativeProducerId;
 use crate::progress::{NativeStop, Progress, reporter};
 use crate::task::{Blocking, blocking};
+use crate::ticket::Ticket;
 use crate::topic::NativeTopic;
+use crate::transaction::{
+    NativeTransactionNumber, NativeTransactionOutcome, NativeTransactionalProducer,
+};
 
 /// An open store.
 #[napi]
@@ -168,6 +178,137 @@ impl NativeStore {
     /// A producer, whose answers go to `completions`.
     #[napi(catch_unwind)]
     pub fn producer(&self, completions: &Completions) -> NativeProducer {
-        NativeProducer::new(&self.store, completions.inbox())
+        NativeProducer::new(self.store.producer_lane(), completions.inbox().clone())
+    }
+
+    /// A producer of a lasting name, which is registered durably; an older one of the name is fenced.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeProducer>")]
+    pub fn named_producer(
+        &self,
+        completions: &Completions,
+        name: String,
+    ) -> AsyncTask<Blocking<NativeProducer>> {
+        let (store, inbox) = (self.store.clone(), completions.inbox().clone());
+        blocking(move || {
+            Ok(NativeProducer::new(
+                store.named_producer_lane(&name)?,
+                inbox,
+            ))
+        })
+    }
+
+    /// A producer id for encoded batches: a fresh one, or that of a transactional id with its epoch raised durably.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeProducerId>")]
+    pub fn init_producer_id(
+        &self,
+        transactional_id: Option<String>,
+    ) -> AsyncTask<Blocking<NativeProducerId>> {
+        let store = self.store.clone();
+        blocking(move || {
+            let id = store.init_producer_id(transactional_id.as_deref())?;
+            Ok(NativeProducerId::from(id))
+        })
+    }
+
+    /// Takes a transactional id over.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeTransactionalProducer>")]
+    pub fn transactional_producer(
+        &self,
+        id: String,
+        timeout_ms: f64,
+        max_bytes: f64,
+    ) -> Result<AsyncTask<Blocking<NativeTransactionalProducer>>, Thrown> {
+        let options = TransactionOptions {
+            timeout: Duration::from_millis(to_u64("timeoutMs", timeout_ms).map_err(thrown)?),
+            max_bytes: to_usize("maxBytes", max_bytes).map_err(thrown)?,
+        };
+        let store = self.store.clone();
+        Ok(blocking(move || {
+            let producer = store.transactional_producer(&id, options)?;
+            Ok(NativeTransactionalProducer::new(producer))
+        }))
+    }
+
+    /// What became of a transaction; the runs are known of the last one of its id.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeTransactionOutcome>")]
+    pub fn transaction_outcome(
+        &self,
+        id: String,
+        number: NativeTransactionNumber,
+    ) -> Result<AsyncTask<Blocking<NativeTransactionOutcome>>, Thrown> {
+        let number = number.into_core().map_err(thrown)?;
+        let store = self.store.clone();
+        Ok(blocking(move || {
+            NativeTransactionOutcome::from_core(store.transaction_outcome(&id, number)?)
+        }))
+    }
+
+    /// Commits offsets for a group: `numbers` holds an index into `topics`, a partition and an offset for each, and
+    /// `metadata` a text for each, or nothing. No numbers.
+    #[napi(catch_unwind)]
+    pub fn commit_offsets(
+        &self,
+        completions: &Completions,
+        ticket: f64,
+        group: String,
+        topics: Vec<ClassInstance<NativeTopic>>,
+        numbers: Float64ArraySlice,
+        metadata: Vec<String>,
+    ) -> Result<(), Thrown> {
+        let number = to_u64("ticket", ticket).map_err(thrown)?;
+        let offsets = offsets::commits(&topics, &numbers, metadata).map_err(thrown)?;
+        let ticket = Ticket::new(completions.inbox(), number);
+        self.store.commit_offsets(&group, offsets, move |outcome| {
+            ticket.answer(Vec::new(), outcome.err());
+        });
+        Ok(())
+    }
+
+    /// What a group has committed.
+    #[napi(catch_unwind, ts_return_type = "Promise<Array<NativeCommittedOffset>>")]
+    pub fn committed_offsets(
+        &self,
+        group: String,
+    ) -> AsyncTask<Blocking<Vec<NativeCommittedOffset>>> {
+        let store = self.store.clone();
+        blocking(move || {
+            store
+                .committed_offsets(&group)?
+                .into_iter()
+                .map(NativeCommittedOffset::from_core)
+                .collect()
+        })
+    }
+
+    /// The names of all groups that have committed something.
+    #[napi(catch_unwind, ts_return_type = "Promise<Array<string>>")]
+    pub fn groups(&self) -> AsyncTask<Blocking<Vec<String>>> {
+        let store = self.store.clone();
+        blocking(move || store.groups())
+    }
+
+    /// Forgets what a group has committed.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn delete_group(&self, group: String) -> AsyncTask<Blocking<()>> {
+        let store = self.store.clone();
+        blocking(move || store.delete_group(&group))
+    }
+
+    /// The high watermarks of partitions as they are in one moment, in their order. Does not wait.
+    #[napi(catch_unwind)]
+    pub fn high_watermarks(
+        &self,
+        partitions: Vec<ClassInstance<NativePartition>>,
+    ) -> Result<Vec<f64>, Thrown> {
+        let partitions: Vec<Partition> = partitions
+            .iter()
+            .map(|partition| partition.partition().clone())
+            .collect();
+        self.store
+            .high_watermarks(&partitions)
+            .into_iter()
+            .map(|offset| from_u64("highWatermark", offset))
+            .collect::<tidelog::Result<_>>()
+            .map_err(thrown)
     }
 }

@@ -43,6 +43,14 @@ impl Ticket {
         self.deliver(numbers, error.map(NativeError::from), None);
     }
 
+    /// The numbers of what was done, or why nothing was.
+    pub fn answer_with(self, outcome: tidelog::Result<Vec<f64>>) {
+        match outcome {
+            Ok(numbers) => self.answer(numbers, None),
+            Err(error) => self.answer(Vec::new(), Some(error)),
+        }
+    }
+
     fn answer_read(mut self, numbers: Vec<f64>, found: RecordBuffer) {
         self.deliver(numbers, None, Some(found));
     }

@@ -1,0 +1,205 @@
+//! Transactions of one transactional id. What is sent is copied into the engine's arena at once; only the commit waits,
+//! and it has a ticket.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use napi::bindgen_prelude::{BigInt, ClassInstance, Float64ArraySlice};
+use napi_derive::napi;
+use tidelog::{TransactionNumber, TransactionOutcome, TransactionRun, TransactionalProducer};
+
+use crate::completions::Completions;
+use crate::error::{Thrown, thrown};
+use crate::numbers::{from_i64, from_u64, to_i16, to_u64};
+use crate::offsets;
+use crate::producer::prefix;
+use crate::producer_id::to_producer_id;
+use crate::ticket::Ticket;
+use crate::topic::NativeTopic;
+
+/// One transaction at a time. Made by `NativeStore.transactionalProducer`.
+#[napi]
+pub struct NativeTransactionalProducer {
+    producer: TransactionalProducer,
+    /// Names of the topics that the transaction sends to, in the order of first sends.
+    topics: Mutex<Vec<String>>,
+}
+
+/// Names a transaction.
+#[napi(object)]
+pub struct NativeTransactionNumber {
+    /// The producer id that its transactional id had.
+    pub producer_id: BigInt,
+    /// The epoch that it had.
+    pub epoch: u32,
+    /// Its number in that epoch.
+    pub number: f64,
+}
+
+impl NativeTransactionNumber {
+    pub(crate) fn into_core(self) -> tidelog::Result<TransactionNumber> {
+        Ok(TransactionNumber {
+            producer_id: to_producer_id(&self.producer_id)?,
+            epoch: to_i16("epoch", f64::from(self.epoch))?,
+            number: to_u64("number", self.number)?,
+        })
+    }
+
+    fn from_core(number: TransactionNumber) -> tidelog::Result<NativeTransactionNumber> {
+        Ok(NativeTransactionNumber {
+            producer_id: BigInt::from(number.producer_id),
+            epoch: u32::from(number.epoch.unsigned_abs()),
+            number: from_u64("number", number.number)?,
+        })
+    }
+}
+
+/// What became of a transaction.
+#[napi(object)]
+pub struct NativeTransactionOutcome {
+    /// Whether it was committed.
+    pub committed: bool,
+    /// Where its records are; known of the last one committed under its id.
+    pub runs: Option<Vec<NativeTransactionRun>>,
+}
+
+/// Records of one partition with consecutive offsets.
+#[napi(object)]
+pub struct NativeTransactionRun {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The offset of the first.
+    pub base_offset: f64,
+    /// How many there are.
+    pub count: u32,
+    /// The time of their append in ms where the topic uses it, else -1.
+    pub timestamp: f64,
+}
+
+impl NativeTransactionOutcome {
+    pub(crate) fn from_core(
+        outcome: TransactionOutcome,
+    ) -> tidelog::Result<NativeTransactionOutcome> {
+        let (committed, runs) = match outcome {
+            TransactionOutcome::Committed(runs) => (true, runs),
+            TransactionOutcome::NotCommitted => (false, None),
+        };
+        let runs = runs
+            .map(|runs| runs.into_iter().map(run).collect::<tidelog::Result<_>>())
+            .transpose()?;
+        Ok(NativeTransactionOutcome { committed, runs })
+    }
+}
+
+fn run(TransactionRun { topic, run }: TransactionRun) -> tidelog::Result<NativeTransactionRun> {
+    Ok(NativeTransactionRun {
+        topic,
+        partition: run.partition,
+        base_offset: from_u64("offset", run.base_offset)?,
+        count: run.count,
+        timestamp: from_i64("timestamp", run.timestamp)?,
+    })
+}
+
+#[napi]
+impl NativeTransactionalProducer {
+    pub(crate) fn new(producer: TransactionalProducer) -> NativeTransactionalProducer {
+        NativeTransactionalProducer {
+            producer,
+            topics: Mutex::default(),
+        }
+    }
+
+    fn topics(&self) -> MutexGuard<'_, Vec<String>> {
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a transaction, which must be the only one. Does not wait.
+    #[napi(catch_unwind)]
+    pub fn begin(&self) -> Result<NativeTransactionNumber, Thrown> {
+        let begun = self.producer.begin().map_err(thrown)?;
+        self.topics().clear();
+        NativeTransactionNumber::from_core(begun).map_err(thrown)
+    }
+
+    /// Adds packed records: the first `tableLength` bytes of `table` and `bytesLength` of `bytes`, which may be reused
+    /// as soon as this returns. Does not wait.
+    #[napi(catch_unwind)]
+    pub fn send(
+        &self,
+        topic: &NativeTopic,
+        table: &[u8],
+        table_length: f64,
+        bytes: &[u8],
+        bytes_length: f64,
+    ) -> Result<(), Thrown> {
+        let table = prefix("tableLength", table, table_length).map_err(thrown)?;
+        let bytes = prefix("bytesLength", bytes, bytes_length).map_err(thrown)?;
+        self.producer
+            .send(topic.topic(), table, bytes)
+            .map_err(thrown)?;
+        let mut topics = self.topics();
+        if !topics.iter().any(|known| known == topic.topic().name()) {
+            topics.push(topic.topic().name().to_owned());
+        }
+        Ok(())
+    }
+
+    /// Adds offsets to commit, as `NativeStore.commitOffsets` takes them. Does not wait.
+    #[napi(catch_unwind)]
+    pub fn send_offsets(
+        &self,
+        group: String,
+        topics: Vec<ClassInstance<NativeTopic>>,
+        numbers: Float64ArraySlice,
+        metadata: Vec<String>,
+    ) -> Result<(), Thrown> {
+        let offsets = offsets::commits(&topics, &numbers, metadata).map_err(thrown)?;
+        self.producer.send_offsets(&group, offsets).map_err(thrown)
+    }
+
+    /// Commits the transaction. Numbers are, for each run of consecutive offsets: its topic's place among those sent
+    /// to, in the order of first sends, partition, base offset, count, time of the append in ms or -1.
+    #[napi(catch_unwind)]
+    pub fn commit(
+        &self,
+        completions: &Completions,
+        ticket: f64,
+        number: NativeTransactionNumber,
+    ) -> Result<(), Thrown> {
+        let ticket_number = to_u64("ticket", ticket).map_err(thrown)?;
+        let number = number.into_core().map_err(thrown)?;
+        let ticket = Ticket::new(completions.inbox(), ticket_number);
+        let topics = self.topics().clone();
+        self.producer.commit(number, move |outcome| {
+            ticket.answer_with(outcome.and_then(|runs| numbers(&topics, &runs)));
+        });
+        Ok(())
+    }
+
+    /// Drops the transaction. Does not wait.
+    #[napi(catch_unwind)]
+    pub fn abort(&self, number: NativeTransactionNumber) -> Result<(), Thrown> {
+        let number = number.into_core().map_err(thrown)?;
+        self.producer.abort(number).map_err(thrown)
+    }
+}
+
+fn numbers(topics: &[String], runs: &[TransactionRun]) -> tidelog::Result<Vec<f64>> {
+    let mut numbers = Vec::with_capacity(runs.len() * 5);
+    for TransactionRun { topic, run } in runs {
+        // A topic that nothing was sent to has no runs.
+        let Some(place) = topics.iter().position(|known| known == topic) else {
+            continue;
+        };
+        numbers.extend([
+            from_u64("topic", place as u64)?,
+            f64::from(run.partition),
+            from_u64("offset", run.base_offset)?,
+            f64::from(run.count),
+            from_i64("timestamp", run.timestamp)?,
+        ]);
+    }
+    Ok(numbers)
+}

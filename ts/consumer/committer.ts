@@ -1,0 +1,121 @@
+// What a consumer commits for its group: offsets gathered by partition, one commit under way at a time, the next one
+// taking all that has come together meanwhile.
+
+import { performance } from "node:perf_hooks";
+import type { LogContext } from "../context.js";
+import { type NativeTopic, tickets } from "../native.js";
+import type { Place } from "./place.js";
+
+/** The least time between the beginnings of two commits that nobody waits for, in ms. */
+const PAUSE_MS = 50;
+
+/** Offsets of one consumer on their way. */
+export class Committer {
+  readonly group: string;
+  readonly #context: LogContext;
+  #wanted = new Map<Place, number>();
+  /** The commit under way, and the one that comes after it. */
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #began = Number.NEGATIVE_INFINITY;
+  /** Of a commit that nobody waited for. */
+  #failure: unknown;
+
+  constructor(context: LogContext, group: string) {
+    this.#context = context;
+    this.group = group;
+  }
+
+  /** Remembers the offset to commit; one that lies behind another given since the place was moved changes nothing. */
+  note(place: Place, offset: number): void {
+    if (offset <= place.noted) return;
+    place.noted = offset;
+    this.#wanted.set(place, offset);
+  }
+
+  /** The same for an offset that may lie further back. */
+  noteBack(place: Place, offset: number): void {
+    place.noted = offset;
+    this.#wanted.set(place, offset);
+  }
+
+  /** Forgets what was to be committed of a place that has moved. */
+  forget(place: Place): void {
+    this.#wanted.delete(place);
+  }
+
+  /** Commits what is noted soon, without anybody waiting for it; throws what went wrong with that the last time. */
+  later(): void {
+    if (this.#failure !== undefined) {
+      const failure = this.#failure;
+      this.#failure = undefined;
+      throw failure;
+    }
+    if (this.#timer !== undefined || this.#next !== undefined || this.#wanted.size === 0) return;
+    const wait = this.#began + PAUSE_MS - performance.now();
+    if (wait <= 0) this.#unheard();
+    else this.#timer = setTimeout(() => this.#unheard(), wait).unref();
+  }
+
+  /** Resolves once all that is noted now is durable. */
+  flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#failure = undefined;
+    if (this.#wanted.size === 0) return this.#running ?? Promise.resolve();
+    this.#next ??= this.#after(this.#running);
+    return this.#next;
+  }
+
+  #unheard(): void {
+    this.flush().catch((error) => {
+      this.#failure = error;
+    });
+  }
+
+  async #after(running: Promise<void> | undefined): Promise<void> {
+    // With nothing to wait for it still lets the others of this tick join.
+    await running?.catch(() => {});
+    await Promise.resolve();
+    this.#next = undefined;
+    const round = this.#commit();
+    this.#running = round;
+    try {
+      await round;
+    } finally {
+      if (this.#running === round) this.#running = undefined;
+    }
+  }
+
+  async #commit(): Promise<void> {
+    const wanted = this.#wanted;
+    this.#wanted = new Map();
+    this.#began = performance.now();
+    const { topics, numbers } = offsetsOf(wanted);
+    try {
+      await tickets().request((completions, ticket) =>
+        this.#context.native.commitOffsets(completions, ticket, this.group, topics, numbers, []),
+      );
+    } catch (error) {
+      // Still to be done, unless there is something newer.
+      for (const [place, offset] of wanted) if (!this.#wanted.has(place)) this.#wanted.set(place, offset);
+      throw error;
+    }
+    for (const [place, offset] of wanted) place.committed = offset;
+  }
+}
+
+/** Offsets as the binding takes them. */
+export function offsetsOf(wanted: ReadonlyMap<Place, number>): { topics: NativeTopic[]; numbers: Float64Array } {
+  const topics: NativeTopic[] = [];
+  const numbers = new Float64Array(wanted.size * 3);
+  let at = 0;
+  for (const [place, offset] of wanted) {
+    let topic = topics.indexOf(place.topic.native);
+    if (topic < 0) topic = topics.push(place.topic.native) - 1;
+    numbers.set([topic, place.partition, offset], at);
+    at += 3;
+  }
+  return { topics, numbers };
+}

@@ -1,0 +1,146 @@
+// Records of a consumer that a transaction takes: they are the transaction's until it ends, and its consumer's again if
+// it is not committed.
+
+import { checkAborted, onAbort } from "../abort.js";
+import { AbortedError, InvalidArgumentError } from "../errors.js";
+import type { ConsumerRecord } from "../record.js";
+import { nextRecord, passOver } from "./hand_out.js";
+import type { Place } from "./place.js";
+import type { Reading } from "./reading.js";
+
+/** What one transaction has taken of one consumer. */
+export class Taking {
+  readonly reading: Reading;
+  readonly group: string;
+  /** Whose loop it is part of; one of its own if there is none. */
+  readonly #loop: object | undefined;
+  /** Where the places stood before. */
+  readonly #before = new Map<Place, number>();
+  #begun = false;
+
+  /** `loop`: an iteration of the reading that has begun and goes on behind the transaction. */
+  constructor(reading: Reading, loop: object | undefined) {
+    if (reading.committer === undefined) {
+      throw new InvalidArgumentError(
+        "tx.take: the consumer has no group to commit for; give it one by its option group",
+      );
+    }
+    this.reading = reading;
+    this.group = reading.committer.group;
+    this.#loop = loop;
+  }
+
+  /**
+   * Takes up to `max` records that stand below the high watermarks of one moment, so that no transaction is half among
+   * what it could see. Waits for one; none only where the consumer reads to an end and has reached it.
+   */
+  async take(max: number, signals: readonly (AbortSignal | undefined)[]): Promise<ConsumerRecord<unknown, unknown>[]> {
+    const { reading } = this;
+    for (const signal of signals) checkAborted("tx.take", signal);
+    await this.#begin();
+    const since = new Map(reading.places.map((place) => [place, place.position]));
+    let ended: AbortSignal | undefined;
+    const quiet = onAbort(signals, (signal) => {
+      ended = signal;
+      reading.wake();
+    });
+    try {
+      const records: ConsumerRecord<unknown, unknown>[] = [];
+      let narrow = false;
+      const goOn = () => ended === undefined && (!narrow || reading.places.some(isBelowEnd));
+      reading.widen();
+      while (records.length < max && goOn()) {
+        const chunk = await reading.fetch(true, goOn);
+        if (chunk === null) break;
+        if (!narrow) reading.narrow();
+        narrow = true;
+        this.#remember(chunk.place);
+        while (reading.chunk === chunk && records.length < max) {
+          try {
+            records.push(nextRecord(chunk, reading));
+          } catch (error) {
+            // Those before it first.
+            if (records.length === 0) throw error;
+            return records;
+          }
+        }
+      }
+      if (ended !== undefined) throw new AbortedError("tx.take", ended.reason);
+      reading.checkOpen();
+      return records;
+    } catch (error) {
+      for (const [place, position] of since) if (place.position !== position) reading.moveTo(place, position);
+      throw error;
+    } finally {
+      quiet();
+    }
+  }
+
+  /** Takes the next record without handing it out: that at this offset, which could not be read. */
+  pass(offset: number): void {
+    const { chunk } = this.reading;
+    if (chunk === null || chunk.rows.offset(chunk.row) !== offset) return;
+    this.#remember(chunk.place);
+    passOver(chunk, this.reading);
+  }
+
+  /** The offsets to commit with what was taken. */
+  offsets(): Map<Place, number> {
+    const offsets = new Map<Place, number>();
+    for (const [place, before] of this.#before) {
+      if (place.position !== before) offsets.set(place, place.position);
+    }
+    return offsets;
+  }
+
+  /** They are committed, and the consumer goes on behind them. */
+  async done(): Promise<void> {
+    for (const [place, offset] of this.offsets()) {
+      place.committed = offset;
+      place.done = offset;
+      place.noted = offset;
+    }
+    await this.#end();
+  }
+
+  /** Gives back what was taken. */
+  async putBack(): Promise<void> {
+    for (const [place, before] of this.#before) this.reading.moveTo(place, before);
+    await this.#end();
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#begun) return;
+    const { reading } = this;
+    if (this.#loop === undefined) {
+      this.#begun = true;
+      try {
+        await reading.begin(this);
+      } catch (error) {
+        this.#begun = false;
+        throw error;
+      }
+    }
+    this.#begun = true;
+    reading.held = true;
+    reading.checkOpen();
+    // What a loop has committed must not come after what the transaction commits.
+    await reading.committer!.flush();
+  }
+
+  async #end(): Promise<void> {
+    this.#before.clear();
+    this.reading.held = false;
+    if (this.#begun && this.#loop === undefined) await this.reading.finish(this, true);
+    this.#begun = false;
+  }
+
+  #remember(place: Place): void {
+    if (!this.#before.has(place)) this.#before.set(place, place.position);
+  }
+}
+
+/** Whether there is more in sight. */
+function isBelowEnd({ paused, position, end }: Place): boolean {
+  return !paused && position < end;
+}

@@ -1,0 +1,138 @@
+// Groups as operators see them: what each has committed, how far behind it is, and another place to begin at.
+
+import { offsetsOf } from "./consumer/committer.js";
+import type { PartitionChoice, SeekTarget } from "./consumer/options.js";
+import { Place } from "./consumer/place.js";
+import type { LogContext } from "./context.js";
+import { InvalidArgumentError } from "./errors.js";
+import { type NativeCommittedOffset, settled, tickets } from "./native.js";
+import { checkInteger, checkName, checkOptions, shown } from "./options.js";
+
+/** What a group has committed of one partition. */
+export interface GroupOffset {
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset of the record to read next. */
+  readonly offset: number;
+  readonly highWatermark: number;
+  /** Offsets from one to the other. */
+  readonly lag: number;
+  /** The text that was committed with it. */
+  readonly metadata: string;
+  /** When it was committed, in ms since 1970. */
+  readonly timestamp: number;
+}
+
+/** A group, as `describe` tells. */
+export interface GroupDescription {
+  readonly name: string;
+  /** By topic and partition; empty for a group that has committed nothing. */
+  readonly offsets: readonly GroupOffset[];
+}
+
+/** Where a group shall go on. */
+export interface ResetOptions extends PartitionChoice {
+  to: "earliest" | "latest" | { offset: number } | { timestamp: number };
+}
+
+let makeGroup: (context: LogContext, name: string) => Group;
+
+/** A group of consumers, by its name. It holds nothing that has to be closed. */
+export class Group {
+  readonly name: string;
+  readonly #context: LogContext;
+
+  private constructor(context: LogContext, name: string) {
+    this.#context = context;
+    this.name = name;
+  }
+
+  static {
+    makeGroup = (context, name) => new Group(context, name);
+  }
+
+  /** What it has committed, and how far behind it is. */
+  async describe(): Promise<GroupDescription> {
+    const offsets: GroupOffset[] = [];
+    for (const { topic, partition, offset, metadata, timestamp } of await this.#committed()) {
+      const { native } = await this.#place(topic, partition);
+      const { highWatermark } = native;
+      const lag = Math.max(0, highWatermark - offset);
+      offsets.push({ topic, partition, offset, highWatermark, lag, metadata, timestamp });
+    }
+    return { name: this.name, offsets };
+  }
+
+  /**
+   * Commits another place to go on from, in all partitions of which the group has committed something, or in those of
+   * `topic` (all of them, committed or not) and `partition`. Consumers that are open do not notice, and their next commit
+   * overrides it: close them first. Gives the offsets as they are then.
+   */
+  async reset(options: ResetOptions): Promise<GroupDescription> {
+    const where = "group.reset";
+    checkOptions(where, options ?? null, ["to", "topic", "partition"]);
+    const target = targetOf(where, options.to);
+    const offsets = new Map<Place, number>();
+    for (const place of await this.#chosen(where, options)) offsets.set(place, await place.offsetOf(target));
+    const { topics, numbers } = offsetsOf(offsets);
+    if (offsets.size > 0) {
+      await tickets().request((completions, ticket) =>
+        this.#context.native.commitOffsets(completions, ticket, this.name, topics, numbers, []),
+      );
+    }
+    return this.describe();
+  }
+
+  /** Forgets all that it has committed. Consumers that are open do not notice. */
+  async delete(): Promise<void> {
+    this.#context.checkOpen();
+    await settled(() => this.#context.native.deleteGroup(this.name));
+  }
+
+  async #committed(): Promise<NativeCommittedOffset[]> {
+    this.#context.checkOpen();
+    const found = await settled(() => this.#context.native.committedOffsets(this.name));
+    return found.sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1));
+  }
+
+  async #place(name: string, partition: number): Promise<Place> {
+    return new Place(this.#context.resolve(name) ?? (await this.#context.open(name)), partition, 0);
+  }
+
+  async #chosen(where: string, { topic, partition }: PartitionChoice): Promise<Place[]> {
+    if (partition !== undefined) checkInteger(where, "partition", partition);
+    if (topic === undefined) {
+      const committed = await this.#committed();
+      const chosen = committed.filter((offset) => partition === undefined || offset.partition === partition);
+      return Promise.all(chosen.map((offset) => this.#place(offset.topic, offset.partition)));
+    }
+    this.#context.checkOpen();
+    const state = this.#context.resolve(topic) ?? (await this.#context.open(topic as string));
+    if (partition !== undefined) return [new Place(state, partition, 0)];
+    return Array.from({ length: state.partitionCount }, (_, number) => new Place(state, number, 0));
+  }
+}
+
+/** Makes the public handle. */
+export function groupOf(context: LogContext, name: string): Group {
+  checkName("log.group", "name", name);
+  context.checkOpen();
+  return makeGroup(context, name);
+}
+
+function targetOf(where: string, to: ResetOptions["to"]): SeekTarget {
+  if (to === "earliest") return { to: "beginning" };
+  if (to === "latest") return { to: "end" };
+  const given: unknown = to;
+  if (typeof given === "object" && given !== null) {
+    checkOptions(`${where}: to`, given, ["offset", "timestamp"]);
+    const { offset, timestamp } = given as { offset?: number; timestamp?: number };
+    if (offset !== undefined && timestamp === undefined) return { offset: checkInteger(where, "offset", offset) };
+    if (timestamp !== undefined && offset === undefined) {
+      return { timestamp: checkInteger(where, "timestamp", timestamp) };
+    }
+  }
+  throw new InvalidArgumentError(
+    `${where}: to must be "earliest", "latest", { offset } or { timestamp }, not ${shown(given)}`,
+  );
+}

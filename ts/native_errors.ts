@@ -1,0 +1,78 @@
+// The binding's errors as users catch them: its description of one, beside an answer or as JSON in the message of what
+// it threw, becomes the class and the figures.
+
+import type { NativeError } from "./binding.js";
+import {
+  ClosedError,
+  CorruptionError,
+  ERROR_CODES,
+  type ErrorCode,
+  InvalidArgumentError,
+  OffsetConflictError,
+  OffsetOutOfRangeError,
+  OutOfOrderSequenceError,
+  ProducerFencedError,
+  StoreLockedError,
+  TidelogError,
+  TransactionTimedOutError,
+  TransactionTooLargeError,
+} from "./errors.js";
+
+/** Turns the binding's description of an error into the class a user catches. */
+export function fromNative(error: NativeError, cause?: unknown): TidelogError {
+  const details = { retriable: error.retriable, indefinite: error.indefinite, cause };
+  const numbers = error.numbers ?? [];
+  switch (error.code) {
+    case "ERR_TIDELOG_STORE_LOCKED":
+      return new StoreLockedError(error.message, numbers[0], details);
+    case "ERR_TIDELOG_OFFSET_OUT_OF_RANGE":
+      return new OffsetOutOfRangeError(error.message, numbers, details);
+    case "ERR_TIDELOG_CORRUPTION":
+      return new CorruptionError(error.message, error.path, details);
+    case "ERR_TIDELOG_CLOSED":
+      return new ClosedError("the store", details);
+    case "ERR_TIDELOG_INVALID_ARGUMENT":
+      return new InvalidArgumentError(error.message, details);
+    case "ERR_TIDELOG_PRODUCER_FENCED":
+      return new ProducerFencedError(error.message, details);
+    case "ERR_TIDELOG_OFFSET_CONFLICT":
+      return new OffsetConflictError(error.message, numbers, details);
+    case "ERR_TIDELOG_OUT_OF_ORDER_SEQUENCE":
+      return new OutOfOrderSequenceError(error.message, numbers, details);
+    case "ERR_TIDELOG_TRANSACTION_TOO_LARGE":
+      return new TransactionTooLargeError(error.message, numbers, details);
+    case "ERR_TIDELOG_TRANSACTION_TIMED_OUT":
+      return new TransactionTimedOutError(error.message, details);
+    default:
+      return new TidelogError(isErrorCode(error.code) ? error.code : "ERR_TIDELOG_INTERNAL", error.message, details);
+  }
+}
+
+/** Turns whatever a call of the binding threw into a TidelogError; the description travels as JSON in the message. */
+export function fromThrown(thrown: unknown): TidelogError {
+  if (thrown instanceof TidelogError) return thrown;
+  const { code, message } = thrown as { code?: unknown; message?: unknown };
+  if (typeof code === "string" && code.startsWith("ERR_TIDELOG_") && typeof message === "string") {
+    const described = parsed(message);
+    if (described !== undefined) return fromNative({ ...described, code });
+    return fromNative({ code, message, retriable: false, indefinite: false });
+  }
+  if (typeof message === "string") {
+    return new TidelogError("ERR_TIDELOG_INTERNAL", `the binding failed: ${message}`, { cause: thrown });
+  }
+  return new TidelogError("ERR_TIDELOG_INTERNAL", "the binding failed", { cause: thrown });
+}
+
+function parsed(message: string): NativeError | undefined {
+  try {
+    const value: unknown = JSON.parse(message);
+    if (typeof value === "object" && value !== null && "message" in value) return value as NativeError;
+  } catch {
+    // Not a description: a message for people.
+  }
+  return undefined;
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return (ERROR_CODES as readonly string[]).includes(code);
+}

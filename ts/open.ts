@@ -1,0 +1,103 @@
+// Opening a store: what it can be told, checked, and an abort of a recovery that is under way.
+
+import { resolve as resolvePath } from "node:path";
+import { fileURLToPath } from "node:url";
+import { opened } from "./diagnostics.js";
+import { AbortedError, InvalidArgumentError, TidelogError } from "./errors.js";
+import { type Log, logOf } from "./log.js";
+import { type NativeOpenOptions, openStore } from "./native.js";
+import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "./options.js";
+import type { Durability } from "./topic_config.js";
+
+/** How a store is opened. */
+export interface OpenOptions {
+  /**
+   * Of topics that do not say otherwise. `"fsync"`, the default: an acknowledged record survives the process being
+   * killed and power loss. `"buffered"`: it survives the process being killed, not power loss.
+   */
+  durability?: Durability | undefined;
+  /** Reads a store while another process writes to it. Default false. */
+  readOnly?: boolean | undefined;
+  /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
+  create?: boolean | undefined;
+  /**
+   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out or maps
+   * do not show what was written. Default false.
+   */
+  allowNetworkFileSystem?: boolean | undefined;
+  /** How often retention is applied, in ms. Default 300,000. */
+  maintenanceIntervalMs?: number | undefined;
+  /** How often everything is synced, in ms: bounds what `buffered` topics lose with the power. Default 10,000. */
+  checkpointIntervalMs?: number | undefined;
+  /** How many segments keep their files open at once. Default 1024. */
+  openSegments?: number | undefined;
+  /**
+   * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
+   * about how many there are to do.
+   */
+  onRecovery?: ((done: number, total: number) => void) | undefined;
+  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens the store in a folder, and makes one where there is none. Use `await using` to have it closed. One process at
+ * a time may write to it, from any number of threads; others get `StoreLockedError`, or open it `readOnly`.
+ */
+export async function open(path: string | URL, options?: OpenOptions): Promise<Log> {
+  const where = "open";
+  const native = nativeOptions(where, options);
+  const { onRecovery, signal } = options ?? {};
+  if (onRecovery !== undefined && typeof onRecovery !== "function") {
+    throw new InvalidArgumentError(`${where}: onRecovery must be a function, not ${shown(onRecovery)}`);
+  }
+  checkSignal(where, signal);
+  const opening = openStore(folderOf(where, path), native, onRecovery, signal);
+  const store = await opening.catch((error: unknown) => {
+    throw error instanceof TidelogError && error.code === "ERR_TIDELOG_ABORTED"
+      ? new AbortedError(where, signal?.reason)
+      : error;
+  });
+  if (opened.hasSubscribers) opened.publish({ path: store.path, id: store.id, readOnly: store.readOnly });
+  return logOf(store);
+}
+
+function nativeOptions(where: string, options: OpenOptions | undefined): NativeOpenOptions {
+  checkOptions(where, options, [
+    "durability",
+    "readOnly",
+    "create",
+    "allowNetworkFileSystem",
+    "maintenanceIntervalMs",
+    "checkpointIntervalMs",
+    "openSegments",
+    "onRecovery",
+    "signal",
+  ]);
+  const { durability, readOnly = false, allowNetworkFileSystem = false, ...rest } = options ?? {};
+  const { create = !readOnly, maintenanceIntervalMs, checkpointIntervalMs, openSegments } = rest;
+  checkBoolean(where, "readOnly", readOnly);
+  checkBoolean(where, "create", create);
+  checkBoolean(where, "allowNetworkFileSystem", allowNetworkFileSystem);
+  if (readOnly && create) {
+    throw new InvalidArgumentError(`${where}: readOnly can't create a store; leave create out, or open it to write`);
+  }
+  const native: NativeOpenOptions = { readOnly, create, force: allowNetworkFileSystem };
+  if (durability !== undefined) native.durability = checkOneOf(where, "durability", durability, ["fsync", "buffered"]);
+  if (maintenanceIntervalMs !== undefined) {
+    native.maintenanceIntervalMs = checkInteger(where, "maintenanceIntervalMs", maintenanceIntervalMs, 1);
+  }
+  if (checkpointIntervalMs !== undefined) {
+    native.checkpointIntervalMs = checkInteger(where, "checkpointIntervalMs", checkpointIntervalMs, 1);
+  }
+  if (openSegments !== undefined) native.openSegments = checkInteger(where, "openSegments", openSegments, 1);
+  return native;
+}
+
+function folderOf(where: string, path: string | URL): string {
+  if (path instanceof URL) return fileURLToPath(path);
+  if (typeof path !== "string" || path === "") {
+    throw new InvalidArgumentError(`${where}: path must be a folder's path or file: URL, not ${shown(path)}`);
+  }
+  return resolvePath(path);
+}

@@ -1,0 +1,224 @@
+// `log.process`: reads records, has them handled, and commits what the handlers sent together with the offsets, a batch
+// at a time, until it is told to stop. A batch that fails is aborted and taken again.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { checkAborted } from "../abort.js";
+import { readingOptions } from "../consumer/options.js";
+import { Reading } from "../consumer/reading.js";
+import type { LogContext } from "../context.js";
+import {
+  AbortedError,
+  InvalidArgumentError,
+  ProducerFencedError,
+  SerializationError,
+  TidelogError,
+} from "../errors.js";
+import { shown } from "../options.js";
+import type { ConsumerRecord } from "../record.js";
+import { openTransactional, type TransactionalProducer } from "../transaction/producer.js";
+import { passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
+import { DeadLetter, type RecordAt } from "./dead_letter.js";
+import {
+  type CheckedProcessOptions,
+  type ProcessOptions,
+  type ProcessReport,
+  pauseAfter,
+  processOptions,
+} from "./options.js";
+
+/** Handles one record; what it sends goes by `tx`, which is committed when the batch is through. */
+export type Handler<R> = (record: R, tx: Transaction) => unknown;
+
+/** A record's failures so far. */
+interface Failures {
+  attempts: number;
+  cause: unknown;
+}
+
+/** Why a batch was aborted. */
+interface BatchFailure {
+  cause: unknown;
+  /** The record that is to blame, if one is. */
+  at: RecordAt | undefined;
+  /** Records that were in it. */
+  taken: number;
+}
+
+/** One call of `log.process`. */
+class Processing {
+  readonly #options: CheckedProcessOptions;
+  readonly #handler: Handler<ConsumerRecord<unknown, unknown>>;
+  readonly #reading: Reading;
+  readonly #producer: TransactionalProducer;
+  readonly #deadLetter: DeadLetter | undefined;
+  readonly #failures = new Map<string, Failures>();
+  /** Records to take at once; fewer for a while after a transaction that was too much. */
+  #batch: number;
+  /** Batches in a row that failed with no record to blame. */
+  #failed = 0;
+  #processed = 0;
+  #deadLettered = 0;
+
+  constructor(
+    options: CheckedProcessOptions,
+    handler: Handler<ConsumerRecord<unknown, unknown>>,
+    reading: Reading,
+    producer: TransactionalProducer,
+    deadLetter: DeadLetter | undefined,
+  ) {
+    this.#options = options;
+    this.#handler = handler;
+    this.#reading = reading;
+    this.#producer = producer;
+    this.#deadLetter = deadLetter;
+    this.#batch = options.batch;
+  }
+
+  async run(): Promise<ProcessReport> {
+    const { signal } = this.#options;
+    try {
+      await this.#reading.begin(this);
+      let going = true;
+      while (going && !signal?.aborted) {
+        const failure = await this.#next();
+        going = failure === undefined || (failure !== "end" && (await this.#recover(failure)));
+      }
+    } finally {
+      await this.#reading.finish(this);
+      await this.#reading.close();
+      await this.#producer.close();
+    }
+    if (signal?.aborted) throw new AbortedError("log.process", signal.reason);
+    return { processed: this.#processed, deadLettered: this.#deadLettered };
+  }
+
+  /** One batch, in a transaction. */
+  async #next(): Promise<BatchFailure | "end" | undefined> {
+    const { signal } = this.#options;
+    let tx: Transaction | undefined;
+    const failure: BatchFailure = { cause: undefined, at: undefined, taken: 0 };
+    const done = { handled: 0, dead: 0 };
+    try {
+      tx = this.#producer.begin({ signal });
+      const records = await this.#take(tx);
+      if (records === "passed") done.dead = 1;
+      else if (records.length === 0) return "end";
+      else await this.#handle(tx, records, failure, done);
+      await tx.commit();
+      if (records !== "passed") for (const record of records) this.#failures.delete(keyOf(record));
+    } catch (cause) {
+      return { ...failure, cause };
+    } finally {
+      // Of use where it was not committed; the records are the consumer's again then.
+      await tx?.[Symbol.asyncDispose]();
+    }
+    this.#processed += done.handled;
+    this.#deadLettered += done.dead;
+    this.#failed = 0;
+    this.#batch = this.#options.batch;
+    return undefined;
+  }
+
+  /** The next records; "passed" if the first can't be read, and went to the dead letter topic. */
+  async #take(tx: Transaction): Promise<ConsumerRecord<unknown, unknown>[] | "passed"> {
+    try {
+      return await takeInLoop(tx, this.#reading, this, this.#batch);
+    } catch (error) {
+      if (!(error instanceof SerializationError) || this.#deadLetter === undefined) throw error;
+      const { topic, partition, offset } = error;
+      if (topic === undefined || partition === undefined || offset === undefined) throw error;
+      passOverIn(tx, this.#reading, offset);
+      // It will not become readable by being tried again.
+      await this.#deadLetter.send(tx, { topic, partition, offset }, error, 1);
+      return "passed";
+    }
+  }
+
+  async #handle(
+    tx: Transaction,
+    records: readonly ConsumerRecord<unknown, unknown>[],
+    failure: BatchFailure,
+    done: { handled: number; dead: number },
+  ): Promise<void> {
+    failure.taken = records.length;
+    for (const record of records) {
+      const known = this.#failures.get(keyOf(record));
+      if (known !== undefined && known.attempts >= this.#options.retry.attempts) {
+        failure.at = undefined;
+        await this.#deadLetter!.send(tx, record, known.cause, known.attempts);
+        done.dead += 1;
+      } else {
+        failure.at = record;
+        await this.#handler(record, tx);
+        done.handled += 1;
+      }
+      // Ended in the middle, by its timeout for example: the commit says why.
+      if (tx.state !== "open") await tx.commit();
+    }
+    // What goes wrong from here on is nobody's fault, unless there is only one.
+    if (records.length > 1) failure.at = undefined;
+  }
+
+  /** Decides what becomes of a failure: false ends the processing, true tries again, after a pause where that is due. */
+  async #recover({ cause, at, taken }: BatchFailure): Promise<boolean> {
+    if (this.#reading.isClosed) return false;
+    if (cause instanceof ProducerFencedError) throw cause;
+    const { retry, signal } = this.#options;
+    if (isTooMuch(cause) && taken > 1) {
+      this.#batch = taken >> 1;
+      return true;
+    }
+    let attempts: number;
+    if (at === undefined) {
+      attempts = ++this.#failed;
+      const retriable = cause instanceof TidelogError && cause.retriable;
+      if (signal?.aborted) return false;
+      if (!retriable || attempts >= retry.attempts) throw cause;
+    } else {
+      if (signal?.aborted) return false;
+      attempts = (this.#failures.get(keyOf(at))?.attempts ?? 0) + 1;
+      this.#failures.set(keyOf(at), { attempts, cause });
+      if (attempts >= retry.attempts) {
+        if (this.#deadLetter === undefined) throw cause;
+        return true;
+      }
+    }
+    await sleep(pauseAfter(attempts, retry), undefined, { signal }).catch(() => {});
+    return true;
+  }
+}
+
+/** Whether less in one transaction may help. */
+function isTooMuch(error: unknown): boolean {
+  const code = error instanceof TidelogError ? error.code : undefined;
+  return code === "ERR_TIDELOG_TRANSACTION_TOO_LARGE" || code === "ERR_TIDELOG_TRANSACTION_TIMED_OUT";
+}
+
+function keyOf({ topic, partition, offset }: RecordAt): string {
+  return `${topic}-${partition}-${offset}`;
+}
+
+/** Consumes, processes and produces, until it is told to stop. */
+export async function processRecords(
+  context: LogContext,
+  given: ProcessOptions,
+  handler: Handler<ConsumerRecord<unknown, unknown>>,
+): Promise<ProcessReport> {
+  const where = "log.process";
+  const options = processOptions(given);
+  if (typeof handler !== "function") {
+    throw new InvalidArgumentError(`${where}: give a function that handles a record, not ${shown(handler)}`);
+  }
+  const { id, topics, group, start, until, onOutOfRange, signal, transaction, deadLetter } = options;
+  checkAborted(where, signal);
+  context.checkOpen();
+  const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter);
+  const producer = await openTransactional(context, where, id, transaction);
+  try {
+    const consumer = readingOptions({ topics, group, delivery: "manual", from: start, until, onOutOfRange });
+    const reading = new Reading(context, consumer);
+    return await new Processing(options, handler, reading, producer, dead).run();
+  } finally {
+    await producer.close();
+  }
+}

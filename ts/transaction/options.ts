@@ -1,0 +1,70 @@
+// What transactions can be told.
+
+import { checkInteger, checkOptions } from "../options.js";
+import { checkPartitioner } from "../producer/options.js";
+import type { Partitioner } from "../producer/partitioner.js";
+import type { AnyTopic } from "../topic.js";
+
+/** What the transactions of one id can be told. */
+export interface TransactionOptions {
+  /**
+   * How long a transaction may take, in ms: one that is not committed by then is aborted. The clock starts with the first
+   * record that is sent or taken, so that waiting for one costs nothing. Default 60,000.
+   */
+  timeoutMs?: number | undefined;
+  /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, at least 1 KiB. */
+  maxBytes?: number | undefined;
+  /** Chooses the partition of records that name none. Default as a producer does. */
+  partitioner?: Partitioner | undefined;
+}
+
+/** What a single transaction can be told. */
+export interface BeginOptions {
+  /** Aborts the transaction, unless it is being committed. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What `log.transaction` can be told. */
+export interface RunOptions extends TransactionOptions, BeginOptions {}
+
+/** What `tx.take` can be told. */
+export interface TakeOptions {
+  /** Records to take at most. Default 500. */
+  max?: number | undefined;
+  /** Gives up waiting for the first; the transaction goes on. */
+  signal?: AbortSignal | undefined;
+}
+
+/** An offset to commit for a group. */
+export interface OffsetToCommit {
+  topic: AnyTopic | string;
+  partition: number;
+  /** That of the record to read next, not of the last one read. */
+  offset: number;
+  /** A text to keep beside it, up to 4096 bytes. Default empty. */
+  metadata?: string | undefined;
+}
+
+/** Checked and complete. */
+export interface CheckedTransactionOptions {
+  timeoutMs: number;
+  maxBytes: number;
+  partitioner: Partitioner | undefined;
+}
+
+const NAMES = ["timeoutMs", "maxBytes", "partitioner"];
+
+/** Checks what was given and fills in the defaults. */
+export function transactionOptions(
+  where: string,
+  given: TransactionOptions | undefined,
+  others: readonly string[] = [],
+): CheckedTransactionOptions {
+  checkOptions(where, given, [...NAMES, ...others]);
+  const { timeoutMs = 60_000, maxBytes = 64 << 20, partitioner } = given ?? {};
+  return {
+    timeoutMs: checkInteger(where, "timeoutMs", timeoutMs, 1, 2 ** 31 - 1),
+    maxBytes: checkInteger(where, "maxBytes", maxBytes, 1024),
+    partitioner: checkPartitioner(where, partitioner),
+  };
+}

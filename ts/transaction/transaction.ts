@@ -1,0 +1,388 @@
+// One transaction: what is sent in it, the consumers whose records it has taken, and its one end.
+
+import { onAbort } from "../abort.js";
+import { offsetsOf } from "../consumer/committer.js";
+import type { Consumer } from "../consumer/consumer.js";
+import { readingOf } from "../consumer/consumer.js";
+import type { Reading } from "../consumer/reading.js";
+import { Taking } from "../consumer/taking.js";
+import type { LogContext } from "../context.js";
+import { AbortedError, InvalidArgumentError, TidelogError, TransactionTimedOutError } from "../errors.js";
+import { direct, type NativeTransactionalProducer, type NativeTransactionNumber, tickets } from "../native.js";
+import { checkInteger, checkName, checkOptions, checkSignal, shown } from "../options.js";
+import type { BytesRecord, Into } from "../producer/producer.js";
+import type { ConsumerRecord, ProducerRecord } from "../record.js";
+import type { TopicState } from "../topic_state.js";
+import { numberText } from "./number.js";
+import type { CheckedTransactionOptions, OffsetToCommit, TakeOptions } from "./options.js";
+import { type TransactionResult, transactionResult } from "./result.js";
+import { Sends } from "./sends.js";
+
+type AnyRecord = ProducerRecord<unknown, unknown>;
+
+/** Records as a transaction takes them of a consumer: without a `commit` of their own. */
+export type Taken<R> = R extends ConsumerRecord<infer K, infer V> ? ConsumerRecord<K, V> : never;
+
+/**
+ * How far a transaction is. `"unknown"`: its commit failed in such a way that only `log.transactionOutcome` can tell, once
+ * the store has been opened again.
+ */
+export type TransactionState = "open" | "committing" | "committed" | "aborted" | "unknown";
+
+/** What a transaction is part of. */
+export interface TransactionOwner {
+  readonly context: LogContext;
+  readonly native: NativeTransactionalProducer;
+  readonly id: string;
+  readonly options: CheckedTransactionOptions;
+  /** The transaction has ended, and another may begin. */
+  ended(transaction: Transaction): void;
+}
+
+let makeTransaction: (owner: TransactionOwner, signal: AbortSignal | undefined) => Transaction;
+let take: (tx: Transaction, reading: Reading, loop: object | undefined, options: TakeOptions) => Promise<AnyTaken>;
+let pass: (tx: Transaction, reading: Reading, offset: number) => void;
+let givenUp: (tx: Transaction) => boolean;
+let fail: (tx: Transaction, error: TidelogError) => Promise<void>;
+
+type AnyTaken = ConsumerRecord<unknown, unknown>[];
+
+/**
+ * Records and committed offsets that become visible together, durably, or not at all (KIP-98): until the commit they
+ * are held in memory, and the log never holds what is not committed. All topics sent to must have durability `"fsync"`.
+ *
+ * What the engine refuses (a topic that can't take part, too many bytes, an id that another has taken over) ends the
+ * transaction, and every later call throws the same; a record that can't be serialized only throws at its `send`.
+ */
+export class Transaction implements AsyncDisposable {
+  readonly #owner: TransactionOwner;
+  readonly #sends: Sends;
+  readonly #takings = new Map<Reading, Taking>();
+  readonly #takes = new Set<Promise<unknown>>();
+  readonly #aborter = new AbortController();
+  readonly #quiet: () => void;
+  #state: TransactionState = "open";
+  #number: NativeTransactionNumber | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** Why it can't be committed any more. */
+  #failure: TidelogError | undefined;
+  /** Whether it was aborted by hand. */
+  #givenUp = false;
+  #outcome: Promise<TransactionResult> | undefined;
+  #ending: Promise<void> | undefined;
+
+  private constructor(owner: TransactionOwner, signal: AbortSignal | undefined) {
+    this.#owner = owner;
+    this.#sends = new Sends(owner.context, owner.native, owner.options.partitioner, (error) => void this.#fail(error));
+    this.#quiet = onAbort([signal], () => void this.#fail(new AbortedError("the transaction", signal?.reason)));
+  }
+
+  static {
+    makeTransaction = (owner, signal) => new Transaction(owner, signal);
+    take = (tx, reading, loop, options) => tx.#take(reading, loop, options);
+    pass = (tx, reading, offset) => tx.#takings.get(reading)?.pass(offset);
+    givenUp = (tx) => tx.#givenUp;
+    fail = (tx, error) => tx.#fail(error);
+  }
+
+  /** How far it is. */
+  get state(): TransactionState {
+    return this.#state;
+  }
+
+  /**
+   * Names it for ever, as a text that can be kept anywhere. Who keeps it before the commit can ask
+   * `log.transactionOutcome` what became of it, even after a crash.
+   */
+  get number(): string {
+    if (this.#number === undefined) {
+      this.#checkUsable();
+      this.#begin();
+    }
+    return numberText(this.#number!);
+  }
+
+  /** Aborts when the transaction does: by its timeout, its signal, a failure, or since the log is closed. */
+  get signal(): AbortSignal {
+    return this.#aborter.signal;
+  }
+
+  /**
+   * Adds a record. Its offset is known once the commit has told it. Does not wait. A topic given by name must be open in
+   * this log, by `log.topic` or `log.openTopic`.
+   */
+  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>): void;
+  send(topic: string, record: BytesRecord): void;
+  send(topic: Into<unknown, unknown> | string, record: AnyRecord): void {
+    this.#checkUsable();
+    this.#add(this.#topic("tx.send", topic), record);
+  }
+
+  /**
+   * Adds many records. One that can't be serialized ends the transaction, so that no half of them is committed.
+   */
+  sendBatch<K, V>(topic: Into<K, V>, records: readonly ProducerRecord<NoInfer<K>, NoInfer<V>>[]): void;
+  sendBatch(topic: string, records: readonly BytesRecord[]): void;
+  sendBatch(topic: Into<unknown, unknown> | string, records: readonly AnyRecord[]): void {
+    this.#checkUsable();
+    if (!Array.isArray(records)) {
+      throw new InvalidArgumentError(`tx.sendBatch: records must be an array, not ${shown(records)}`);
+    }
+    const state = this.#topic("tx.sendBatch", topic);
+    for (const [i, record] of records.entries()) {
+      try {
+        this.#add(state, record);
+      } catch (error) {
+        if (!(error instanceof TidelogError)) throw error;
+        error.message = `record ${i} of the batch: ${error.message}`;
+        void this.#fail(error);
+        throw error;
+      }
+    }
+  }
+
+  /**
+   * Commits offsets for a group with the transaction (KIP-447). `tx.take` does so by itself; this is for those who read
+   * in other ways. Does not wait.
+   */
+  sendOffsets(group: string, offsets: readonly OffsetToCommit[]): void {
+    const where = "tx.sendOffsets";
+    this.#checkUsable();
+    checkName(where, "group", group);
+    if (!Array.isArray(offsets)) {
+      throw new InvalidArgumentError(`${where}: offsets must be an array, not ${shown(offsets)}`);
+    }
+    const numbers = new Float64Array(offsets.length * 3);
+    const topics = offsets.map((given: OffsetToCommit, i) => {
+      const entry = `${where}: offsets[${i}]`;
+      checkOptions(entry, given ?? null, ["topic", "partition", "offset", "metadata"]);
+      const topic = this.#topic(entry, given.topic);
+      topic.checkPartition(given.partition);
+      if (given.metadata !== undefined && typeof given.metadata !== "string") {
+        throw new InvalidArgumentError(`${entry}: metadata must be a string, not ${shown(given.metadata)}`);
+      }
+      numbers.set([i, given.partition, checkInteger(entry, "offset", given.offset)], i * 3);
+      return topic.native;
+    });
+    const metadata = offsets.map(({ metadata = "" }) => metadata);
+    this.#engine(() => this.#owner.native.sendOffsets(group, topics, numbers, metadata));
+  }
+
+  /**
+   * Takes records of a consumer with a group: up to `max`, in order for each partition, below the ends that its partitions
+   * had in one moment. Waits for at least one; gives none only if the consumer reads `until: "end"` and is there. They are
+   * the transaction's: the group's offsets are committed with it, and where it is not committed, they are handed out again.
+   * Until it has ended, the consumer can't be iterated, and no other transaction can take of it.
+   */
+  async take<R>(consumer: Consumer<R>, options?: TakeOptions): Promise<Taken<R>[]> {
+    this.#checkUsable();
+    const reading = readingOf(consumer);
+    if (reading === undefined) {
+      throw new InvalidArgumentError(`tx.take: consumer must be what log.consumer gave, not ${shown(consumer)}`);
+    }
+    return (await this.#take(reading, undefined, options)) as Taken<R>[];
+  }
+
+  /**
+   * Makes it durable and visible, all at once; resolves then, with where its records are. Called again it gives the same
+   * answer, and does nothing. Where it rejects, nothing of it happened, unless the error is `indefinite`.
+   */
+  commit(): Promise<TransactionResult> {
+    if (this.#outcome === undefined) {
+      try {
+        this.#prepare();
+      } catch (error) {
+        return (this.#ending ?? Promise.resolve()).then(() => Promise.reject(error));
+      }
+      this.#outcome = this.#commit();
+    }
+    return this.#outcome;
+  }
+
+  /** Drops it. Called again it does nothing; rejects where it is committed, or being committed. */
+  async abort(): Promise<void> {
+    if (this.#state === "committing" || this.#state === "committed") {
+      throw this.#invalid(`is ${this.#state === "committed" ? "" : "being "}committed and can't be aborted`);
+    }
+    if (this.#state === "open") this.#givenUp = true;
+    await this.#fail(this.#invalid("was aborted"));
+  }
+
+  /** Aborts it, unless it was committed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#outcome?.catch(() => {});
+    await this.#fail(this.#invalid("was aborted"));
+  }
+
+  #checkUsable(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#state !== "open") throw this.#invalid("is committed, or being committed; begin another");
+    this.#owner.context.checkOpen();
+  }
+
+  #invalid(what: string): TidelogError {
+    return new TidelogError(
+      "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+      `the transaction of ${shown(this.#owner.id)} ${what}`,
+    );
+  }
+
+  #topic(where: string, topic: Into<unknown, unknown> | string): TopicState {
+    const state = this.#owner.context.resolve(topic);
+    if (state !== undefined) return state;
+    throw new TidelogError(
+      "ERR_TIDELOG_UNKNOWN_TOPIC",
+      `${where}: topic ${shown(topic)} is not open in this log; await log.openTopic(${shown(topic)}) first`,
+    );
+  }
+
+  #begin(): void {
+    if (this.#number !== undefined) return;
+    const { native, options } = this.#owner;
+    try {
+      this.#number = direct(() => native.begin());
+    } catch (error) {
+      void this.#fail(error as TidelogError);
+      throw error;
+    }
+    this.#timer = setTimeout(() => {
+      const text = `the transaction of ${shown(this.#owner.id)} was not committed within ${options.timeoutMs} ms, and is aborted`;
+      void this.#fail(new TransactionTimedOutError(`${text}; do less in one, or raise timeoutMs`));
+    }, options.timeoutMs).unref();
+  }
+
+  /** A call that the engine may refuse, and ends the transaction then. */
+  #engine(call: () => void): void {
+    this.#begin();
+    try {
+      direct(call);
+    } catch (error) {
+      void this.#fail(error as TidelogError);
+      throw error;
+    }
+  }
+
+  #add(topic: TopicState, record: AnyRecord): void {
+    this.#begin();
+    this.#sends.add(topic, record);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async #take(reading: Reading, loop: object | undefined, options: TakeOptions | undefined): Promise<AnyTaken> {
+    const where = "tx.take";
+    checkOptions(where, options, ["max", "signal"]);
+    const max = checkInteger(where, "max", options?.max ?? 500, 1);
+    const signal = checkSignal(where, options?.signal);
+    let taking = this.#takings.get(reading);
+    if (taking === undefined) {
+      taking = new Taking(reading, loop);
+      this.#takings.set(reading, taking);
+    }
+    const taken = taking.take(max, [signal, this.signal]);
+    this.#takes.add(taken);
+    try {
+      const records = await taken;
+      if (this.#failure === undefined) this.#begin();
+      return records;
+    } catch (error) {
+      throw this.#failure ?? error;
+    } finally {
+      this.#takes.delete(taken);
+    }
+  }
+
+  /** All that is left to be handed over, and refused, before the commit itself. */
+  #prepare(): void {
+    this.#checkUsable();
+    if (this.#takes.size > 0) throw this.#invalid("waits for tx.take; await that before the commit");
+    this.#sends.flush();
+    this.#checkUsable();
+    const { native } = this.#owner;
+    for (const taking of this.#takings.values()) {
+      const offsets = taking.offsets();
+      if (offsets.size === 0) continue;
+      const { topics, numbers } = offsetsOf(offsets);
+      this.#engine(() => native.sendOffsets(taking.group, topics, numbers, []));
+    }
+  }
+
+  async #commit(): Promise<TransactionResult> {
+    const { native } = this.#owner;
+    this.#state = "committing";
+    clearTimeout(this.#timer);
+    try {
+      const number = this.#number;
+      let result = transactionResult([], []);
+      if (number !== undefined) {
+        const { numbers } = await tickets().request((completions, ticket) =>
+          native.commit(completions, ticket, number),
+        );
+        result = transactionResult(this.#sends.sent, numbers);
+      }
+      this.#state = "committed";
+      this.#quiet();
+      for (const taking of this.#takings.values()) await taking.done().catch(() => {});
+      this.#owner.ended(this);
+      return result;
+    } catch (error) {
+      const failure = error as TidelogError;
+      this.#state = "open";
+      await this.#fail(failure, failure.indefinite ? "unknown" : "aborted");
+      throw failure;
+    }
+  }
+
+  /** Ends it without a commit. */
+  #fail(error: TidelogError, state: TransactionState = "aborted"): Promise<void> {
+    if (this.#state === "open") {
+      this.#state = state;
+      this.#failure = error;
+      this.#ending = this.#end();
+      this.#ending.catch(() => {});
+    }
+    return this.#ending ?? Promise.resolve();
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#quiet();
+    this.#sends.close();
+    this.#aborter.abort(this.#failure);
+    const number = this.#number;
+    if (number !== undefined) {
+      try {
+        this.#owner.native.abort(number);
+      } catch {
+        // The engine has ended it already, or is closed.
+      }
+    }
+    await Promise.allSettled(this.#takes);
+    for (const taking of this.#takings.values()) await taking.putBack().catch(() => {});
+    this.#owner.ended(this);
+  }
+}
+
+/** Makes the public handle. */
+export function transactionOf(owner: TransactionOwner, signal: AbortSignal | undefined): Transaction {
+  return makeTransaction(owner, signal);
+}
+
+/** Takes records of a reading that is iterated by `loop`. */
+export function takeInLoop(tx: Transaction, reading: Reading, loop: object, max: number): Promise<AnyTaken> {
+  return take(tx, reading, loop, { max });
+}
+
+/** Takes the record that a take could not read without handing it out. */
+export function passOverIn(tx: Transaction, reading: Reading, offset: number): void {
+  pass(tx, reading, offset);
+}
+
+/** Whether it was aborted by hand, and not by what went wrong. */
+export function isGivenUp(tx: Transaction): boolean {
+  return givenUp(tx);
+}
+
+/** Ends it, if it is open, because of something from outside. */
+export function failTransaction(tx: Transaction, error: TidelogError): Promise<void> {
+  return fail(tx, error);
+}
