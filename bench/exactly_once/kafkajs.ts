@@ -3,18 +3,14 @@
 import type { Producer } from "kafkajs";
 import { kafka } from "../contestants/kafka.js";
 import type { Tally } from "../records.js";
-import { KafkaTopics } from "./kafka_topics.js";
+import { KafkaTopics, RETRY_MS } from "./kafka_topics.js";
 import type { Session, Way } from "./way.js";
 
 const TOPIC = "single";
-/**
- * A commit is acknowledged before its markers are written, and the next transaction is refused meanwhile: what matters is
- * how soon it is tried again, by default after 300 ms.
- */
-const RETRY = { initialRetryTime: 5, factor: 0, multiplier: 1, retries: 1_000 };
+const RETRY = { initialRetryTime: RETRY_MS, factor: 0, multiplier: 1, retries: 1_000 };
 
 export const kafkajs: readonly Way[] = [
-  { synced: true, promise: "each batch synced" },
+  { synced: true, promise: "synced" },
   { synced: false, promise: "not synced" },
 ].map(({ synced, promise }) => ({
   contestant: kafka.name,

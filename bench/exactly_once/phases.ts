@@ -41,13 +41,17 @@ async function processing(session: Session, way: Way, sizes: Sizes): Promise<Mea
   const records = numbered(sizes.count, sizes.size);
   const measures: Measure[] = [];
   for (const batch of sizes.batches) {
-    const { run, outputs } = await session.processing!(records, batch);
+    const { run, positions, outputs } = await session.processing!(records, batch);
     const mode = `${way.modes.process}, ${batchName(batch)}`;
     const measured = await measure({ mode, kind: batchName(batch) }, 1, async () => {
       const start = now();
       await run();
       return (now() - start) / sizes.count;
     });
+    const reached = await positions();
+    if (reached.length !== sizes.partitions.from || reached.reduce((sum, one) => sum + one, 0) !== sizes.count) {
+      throw new Error(`${mode}: the positions committed are ${reached}`);
+    }
     const inspection = new Inspection(records, sizes.partitions.to);
     await outputs((value, partition) => inspection.see(value, partition));
     inspection.finish();

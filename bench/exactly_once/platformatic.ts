@@ -6,18 +6,16 @@ import { installed } from "../contestants/installed.js";
 import { kafka } from "../contestants/kafka.js";
 import type { Tally } from "../records.js";
 import type { Sizes } from "./cases.js";
-import { KafkaTopics } from "./kafka_topics.js";
+import { KafkaTopics, RETRY_MS } from "./kafka_topics.js";
 import { numberOf } from "./numbered.js";
 import type { Processing, Session, Way } from "./way.js";
 
 type Library = typeof import("@platformatic/kafka");
 
 const TOPIC = "single";
-/** By default a second: the next transaction is refused while the markers of the one before are being written. */
-const RETRY_DELAY_MS = 5;
 
 export const platformatic: readonly Way[] = [
-  { synced: true, promise: "each batch synced" },
+  { synced: true, promise: "synced" },
   { synced: false, promise: "not synced" },
 ].map(({ synced, promise }) => {
   const mode = `@platformatic/kafka, ${promise}`;
@@ -54,11 +52,15 @@ class PlatformaticSession implements Session {
   }
 
   #client() {
-    return { clientId: "bench", bootstrapBrokers: [this.#topics.bootstrap], retryDelay: RETRY_DELAY_MS, retries: true };
+    return { clientId: "bench", bootstrapBrokers: [this.#topics.bootstrap], retryDelay: RETRY_MS, retries: true };
   }
 
-  async transact(value: Buffer): Promise<void> {
-    const transaction = await this.#producer.beginTransaction();
+  transact(value: Buffer): Promise<void> {
+    return this.#single(this.#producer, value);
+  }
+
+  async #single(producer: Producer, value: Buffer): Promise<void> {
+    const transaction = await producer.beginTransaction();
     await transaction.send({ messages: [{ topic: TOPIC, partition: 0, value }] });
     await transaction.commit();
   }
@@ -69,30 +71,31 @@ class PlatformaticSession implements Session {
 
   async processing(records: readonly Buffer[], batch: number): Promise<Processing> {
     const { from, to } = this.#sizes.partitions;
-    const [inputs, outputs] = [`in-${batch}`, `out-${batch}`];
+    const [inputs, outputs, group] = [`in-${batch}`, `out-${batch}`, `process-${batch}`];
     await this.#topics.create(inputs, from);
     await this.#topics.create(outputs, to);
     await this.#topics.fill(inputs, from, records);
     const { Consumer, FetchIsolationLevels } = this.#library;
     const consumer = new Consumer({
       ...this.#client(),
-      groupId: `process-${batch}`,
+      groupId: group,
       autocommit: false,
       isolationLevel: FetchIsolationLevels.READ_COMMITTED,
       highWaterMark: 4 * batch,
     });
-    const producer = this.#transactional(`process-${batch}`);
+    const producer = this.#transactional(group);
     // Joining the group and getting a producer id are not what is measured.
     consumer.topics.trackAll(inputs);
     await consumer.joinGroup();
-    await (await producer.beginTransaction()).commit();
+    await this.#single(producer, records[0]!);
     return {
       run: () => this.#process(consumer, producer, { inputs, outputs, batch, count: records.length }),
-      outputs: async (see) => {
+      positions: async () => {
         await consumer.close(true);
         await producer.close();
-        await this.#topics.read(outputs, to, see);
+        return await this.#topics.committed(group, inputs);
       },
+      outputs: (see) => this.#topics.read(outputs, to, see),
     };
   }
 

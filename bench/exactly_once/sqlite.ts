@@ -15,7 +15,7 @@ const require = createRequire(import.meta.url);
 export const sqlite: readonly Way[] = [
   {
     contestant: betterSqlite3.name,
-    modes: { transactions: "begin, insert, commit", process: "select, insert and update in one transaction" },
+    modes: { transactions: "begin, insert, commit", process: "one transaction each" },
     unavailable: () => undefined,
     open: async (folder, sizes) => new SqliteSession(join(folder, "records.sqlite"), sizes),
   },
@@ -72,9 +72,11 @@ class SqliteSession implements Session {
       write: database.prepare(`INSERT INTO ${outputs} (part, value) VALUES (?, ?)`),
       move: database.prepare(`UPDATE ${positions} SET number = ? WHERE part = ?`),
     };
+    const reached = database.prepare(`SELECT number FROM ${positions}`).pluck();
     const outcome = database.prepare(`SELECT part, value FROM ${outputs}`);
     return {
       run: async () => this.#process(statements, batch),
+      positions: async () => reached.all() as number[],
       outputs: async (see) => {
         for (const { part, value } of outcome.iterate() as IterableIterator<{ part: number; value: Buffer }>) {
           see(value, part);

@@ -27,6 +27,7 @@ interface Transactional {
 interface ExactlyOnceLog extends Log {
   transaction<T>(id: string, call: (tx: Sends) => T | Promise<T>): Promise<T>;
   transactionalProducer(id: string): Promise<Transactional>;
+  group(name: string): { describe(): Promise<{ readonly offsets: readonly { readonly offset: number }[] }> };
   process(
     options: { id: string; from: Bytes; group: string; batch: number; until: "end" },
     handler: (record: { readonly value: Buffer | null }, tx: Sends) => unknown,
@@ -112,6 +113,10 @@ class TidelogSession implements Session {
           ({ value }, tx) => tx.send(outputs, { value: value!, partition: numberOf(value!) % to }),
         );
         if (processed !== records.length) throw new Error(`${processed} records processed, not ${records.length}`);
+      },
+      positions: async () => {
+        const { offsets } = await this.#log.group(name).describe();
+        return offsets.map(({ offset }) => offset);
       },
       outputs: (see) => this.#read(outputs, see),
     };

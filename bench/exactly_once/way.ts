@@ -35,6 +35,8 @@ export interface Session {
 export interface Processing {
   /** Processes them all, exactly once; resolves once the last of them is committed. */
   run(): Promise<void>;
+  /** What is committed of each input partition: the number of records that were processed. */
+  positions(): Promise<readonly number[]>;
   /** Shows each value in the outputs, in any order. */
   outputs(see: (value: Uint8Array, partition: number) => void): Promise<void>;
 }
