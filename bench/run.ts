@@ -157,7 +157,7 @@ function writeResults(folder: string): void {
   }
   writeFileSync(join(folder, "README.md"), summary);
   for (const name of charts) {
-    const charted = tables.filter(({ workload }) => workload.chart === name);
+    const charted = tables.filter(({ workload, rows }) => workload.chart === name && rows.length > 0);
     if (charted.length > 0) writeFileSync(join(folder, `${name}.svg`), chart(charted, described));
   }
 }
