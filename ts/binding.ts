@@ -88,7 +88,12 @@ export interface NativeStore {
   producer(completions: NativeCompletions): NativeProducer;
   namedProducer(completions: NativeCompletions, name: string): Promise<NativeProducer>;
   initProducerId(transactionalId: string | null): Promise<NativeProducerId>;
-  transactionalProducer(id: string, timeoutMs: number, maxBytes: number): Promise<NativeTransactionalProducer>;
+  transactionalProducer(
+    completions: NativeCompletions,
+    id: string,
+    timeoutMs: number,
+    maxBytes: number,
+  ): Promise<NativeTransactionalProducer>;
   transactionOutcome(id: string, number: NativeTransactionNumber): Promise<NativeTransactionOutcome>;
   /** `numbers`: index into `topics`, partition and offset of each; `metadata`: one text for each, or none at all. */
   commitOffsets(
@@ -167,7 +172,8 @@ export interface NativeTransactionNumber {
 }
 
 export interface NativeTransactionOutcome {
-  committed: boolean;
+  /** "committed", "not-committed" or "open". */
+  status: string;
   runs?: NativeTransactionRun[] | undefined;
 }
 
@@ -187,17 +193,32 @@ export interface NativeCommittedOffset {
   timestamp: number;
 }
 
-/** One transaction at a time; nothing here waits but the ticket of `commit`. */
+/** One transaction at a time, named by `transaction`, its number alone. */
 export interface NativeTransactionalProducer {
   begin(): NativeTransactionNumber;
-  send(topic: NativeTopic, table: Uint8Array, tableLength: number, bytes: Uint8Array, bytesLength: number): void;
-  sendOffsets(group: string, topics: NativeTopic[], numbers: Float64Array, metadata: string[]): void;
+  /** No numbers. One at a time: they are carried out in no order. */
+  send(
+    ticket: number,
+    transaction: number,
+    topic: NativeTopic,
+    table: Uint8Array,
+    tableLength: number,
+    bytes: Uint8Array,
+    bytesLength: number,
+  ): void;
+  sendOffsets(
+    transaction: number,
+    group: string,
+    topics: NativeTopic[],
+    numbers: Float64Array,
+    metadata: string[],
+  ): void;
   /**
    * Numbers: for each run its topic's place among those sent to, partition, base offset, count, and time of the append
    * or -1.
    */
-  commit(completions: NativeCompletions, ticket: number, number: NativeTransactionNumber): void;
-  abort(number: NativeTransactionNumber): void;
+  commit(ticket: number, transaction: number): void;
+  abort(transaction: number): void;
 }
 
 export interface NativePartition {

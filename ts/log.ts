@@ -175,16 +175,16 @@ export class Log implements AsyncDisposable {
 
   /**
    * What became of a transaction, by the number that `tx.number` gave: for those who were never told, because the process
-   * ended or the commit failed with an `indefinite` error. Once the store has been opened again, the answer is final.
-   * Rejects with `ERR_TIDELOG_UNKNOWN_OUTCOME` where it is not remembered: of the last 64 of each epoch it is.
+   * ended or the commit failed with an `indefinite` error. Final unless it is `"open"`. Rejects with
+   * `ERR_TIDELOG_UNKNOWN_OUTCOME` where it is not remembered: it is of the last 64 transactions of the id, each time that it
+   * was taken over, and of the last five of these times.
    */
   async transactionOutcome(id: string, number: string): Promise<TransactionOutcome> {
     const where = "log.transactionOutcome";
     this.#context.checkOpen();
     checkName(where, "id", id);
     const named = numberOf(where, number);
-    const { committed, runs } = await settled(() => this.#native.transactionOutcome(id, named));
-    return outcomeOf(committed, runs);
+    return outcomeOf(await settled(() => this.#native.transactionOutcome(id, named)));
   }
 
   /**

@@ -1,7 +1,7 @@
 // What the package keeps of an open topic behind its public handle: the binding's object, the codecs, and the
 // limits that are worth knowing without asking.
 
-import { TidelogError } from "./errors.js";
+import { InvalidArgumentError, TidelogError } from "./errors.js";
 import { direct, type NativePartition, type NativeTopic, settled } from "./native.js";
 import { shown } from "./options.js";
 import type { Codec } from "./serdes/codec.js";
@@ -46,6 +46,15 @@ export class TopicState {
     await settled(() => this.native.sync()).catch((error: TidelogError) => {
       if (error.code !== "ERR_TIDELOG_TOPIC_DELETED") throw error;
     });
+  }
+
+  /** Refuses a topic that no transaction may write to: those of `"buffered"` can't keep to all or nothing. */
+  checkTransactional(): void {
+    if (direct(() => this.native.config()).durability !== "buffered") return;
+    throw new InvalidArgumentError(
+      `topic "${this.name}" has durability "buffered", and transactions write to topics of "fsync" only; ` +
+        `give it that by topic.alter({ durability: "fsync" })`,
+    );
   }
 
   get partitionCount(): number {

@@ -281,18 +281,21 @@ test("the outcome can be asked for, by its number, in the next life", async ({ o
     const tx = producer.begin();
     tx.send(audit, { value });
     numbers.push(tx.number);
-    assert.is((await log.transactionOutcome("t", tx.number)).committed, false);
+    assert.is((await log.transactionOutcome("t", tx.number)).status, "open");
     await tx.commit();
   }
   const dropped = producer.begin();
   dropped.send(audit, { value: "c" });
   numbers.push(dropped.number);
   await dropped.abort();
+  assert.is((await log.transactionOutcome("t", numbers[2]!)).status, "open");
   for (const _ of range(2)) {
+    // Who had the id can't commit any more.
+    await log.transactionalProducer("t");
     const [a, b, c] = await Promise.all(numbers.map((number) => log.transactionOutcome("t", number)));
-    assert.equal([a!.committed, c], [true, { committed: false, runs: null }]);
+    assert.equal([a!.status, c], ["committed", { status: "not-committed", runs: null }]);
     assert.equal(b, {
-      committed: true,
+      status: "committed",
       runs: [{ topic: "audit", partition: 0, baseOffset: 1, count: 1, timestamp: -1 }],
     });
     await log.close();

@@ -9,10 +9,10 @@ import type { AnyTopic } from "../topic.js";
 export interface TransactionOptions {
   /**
    * How long a transaction may take, in ms: one that is not committed by then is aborted. The clock starts with the first
-   * record that is sent or taken, so that waiting for one costs nothing. Default 60,000.
+   * record that is sent or taken, so that waiting for one costs nothing. Default 60,000, at most 900,000 as in Kafka.
    */
   timeoutMs?: number | undefined;
-  /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, at least 1 KiB. */
+  /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, 1 KiB to 1 GiB. */
   maxBytes?: number | undefined;
   /** Chooses the partition of records that name none. Default as a producer does. */
   partitioner?: Partitioner | undefined;
@@ -63,8 +63,8 @@ export function transactionOptions(
   checkOptions(where, given, [...NAMES, ...others]);
   const { timeoutMs = 60_000, maxBytes = 64 << 20, partitioner } = given ?? {};
   return {
-    timeoutMs: checkInteger(where, "timeoutMs", timeoutMs, 1, 2 ** 31 - 1),
-    maxBytes: checkInteger(where, "maxBytes", maxBytes, 1024),
+    timeoutMs: checkInteger(where, "timeoutMs", timeoutMs, 1, 900_000),
+    maxBytes: checkInteger(where, "maxBytes", maxBytes, 1024, 1 << 30),
     partitioner: checkPartitioner(where, partitioner),
   };
 }

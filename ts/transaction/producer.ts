@@ -3,7 +3,7 @@
 import { checkAborted } from "../abort.js";
 import type { LogContext } from "../context.js";
 import { ClosedError, TidelogError } from "../errors.js";
-import { type NativeTransactionalProducer, settled } from "../native.js";
+import { type NativeTransactionalProducer, settled, tickets } from "../native.js";
 import { checkName, checkOptions, checkSignal, shown } from "../options.js";
 import { type CloseOptions, closeTimeout } from "../producer/options.js";
 import {
@@ -111,7 +111,10 @@ export async function openTransactional(
   checkName(where, "id", id);
   const options = transactionOptions(where, given);
   context.checkOpen();
-  const native = await settled(() => context.native.transactionalProducer(id, options.timeoutMs, options.maxBytes));
+  const { timeoutMs, maxBytes } = options;
+  const native = await settled(() =>
+    context.native.transactionalProducer(tickets().completions, id, timeoutMs, maxBytes),
+  );
   context.checkOpen();
   const producer = makeProducer(context, native, id, options);
   context.transactional.add(producer);

@@ -1,6 +1,6 @@
 // Where the records of a committed transaction are.
 
-import type { NativeTransactionRun } from "../native.js";
+import type { NativeTransactionOutcome } from "../native.js";
 import { type BatchResult, batchResult, type Part, type Run } from "../producer/result.js";
 import type { AnyTopic } from "../topic.js";
 
@@ -11,8 +11,12 @@ export interface TransactionRun extends Run {
 
 /** What became of a transaction. */
 export interface TransactionOutcome {
-  readonly committed: boolean;
-  /** Where its records are, if it was committed and is the last that was under its id; null otherwise. */
+  /**
+   * `"committed"`: all of it is in the log. `"not-committed"`: nothing is, and nothing will be. `"open"`: nothing is,
+   * but whoever has its id may still commit it; take the id over, by `log.transactionalProducer`, and it can't be.
+   */
+  readonly status: "committed" | "not-committed" | "open";
+  /** Where its records are, if it is the last that was committed under its id; null otherwise. */
   readonly runs: readonly TransactionRun[] | null;
 }
 
@@ -76,6 +80,6 @@ export function transactionResult(sent: readonly SentTo[], numbers: readonly num
 }
 
 /** An outcome as users get it. */
-export function outcomeOf(committed: boolean, runs: NativeTransactionRun[] | undefined | null): TransactionOutcome {
-  return { committed, runs: runs ?? null };
+export function outcomeOf({ status, runs }: NativeTransactionOutcome): TransactionOutcome {
+  return { status: status as TransactionOutcome["status"], runs: runs ?? null };
 }

@@ -1,9 +1,10 @@
-// The records of one transaction on their way into the engine's arena: gathered and packed as a producer does it, and
-// handed over once a tick or when there are enough. Nothing is answered: where they are is known at the commit.
+// The records of one transaction on their way into the engine's memory: gathered and packed as a producer does it, and
+// handed over once a tick or when there are enough, one pack under way at a time. Where they are is known at the commit.
 
 import type { LogContext } from "../context.js";
 import type { TidelogError } from "../errors.js";
-import { direct, type NativeTransactionalProducer } from "../native.js";
+import { type NativeTransactionalProducer, tickets } from "../native.js";
+import { fromNative } from "../native_errors.js";
 import { givePack, PACKED_ROW_BYTES, type Pack } from "../pack.js";
 import type { Sink } from "../producer/channel.js";
 import { Lane, partOf } from "../producer/lane.js";
@@ -11,6 +12,11 @@ import type { Partitioner } from "../producer/partitioner.js";
 import type { ProducerRecord } from "../record.js";
 import type { TopicState } from "../topic_state.js";
 import type { SentTo } from "./result.js";
+
+interface Waiting {
+  topic: TopicState;
+  pack: Pack;
+}
 
 /** What is sent in one transaction. */
 export class Sends implements Sink {
@@ -23,7 +29,12 @@ export class Sends implements Sink {
   readonly #failed: (error: TidelogError) => void;
   /** By topic id, so that the order of the calls holds for all handles of one topic. */
   readonly #lanes = new Map<string, { lane: Lane; sent: SentTo }>();
+  /** The first is under way. */
+  #line: Waiting[] = [];
+  #settled: (() => void)[] = [];
   #closed = false;
+  /** The transaction's number, once it has begun. */
+  number = 0;
 
   /** `failed` is told why the engine refused something: the transaction can't be committed any more. */
   constructor(
@@ -47,6 +58,7 @@ export class Sends implements Sink {
       known.lane.add(record, null, null);
       return;
     }
+    topic.checkTransactional();
     const lane = new Lane(topic, this, this.#partitioner, () => {});
     this.#lanes.set(topic.id, { lane, sent: { topic: topic.name, parts: [] } });
     try {
@@ -55,8 +67,6 @@ export class Sends implements Sink {
       this.#lanes.delete(topic.id);
       throw error;
     }
-    // At once, so that a topic that can't take part is refused here, where it was given.
-    lane.flush();
   }
 
   /** Hands over what has been gathered. */
@@ -64,25 +74,53 @@ export class Sends implements Sink {
     for (const { lane } of this.#lanes.values()) lane.flush();
   }
 
+  /** Resolves once all that was handed over is answered. */
+  settled(): Promise<void> {
+    if (this.#line.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#settled.push(resolve));
+  }
+
   /** Drops what is gathered, and whatever comes. */
   close(): void {
     this.#closed = true;
+    // The one that is under way is given back when it is answered.
+    for (const { pack } of this.#line.splice(1)) givePack(pack);
   }
 
   produce(topic: TopicState, pack: Pack): void {
     this.inFlight -= pack.size;
-    try {
-      if (this.#closed) return;
-      const { sent } = this.#lanes.get(topic.id)!;
-      const rows = pack.rows * PACKED_ROW_BYTES;
-      direct(() => this.#native.send(topic.native, pack.table, rows, pack.bytes, pack.length));
-      if (sent.parts.push(partOf(pack)) === 1) this.sent.push(sent);
-    } catch (error) {
-      const refused = error as TidelogError;
-      if (refused.code === "ERR_TIDELOG_TOPIC_DELETED") this.#context.forget(topic.name);
-      this.#failed(refused);
-    } finally {
+    if (this.#closed) {
       givePack(pack);
+      return;
     }
+    const { sent } = this.#lanes.get(topic.id)!;
+    if (sent.parts.push(partOf(pack)) === 1) this.sent.push(sent);
+    if (this.#line.push({ topic, pack }) === 1) this.#handOver();
+  }
+
+  #handOver(): void {
+    const { topic, pack } = this.#line[0]!;
+    const { table, bytes, rows, length } = pack;
+    const native = this.#native;
+    try {
+      tickets().issue(
+        (_completions, ticket) =>
+          native.send(ticket, this.number, topic.native, table, rows * PACKED_ROW_BYTES, bytes, length),
+        ({ error }) => this.#answered(error ? fromNative(error) : undefined),
+      );
+    } catch (error) {
+      queueMicrotask(() => this.#answered(error as TidelogError));
+    }
+  }
+
+  #answered(error: TidelogError | undefined): void {
+    const { topic, pack } = this.#line.shift()!;
+    givePack(pack);
+    if (error !== undefined && !this.#closed) {
+      if (error.code === "ERR_TIDELOG_TOPIC_DELETED") this.#context.forget(topic.name);
+      this.#failed(error);
+    }
+    if (this.#line.length > 0) this.#handOver();
+    else for (const resolve of this.#settled.splice(0)) resolve();
   }
 }

@@ -1,5 +1,6 @@
 // One transaction: what is sent in it, the consumers whose records it has taken, and its one end.
 
+import { performance } from "node:perf_hooks";
 import { onAbort } from "../abort.js";
 import { offsetsOf } from "../consumer/committer.js";
 import type { Consumer } from "../consumer/consumer.js";
@@ -64,16 +65,26 @@ export class Transaction implements AsyncDisposable {
   #state: TransactionState = "open";
   #number: NativeTransactionNumber | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #deadline = 0;
+  /** Whether a commit has been tried, so that nothing can be added. */
+  #sealed = false;
+  /** Whether it is to be aborted if the commit under way fails. */
+  #doomed = false;
   /** Why it can't be committed any more. */
   #failure: TidelogError | undefined;
   /** Whether it was aborted by hand. */
   #givenUp = false;
+  /** What the engine said to something that was sent. */
+  #refused: TidelogError | undefined;
   #outcome: Promise<TransactionResult> | undefined;
   #ending: Promise<void> | undefined;
 
   private constructor(owner: TransactionOwner, signal: AbortSignal | undefined) {
     this.#owner = owner;
-    this.#sends = new Sends(owner.context, owner.native, owner.options.partitioner, (error) => void this.#fail(error));
+    this.#sends = new Sends(owner.context, owner.native, owner.options.partitioner, (error) => {
+      this.#refused ??= error;
+      void this.#fail(error);
+    });
     this.#quiet = onAbort([signal], () => void this.#fail(new AbortedError("the transaction", signal?.reason)));
   }
 
@@ -165,7 +176,7 @@ export class Transaction implements AsyncDisposable {
       return topic.native;
     });
     const metadata = offsets.map(({ metadata = "" }) => metadata);
-    this.#engine(() => this.#owner.native.sendOffsets(group, topics, numbers, metadata));
+    this.#engine((number) => this.#owner.native.sendOffsets(number, group, topics, numbers, metadata));
   }
 
   /**
@@ -185,12 +196,13 @@ export class Transaction implements AsyncDisposable {
 
   /**
    * Makes it durable and visible, all at once; resolves then, with where its records are. Called again it gives the same
-   * answer, and does nothing. Where it rejects, nothing of it happened, unless the error is `indefinite`.
+   * answer, and does nothing. Where it rejects, nothing of it happened, unless the error is `indefinite`; after one that
+   * is `retriable`, such as `ERR_TIDELOG_STORAGE_FULL`, it may be called again, and otherwise the transaction is aborted.
    */
   commit(): Promise<TransactionResult> {
     if (this.#outcome === undefined) {
       try {
-        this.#prepare();
+        this.#checkCommit();
       } catch (error) {
         return (this.#ending ?? Promise.resolve()).then(() => Promise.reject(error));
       }
@@ -216,7 +228,9 @@ export class Transaction implements AsyncDisposable {
 
   #checkUsable(): void {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#state !== "open") throw this.#invalid("is committed, or being committed; begin another");
+    if (this.#state !== "open" || this.#sealed) {
+      throw this.#invalid("is committed, or being committed; begin another");
+    }
     this.#owner.context.checkOpen();
   }
 
@@ -241,21 +255,28 @@ export class Transaction implements AsyncDisposable {
     const { native, options } = this.#owner;
     try {
       this.#number = direct(() => native.begin());
+      this.#sends.number = this.#number.number;
     } catch (error) {
       void this.#fail(error as TidelogError);
       throw error;
     }
+    this.#deadline = performance.now() + options.timeoutMs;
+    this.#watch();
+  }
+
+  #watch(): void {
+    const { timeoutMs } = this.#owner.options;
     this.#timer = setTimeout(() => {
-      const text = `the transaction of ${shown(this.#owner.id)} was not committed within ${options.timeoutMs} ms, and is aborted`;
+      const text = `the transaction of ${shown(this.#owner.id)} was not committed within ${timeoutMs} ms, and is aborted`;
       void this.#fail(new TransactionTimedOutError(`${text}; do less in one, or raise timeoutMs`));
-    }, options.timeoutMs).unref();
+    }, this.#deadline - performance.now()).unref();
   }
 
   /** A call that the engine may refuse, and ends the transaction then. */
-  #engine(call: () => void): void {
+  #engine(call: (number: number) => void): void {
     this.#begin();
     try {
-      direct(call);
+      direct(() => call(this.#number!.number));
     } catch (error) {
       void this.#fail(error as TidelogError);
       throw error;
@@ -291,19 +312,11 @@ export class Transaction implements AsyncDisposable {
     }
   }
 
-  /** All that is left to be handed over, and refused, before the commit itself. */
-  #prepare(): void {
-    this.#checkUsable();
+  /** Refuses a commit that can't be. */
+  #checkCommit(): void {
+    this.#owner.context.checkOpen();
+    if (this.#failure !== undefined) throw this.#failure;
     if (this.#takes.size > 0) throw this.#invalid("waits for tx.take; await that before the commit");
-    this.#sends.flush();
-    this.#checkUsable();
-    const { native } = this.#owner;
-    for (const taking of this.#takings.values()) {
-      const offsets = taking.offsets();
-      if (offsets.size === 0) continue;
-      const { topics, numbers } = offsetsOf(offsets);
-      this.#engine(() => native.sendOffsets(taking.group, topics, numbers, []));
-    }
   }
 
   async #commit(): Promise<TransactionResult> {
@@ -311,12 +324,11 @@ export class Transaction implements AsyncDisposable {
     this.#state = "committing";
     clearTimeout(this.#timer);
     try {
+      if (!this.#sealed) await this.#handOver();
       const number = this.#number;
       let result = transactionResult([], []);
       if (number !== undefined) {
-        const { numbers } = await tickets().request((completions, ticket) =>
-          native.commit(completions, ticket, number),
-        );
+        const { numbers } = await tickets().request((_completions, ticket) => native.commit(ticket, number.number));
         result = transactionResult(this.#sends.sent, numbers);
       }
       this.#state = "committed";
@@ -327,13 +339,36 @@ export class Transaction implements AsyncDisposable {
     } catch (error) {
       const failure = error as TidelogError;
       this.#state = "open";
-      await this.#fail(failure, failure.indefinite ? "unknown" : "aborted");
+      if (failure.retriable && !failure.indefinite && !this.#doomed) {
+        this.#outcome = undefined;
+        this.#watch();
+      } else {
+        await this.#fail(failure, failure.indefinite ? "unknown" : "aborted");
+      }
       throw failure;
+    }
+  }
+
+  /** All that is left to be handed over before a commit. */
+  async #handOver(): Promise<void> {
+    this.#sealed = true;
+    this.#sends.flush();
+    await this.#sends.settled();
+    if (this.#refused !== undefined) throw this.#refused;
+    const { native } = this.#owner;
+    for (const taking of this.#takings.values()) {
+      const offsets = taking.offsets();
+      if (offsets.size === 0) continue;
+      const { topics, numbers } = offsetsOf(offsets);
+      this.#begin();
+      const { number } = this.#number!;
+      direct(() => native.sendOffsets(number, taking.group, topics, numbers, []));
     }
   }
 
   /** Ends it without a commit. */
   #fail(error: TidelogError, state: TransactionState = "aborted"): Promise<void> {
+    if (this.#state === "committing") this.#doomed = true;
     if (this.#state === "open") {
       this.#state = state;
       this.#failure = error;
@@ -351,7 +386,7 @@ export class Transaction implements AsyncDisposable {
     const number = this.#number;
     if (number !== undefined) {
       try {
-        this.#owner.native.abort(number);
+        this.#owner.native.abort(number.number);
       } catch {
         // The engine has ended it already, or is closed.
       }

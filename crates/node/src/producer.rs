@@ -42,8 +42,7 @@ impl NativeProducer {
         bytes_length: f64,
     ) -> Result<(), Thrown> {
         let number = to_u64("ticket", ticket).map_err(thrown)?;
-        let (table, bytes) = self
-            .copied(table, table_length, bytes, bytes_length)
+        let (table, bytes) = copied(&self.inbox, table, table_length, bytes, bytes_length)
             .map_err(thrown)?;
         let ticket = Ticket::new(&self.inbox, number);
         let inbox = Arc::clone(&self.inbox);
@@ -84,8 +83,7 @@ impl NativeProducer {
     ) -> Result<(), Thrown> {
         let number = to_u64("ticket", ticket).map_err(thrown)?;
         let condition = condition(expect_offset, sequence).map_err(thrown)?;
-        let (table, bytes) = self
-            .copied(table, table_length, bytes, bytes_length)
+        let (table, bytes) = copied(&self.inbox, table, table_length, bytes, bytes_length)
             .map_err(thrown)?;
         let ticket = Ticket::new(&self.inbox, number);
         let inbox = Arc::clone(&self.inbox);
@@ -122,26 +120,27 @@ impl NativeProducer {
             Ok(last.map_or(-1.0, f64::from))
         }))
     }
-
-    /// The records, copied into buffers of the pool.
-    fn copied(
-        &self,
-        table: &[u8],
-        table_length: f64,
-        bytes: &[u8],
-        bytes_length: f64,
-    ) -> tidelog::Result<(Vec<u8>, Vec<u8>)> {
-        let table = prefix("tableLength", table, table_length)?;
-        let bytes = prefix("bytesLength", bytes, bytes_length)?;
-        let mut buffer = self.inbox.buffers.take();
-        buffer.clear();
-        buffer.table.extend_from_slice(table);
-        buffer.bytes.extend_from_slice(bytes);
-        Ok((buffer.table, buffer.bytes))
-    }
 }
 
-fn give_back(inbox: &Inbox, table: Vec<u8>, bytes: Vec<u8>) {
+/// Records, copied into buffers of the pool.
+pub(crate) fn copied(
+    inbox: &Inbox,
+    table: &[u8],
+    table_length: f64,
+    bytes: &[u8],
+    bytes_length: f64,
+) -> tidelog::Result<(Vec<u8>, Vec<u8>)> {
+    let table = prefix("tableLength", table, table_length)?;
+    let bytes = prefix("bytesLength", bytes, bytes_length)?;
+    let mut buffer = inbox.buffers.take();
+    buffer.clear();
+    buffer.table.extend_from_slice(table);
+    buffer.bytes.extend_from_slice(bytes);
+    Ok((buffer.table, buffer.bytes))
+}
+
+/// Ends that.
+pub(crate) fn give_back(inbox: &Inbox, table: Vec<u8>, bytes: Vec<u8>) {
     inbox.buffers.give_back(RecordBuffer {
         table,
         bytes,
@@ -160,8 +159,7 @@ fn condition(expect_offset: Option<f64>, sequence: Option<f64>) -> tidelog::Resu
     })
 }
 
-/// The first `length` bytes of what was given.
-pub(crate) fn prefix<'a>(
+fn prefix<'a>(
     argument: &'static str,
     given: &'a [u8],
     length: f64,

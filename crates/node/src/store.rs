@@ -214,6 +214,7 @@ impl NativeStore {
     #[napi(catch_unwind, ts_return_type = "Promise<NativeTransactionalProducer>")]
     pub fn transactional_producer(
         &self,
+        completions: &Completions,
         id: String,
         timeout_ms: f64,
         max_bytes: f64,
@@ -222,10 +223,10 @@ impl NativeStore {
             timeout: Duration::from_millis(to_u64("timeoutMs", timeout_ms).map_err(thrown)?),
             max_bytes: to_usize("maxBytes", max_bytes).map_err(thrown)?,
         };
-        let store = self.store.clone();
+        let (store, inbox) = (self.store.clone(), completions.inbox().clone());
         Ok(blocking(move || {
             let producer = store.transactional_producer(&id, options)?;
-            Ok(NativeTransactionalProducer::new(producer))
+            Ok(NativeTransactionalProducer::new(store, producer, inbox))
         }))
     }
 
@@ -258,8 +259,12 @@ impl NativeStore {
         let number = to_u64("ticket", ticket).map_err(thrown)?;
         let offsets = offsets::commits(&topics, &numbers, metadata).map_err(thrown)?;
         let ticket = Ticket::new(completions.inbox(), number);
-        self.store.commit_offsets(&group, offsets, move |outcome| {
-            ticket.answer(Vec::new(), outcome.err());
+        let store = self.store.clone();
+        // Records of `buffered` topics are synced first.
+        self.store.spawn(move || {
+            store.commit_offsets(&group, &offsets, move |outcome| {
+                ticket.answer(Vec::new(), outcome.err());
+            });
         });
         Ok(())
     }

@@ -1,17 +1,19 @@
-//! Transactions of one transactional id. What is sent is copied into the engine's arena at once; only the commit waits,
-//! and it has a ticket.
+//! Transactions of one transactional id. Records are copied out of JavaScript's memory when they are sent; encoding them
+//! and the commit are work for the engine's threads.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::{BigInt, ClassInstance, Float64ArraySlice};
 use napi_derive::napi;
-use tidelog::{TransactionNumber, TransactionOutcome, TransactionRun, TransactionalProducer};
+use tidelog::{
+    Store, TransactionNumber, TransactionOutcome, TransactionRun, TransactionalProducer,
+};
 
-use crate::completions::Completions;
+use crate::completions::Inbox;
 use crate::error::{Thrown, thrown};
 use crate::numbers::{from_i64, from_u64, to_i16, to_u64};
 use crate::offsets;
-use crate::producer::prefix;
+use crate::producer::{copied, give_back};
 use crate::producer_id::to_producer_id;
 use crate::ticket::Ticket;
 use crate::topic::NativeTopic;
@@ -19,7 +21,9 @@ use crate::topic::NativeTopic;
 /// One transaction at a time. Made by `NativeStore.transactionalProducer`.
 #[napi]
 pub struct NativeTransactionalProducer {
+    store: Store,
     producer: TransactionalProducer,
+    inbox: Arc<Inbox>,
     /// Names of the topics that the transaction sends to, in the order of first sends.
     topics: Mutex<Vec<String>>,
 }
@@ -56,8 +60,8 @@ impl NativeTransactionNumber {
 /// What became of a transaction.
 #[napi(object)]
 pub struct NativeTransactionOutcome {
-    /// Whether it was committed.
-    pub committed: bool,
+    /// "committed", "not-committed", or "open" while it may still be either.
+    pub status: String,
     /// Where its records are; known of the last one committed under its id.
     pub runs: Option<Vec<NativeTransactionRun>>,
 }
@@ -81,14 +85,18 @@ impl NativeTransactionOutcome {
     pub(crate) fn from_core(
         outcome: TransactionOutcome,
     ) -> tidelog::Result<NativeTransactionOutcome> {
-        let (committed, runs) = match outcome {
-            TransactionOutcome::Committed(runs) => (true, runs),
-            TransactionOutcome::NotCommitted => (false, None),
+        let (status, runs) = match outcome {
+            TransactionOutcome::Committed(runs) => ("committed", runs),
+            TransactionOutcome::NotCommitted => ("not-committed", None),
+            TransactionOutcome::Open => ("open", None),
         };
         let runs = runs
             .map(|runs| runs.into_iter().map(run).collect::<tidelog::Result<_>>())
             .transpose()?;
-        Ok(NativeTransactionOutcome { committed, runs })
+        Ok(NativeTransactionOutcome {
+            status: status.to_owned(),
+            runs,
+        })
     }
 }
 
@@ -104,9 +112,15 @@ fn run(TransactionRun { topic, run }: TransactionRun) -> tidelog::Result<NativeT
 
 #[napi]
 impl NativeTransactionalProducer {
-    pub(crate) fn new(producer: TransactionalProducer) -> NativeTransactionalProducer {
+    pub(crate) fn new(
+        store: Store,
+        producer: TransactionalProducer,
+        inbox: Arc<Inbox>,
+    ) -> NativeTransactionalProducer {
         NativeTransactionalProducer {
+            store,
             producer,
+            inbox,
             topics: Mutex::default(),
         }
     }
@@ -124,25 +138,38 @@ impl NativeTransactionalProducer {
     }
 
     /// Adds packed records: the first `tableLength` bytes of `table` and `bytesLength` of `bytes`, which may be reused
-    /// as soon as this returns. Does not wait.
+    /// as soon as this returns. No numbers. The answer to one must be there before the next is sent: they are carried
+    /// out in no order.
     #[napi(catch_unwind)]
+    #[allow(clippy::too_many_arguments)]
     pub fn send(
         &self,
+        ticket: f64,
+        transaction: f64,
         topic: &NativeTopic,
         table: &[u8],
         table_length: f64,
         bytes: &[u8],
         bytes_length: f64,
     ) -> Result<(), Thrown> {
-        let table = prefix("tableLength", table, table_length).map_err(thrown)?;
-        let bytes = prefix("bytesLength", bytes, bytes_length).map_err(thrown)?;
-        self.producer
-            .send(topic.topic(), table, bytes)
+        let number = to_u64("ticket", ticket).map_err(thrown)?;
+        let transaction = to_u64("transaction", transaction).map_err(thrown)?;
+        let (table, bytes) = copied(&self.inbox, table, table_length, bytes, bytes_length)
             .map_err(thrown)?;
-        let mut topics = self.topics();
-        if !topics.iter().any(|known| known == topic.topic().name()) {
-            topics.push(topic.topic().name().to_owned());
+        let topic = topic.topic().clone();
+        {
+            let mut topics = self.topics();
+            if !topics.iter().any(|known| known == topic.name()) {
+                topics.push(topic.name().to_owned());
+            }
         }
+        let (producer, inbox) = (self.producer.clone(), Arc::clone(&self.inbox));
+        let ticket = Ticket::new(&self.inbox, number);
+        self.store.spawn(move || {
+            let sent = producer.send(transaction, &topic, &table, &bytes);
+            give_back(&inbox, table, bytes);
+            ticket.answer(Vec::new(), sent.err());
+        });
         Ok(())
     }
 
@@ -150,39 +177,41 @@ impl NativeTransactionalProducer {
     #[napi(catch_unwind)]
     pub fn send_offsets(
         &self,
+        transaction: f64,
         group: String,
         topics: Vec<ClassInstance<NativeTopic>>,
         numbers: Float64ArraySlice,
         metadata: Vec<String>,
     ) -> Result<(), Thrown> {
+        let transaction = to_u64("transaction", transaction).map_err(thrown)?;
         let offsets = offsets::commits(&topics, &numbers, metadata).map_err(thrown)?;
-        self.producer.send_offsets(&group, offsets).map_err(thrown)
+        self.producer
+            .send_offsets(transaction, &group, offsets)
+            .map_err(thrown)
     }
 
     /// Commits the transaction. Numbers are, for each run of consecutive offsets: its topic's place among those sent
     /// to, in the order of first sends, partition, base offset, count, time of the append in ms or -1.
     #[napi(catch_unwind)]
-    pub fn commit(
-        &self,
-        completions: &Completions,
-        ticket: f64,
-        number: NativeTransactionNumber,
-    ) -> Result<(), Thrown> {
-        let ticket_number = to_u64("ticket", ticket).map_err(thrown)?;
-        let number = number.into_core().map_err(thrown)?;
-        let ticket = Ticket::new(completions.inbox(), ticket_number);
-        let topics = self.topics().clone();
-        self.producer.commit(number, move |outcome| {
-            ticket.answer_with(outcome.and_then(|runs| numbers(&topics, &runs)));
+    pub fn commit(&self, ticket: f64, transaction: f64) -> Result<(), Thrown> {
+        let number = to_u64("ticket", ticket).map_err(thrown)?;
+        let transaction = to_u64("transaction", transaction).map_err(thrown)?;
+        let ticket = Ticket::new(&self.inbox, number);
+        let (producer, topics) = (self.producer.clone(), self.topics().clone());
+        // It waits for locks, and for room in the journal.
+        self.store.spawn(move || {
+            producer.commit(transaction, move |outcome| {
+                ticket.answer_with(outcome.and_then(|runs| numbers(&topics, &runs)));
+            });
         });
         Ok(())
     }
 
     /// Drops the transaction. Does not wait.
     #[napi(catch_unwind)]
-    pub fn abort(&self, number: NativeTransactionNumber) -> Result<(), Thrown> {
-        let number = number.into_core().map_err(thrown)?;
-        self.producer.abort(number).map_err(thrown)
+    pub fn abort(&self, transaction: f64) -> Result<(), Thrown> {
+        let transaction = to_u64("transaction", transaction).map_err(thrown)?;
+        self.producer.abort(transaction).map_err(thrown)
     }
 }
 
