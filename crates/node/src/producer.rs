@@ -42,8 +42,8 @@ impl NativeProducer {
         bytes_length: f64,
     ) -> Result<(), Thrown> {
         let number = to_u64("ticket", ticket).map_err(thrown)?;
-        let (table, bytes) = copied(&self.inbox, table, table_length, bytes, bytes_length)
-            .map_err(thrown)?;
+        let (table, bytes) =
+            copied(&self.inbox, table, table_length, bytes, bytes_length).map_err(thrown)?;
         let ticket = Ticket::new(&self.inbox, number);
         let inbox = Arc::clone(&self.inbox);
         self.lane
@@ -83,8 +83,8 @@ impl NativeProducer {
     ) -> Result<(), Thrown> {
         let number = to_u64("ticket", ticket).map_err(thrown)?;
         let condition = condition(expect_offset, sequence).map_err(thrown)?;
-        let (table, bytes) = copied(&self.inbox, table, table_length, bytes, bytes_length)
-            .map_err(thrown)?;
+        let (table, bytes) =
+            copied(&self.inbox, table, table_length, bytes, bytes_length).map_err(thrown)?;
         let ticket = Ticket::new(&self.inbox, number);
         let inbox = Arc::clone(&self.inbox);
         self.lane.produce_if(
@@ -159,11 +159,7 @@ fn condition(expect_offset: Option<f64>, sequence: Option<f64>) -> tidelog::Resu
     })
 }
 
-fn prefix<'a>(
-    argument: &'static str,
-    given: &'a [u8],
-    length: f64,
-) -> tidelog::Result<&'a [u8]> {
+fn prefix<'a>(argument: &'static str, given: &'a [u8], length: f64) -> tidelog::Result<&'a [u8]> {
     let length = to_usize(argument, length)?;
     given.get(..length).ok_or_else(|| Error::InvalidArgument {
         argument,

@@ -154,8 +154,8 @@ impl NativeTransactionalProducer {
     ) -> Result<(), Thrown> {
         let number = to_u64("ticket", ticket).map_err(thrown)?;
         let transaction = to_u64("transaction", transaction).map_err(thrown)?;
-        let (table, bytes) = copied(&self.inbox, table, table_length, bytes, bytes_length)
-            .map_err(thrown)?;
+        let (table, bytes) =
+            copied(&self.inbox, table, table_length, bytes, bytes_length).map_err(thrown)?;
         let topic = topic.topic().clone();
         {
             let mut topics = self.topics();
