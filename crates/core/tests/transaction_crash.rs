@@ -44,7 +44,7 @@ fn prepared(outputs: u32) -> SimulatedStorage {
     let config = |partitions| TopicConfig {
         partitions,
         // Every transaction begins another segment.
-        segment_bytes: 200,
+        segment_bytes: 1024,
         index_interval_bytes: 64,
         ..TopicConfig::default()
     };
@@ -52,7 +52,7 @@ fn prepared(outputs: u32) -> SimulatedStorage {
     let out = store.create_topic("out", config(outputs)).unwrap();
     let lane = store.producer_lane();
     for n in 0..INPUTS {
-        produce(&lane, &inputs, &[(0, &value(n, 60))]);
+        produce(&lane, &inputs, &[(0, &value(n, 700))]);
     }
     let first = producer(&store).unwrap();
     let number = first.begin().unwrap();
@@ -70,7 +70,7 @@ fn gather(
     n: u64,
     with_offsets: bool,
 ) -> tidelog::Result<()> {
-    let value = value(n, 60);
+    let value = value(n, 700);
     let records: Vec<(u32, &[u8])> = (0..out.partition_count())
         .map(|partition| (partition, value.as_slice()))
         .collect();
@@ -93,7 +93,7 @@ fn found(store: &Store, context: &str) -> (usize, u64) {
         for (n, (offset, found)) in records.iter().enumerate() {
             assert_eq!(
                 (*offset, found),
-                (n as u64, &value(n as u64, 60)),
+                (n as u64, &value(n as u64, 700)),
                 "{context}"
             );
         }
