@@ -280,12 +280,12 @@ impl Inner {
         });
         match found {
             Ok((log, header)) => {
-                log.append(
-                    &mut batch,
-                    &header,
-                    self.terms(condition.expect_offset),
-                    done,
-                );
+                let mut terms = self.terms(condition.expect_offset);
+                // Who counts its sequences itself may retry, so it is judged as those who encode elsewhere.
+                if condition.sequence.is_some() && matches!(terms.claim, Claim::Session) {
+                    terms.claim = Claim::Foreign;
+                }
+                log.append(&mut batch, &header, terms, done);
                 // The log knows best what comes next: whether this was appended is not known here.
                 lock(&self.sequences).remove(&log.id());
             }

@@ -298,3 +298,11 @@ fn ahead(of: i32, sequence: i32) -> i64 {
         distance - ROUND
     }
 }
+
+#[cfg(all(test, not(loom)))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+mod tests;
