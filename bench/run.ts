@@ -1,7 +1,7 @@
 // `npm run bench`: runs every contestant on every workload, in turns, each trial in a process of its own, and writes
 // raw results, tables and a chart. The command line is said in README.md.
 
-import { execFileSync, fork } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,11 +11,14 @@ import type { Contestant } from "./contestants/contestant.js";
 import { contestantNamed, contestants } from "./contestants/index.js";
 import { engineCases } from "./engine/cases.js";
 import { measureEngine } from "./engine/run.js";
+import { exactlyOnceCases } from "./exactly_once/cases.js";
+import { measureExactlyOnce } from "./exactly_once/run.js";
+import { forked } from "./fork.js";
 import { machine } from "./machine.js";
 import { chart, charts } from "./report/chart.js";
 import { rowsOf, type Trial } from "./report/rows.js";
 import { markdown } from "./report/summary.js";
-import type { Order, Outcome } from "./trial.js";
+import type { Order } from "./trial.js";
 import { type DataSet, type Phase, workloads } from "./workloads.js";
 
 const { values: options } = parseArgs({
@@ -34,11 +37,12 @@ const rounds = Number(options.rounds ?? (options.quick ? 1 : 3));
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds must be a whole number above 0");
 const isWanted = ({ name }: { name: string }) => options.only?.some((only) => name.startsWith(only)) ?? true;
 const wanted = workloads(options.quick).filter(isWanted);
+const wantedOfExactlyOnce = exactlyOnceCases(options.quick).filter(isWanted);
 const asked = options.contestant?.map(contestantNamed) ?? contestants;
 // The engine's own measurements are of Tidelog beside the disk.
 const wantedOfEngine = asked.some(({ name }) => name === "tidelog") ? engineCases.filter(isWanted) : [];
-if (wanted.length + wantedOfEngine.length === 0) {
-  const names = [...workloads(false), ...engineCases].map(({ name }) => name).join(", ");
+if (wanted.length + wantedOfEngine.length + wantedOfExactlyOnce.length === 0) {
+  const names = [...workloads(false), ...engineCases, ...exactlyOnceCases(false)].map(({ name }) => name).join(", ");
   throw new Error(`--only names no workload; there are ${names}`);
 }
 const able = asked.filter((contestant) => contestant.unavailable() === undefined);
@@ -48,14 +52,17 @@ const root = mkdtempSync(join(options.folder, "tidelog-bench-"));
 process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 const described = machine(root);
 const trials = await runAll();
-const tables = [...wanted, ...wantedOfEngine].map((workload) => ({ workload, rows: rowsOf(workload, trials) }));
+const tables = [...wanted, ...wantedOfEngine, ...wantedOfExactlyOnce].map((workload) => ({
+  workload,
+  rows: rowsOf(workload, trials),
+}));
 const summary = markdown({ machine: described, rounds, tables, contestants: able, leftOut });
 process.stdout.write(summary);
 // A quick run's figures mean nothing, so it keeps none unless it is told where.
 const out = options.out ?? (options.quick ? undefined : fileURLToPath(new URL("results", import.meta.url)));
 if (out !== undefined) writeResults(out);
 
-/** All rounds; in each, contestants take turns, beginning with another one. The engine's own ones come last. */
+/** All rounds; in each, contestants take turns, beginning with another one. The engine's own ones come after them, those of exactly once last. */
 async function runAll(): Promise<Trial[]> {
   const all: Trial[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -69,6 +76,12 @@ async function runAll(): Promise<Trial[]> {
     all.push(...measured.trials);
     leftOut.push(...measured.leftOut.filter((line) => !leftOut.includes(line)));
     rest();
+  }
+  for (const table of wantedOfExactlyOnce) {
+    const names = able.map(({ name }) => name);
+    const measured = await measureExactlyOnce(table, { rounds, contestants: names, fresh, remove });
+    all.push(...measured.trials);
+    leftOut.push(...measured.leftOut);
   }
   return all;
 }
@@ -106,29 +119,13 @@ async function attempt(
   workload: string,
 ): Promise<Trial> {
   const order: Order = { contestant: contestant.name, phase, data, folder };
-  const { measures } = await child(order);
+  const program = fileURLToPath(new URL("trial.ts", import.meta.url));
+  const { measures } = await forked(program, order, `${contestant.name}, ${phase} on ${data.name}`);
   for (const measure of measures) {
     const rate = Math.round(measure.perSecond).toLocaleString("en");
     process.stderr.write(`round ${round + 1}  ${phase}-${data.name}  ${contestant.name}, ${measure.mode}: ${rate}/s\n`);
   }
   return { round, contestant: contestant.name, workload, measures };
-}
-
-function child(order: Order): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const trial = fork(fileURLToPath(new URL("trial.ts", import.meta.url)), [JSON.stringify(order)], {
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    let outcome: Outcome | undefined;
-    trial.on("message", (message) => {
-      outcome = message as Outcome;
-    });
-    trial.on("error", reject);
-    trial.on("close", (code, signal) => {
-      if (code === 0 && outcome !== undefined) resolve(outcome);
-      else reject(new Error(`${order.contestant}, ${order.phase} on ${order.data.name}: ended with ${signal ?? code}`));
-    });
-  });
 }
 
 function fresh(): string {
@@ -160,7 +157,7 @@ function writeResults(folder: string): void {
   }
   writeFileSync(join(folder, "README.md"), summary);
   for (const name of charts) {
-    const charted = tables.filter(({ workload }) => workload.chart === name);
+    const charted = tables.filter(({ workload, rows }) => workload.chart === name && rows.length > 0);
     if (charted.length > 0) writeFileSync(join(folder, `${name}.svg`), chart(charted, described));
   }
 }

@@ -13,7 +13,7 @@ export interface Table {
   readonly shows: "rates" | "throughput" | "times";
   readonly limits: readonly Limit[];
   /** The chart that it is in. */
-  readonly chart: "summary" | "durability";
+  readonly chart: "summary" | "durability" | "exactly-once";
 }
 
 /** A row's median time beside that of another one, its limit. */

@@ -2,9 +2,9 @@
 // argument, the answer goes back over the IPC channel.
 
 import { contestantNamed } from "./contestants/index.js";
+import type { Outcome } from "./fork.js";
 import { append } from "./phases/append.js";
 import { durable } from "./phases/durable.js";
-import type { Measure } from "./phases/measure.js";
 import { randomReads } from "./phases/random.js";
 import { replay } from "./phases/replay.js";
 import type { DataSet, Phase } from "./workloads.js";
@@ -15,11 +15,6 @@ export interface Order {
   readonly phase: Phase;
   readonly data: DataSet;
   readonly folder: string;
-}
-
-/** What it gets. */
-export interface Outcome {
-  readonly measures: readonly Measure[];
 }
 
 const phases = { append, replay, random: randomReads, durable };

@@ -23,6 +23,9 @@ const CONTESTANTS: Record<string, string[]> = {
   "recovery-fsync": ["tidelog", "file"],
   "recovery-buffered": ["tidelog", "file"],
   "open-clean": ["tidelog"],
+  transactions: ["fdatasync"],
+  process: [],
+  price: [],
 };
 
 interface Row {
@@ -40,7 +43,13 @@ test("a quick run measures every workload and writes results, tables and charts"
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
     assert.is(status, 0, stderr);
     const names = Object.keys(CONTESTANTS);
-    const files = ["README.md", "durability.svg", "summary.svg", ...names.map((name) => `${name}.json`)];
+    const files = [
+      "README.md",
+      "durability.svg",
+      "exactly-once.svg",
+      "summary.svg",
+      ...names.map((name) => `${name}.json`),
+    ];
     assert.equal(readdirSync(out).sort(), files.sort());
     for (const name of names) {
       const { rows, workload } = JSON.parse(readFileSync(join(out, `${name}.json`), "utf8"));
@@ -53,6 +62,8 @@ test("a quick run measures every workload and writes results, tables and charts"
         );
       }
       assert.ok(stdout.includes(`## ${workload.title}\n\nPromised: ${workload.promise}.`), `${name} promises nothing`);
+      // Whoever has no transactions has no rows of them.
+      if (stdout.includes(`Left out: tidelog in \`${name}\``)) continue;
       for (const { row, limit } of workload.limits) {
         for (const { contestant, mode } of [row, limit]) {
           assert.ok(

@@ -19,9 +19,15 @@ const require = createRequire(import.meta.url);
 const TOPIC = "bench";
 /** A thousand records of 1 KiB are more than the default allows in a batch. */
 const MAX_BATCH_BYTES = 8 << 20;
-const SETTINGS = { "log.flush.interval.messages": 1, "message.max.bytes": MAX_BATCH_BYTES };
+/** Each batch is synced before it is answered, those of the broker's own topics too. */
+const SYNCED = { "log.flush.interval.messages": 1 };
+const SETTINGS = {
+  "message.max.bytes": MAX_BATCH_BYTES,
+  // A group has one member here, and need not wait for more.
+  "group.initial.rebalance.delay.ms": 0,
+};
 
-interface Broker {
+export interface Broker {
   readonly bootstrap: string;
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -33,13 +39,11 @@ export const kafka: Contestant = {
     "one broker on loopback, acks=all, flush.messages=1: each batch is synced before it is answered; what is sent in one " +
     "tick is one batch",
   phases: ["durable"],
-  version: () => `${version} (kafkajs ${installed("kafkajs").version})`,
+  version: () =>
+    `${version} (kafkajs ${installed("kafkajs").version}, @platformatic/kafka ${installed("@platformatic/kafka").version})`,
   unavailable,
   open: async (folder) => {
-    const broker: Broker = await makeBroker(join(folder, "broker"), SETTINGS);
-    // A trial that fails must not leave a broker behind.
-    process.on("exit", () => void broker.stop());
-    await broker.start();
+    const broker = await startBroker(folder, { synced: true });
     const { Kafka, logLevel } = require("kafkajs") as typeof import("kafkajs");
     const client = new Kafka({ clientId: "bench", brokers: [broker.bootstrap], logLevel: logLevel.ERROR });
     const admin = client.admin();
@@ -54,6 +58,15 @@ export const kafka: Contestant = {
     return new KafkaSession(broker, client, admin, producer);
   },
 };
+
+/** Starts a broker whose files are in the folder. */
+export async function startBroker(folder: string, { synced }: { synced: boolean }): Promise<Broker> {
+  const broker: Broker = await makeBroker(join(folder, "broker"), synced ? { ...SETTINGS, ...SYNCED } : SETTINGS);
+  // A trial that fails must not leave a broker behind.
+  process.on("exit", () => void broker.stop());
+  await broker.start();
+  return broker;
+}
 
 function unavailable(): string | undefined {
   if (process.env["TIDELOG_KAFKA_CACHE"] === undefined) return "only where TIDELOG_KAFKA_CACHE names its jars";

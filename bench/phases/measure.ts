@@ -49,6 +49,20 @@ export async function perRecord(count: number, work: () => void | Promise<void>)
   return (now() - start) / count;
 }
 
+/** The same of times that were taken elsewhere, in milliseconds of one record. */
+export function ofDurations(what: { mode: string; kind: string }, durations: readonly number[]): Measure {
+  const sorted = [...durations].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? Number.NaN;
+  const mean = durations.reduce((sum, duration) => sum + duration, 0) / durations.length;
+  return {
+    ...what,
+    perSecond: 1_000 / mean,
+    p50: at(0.5) * 1_000,
+    p99: at(0.99) * 1_000,
+    iterations: durations.length,
+  };
+}
+
 /** The same figure from a count and a whole run. */
 export function overall(measured: Measure, count: number, elapsedMs: number): Measure {
   return { ...measured, perSecond: (count / elapsedMs) * 1_000 };

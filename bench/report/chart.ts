@@ -21,7 +21,7 @@ const COLOURS = new Map([
 ]);
 
 /** The files that the charts are written to, without their ending. */
-export const charts: readonly Table["chart"][] = ["summary", "durability"];
+export const charts: readonly Table["chart"][] = ["summary", "durability", "exactly-once"];
 
 /** What the bars of a table show, and how long a bar is for a rate of operations. */
 const SCALES: Record<Table["shows"], { unit: (table: Table) => string; value: (row: Row, rate: number) => number }> = {

@@ -18,12 +18,15 @@ pub mod indexes;
 pub mod journal;
 pub mod mutate;
 pub mod names;
+pub mod offset_commit;
 pub mod open_store;
 pub mod packed;
+pub mod producer_snapshot;
 pub mod published;
 pub mod seeds;
 pub mod segment_scan;
 pub mod topic_file;
+pub mod transaction_state;
 
 mod disk;
 mod image;
@@ -35,7 +38,7 @@ mod seal;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 16] = [
     ("batch", batch::run),
     ("checkpoint", checkpoint::run),
     ("compression", compression::run),
@@ -44,9 +47,12 @@ pub const TARGETS: [Target; 13] = [
     ("indexes", indexes::run),
     ("journal", journal::run),
     ("names", names::run),
+    ("offset_commit", offset_commit::run),
     ("open_store", open_store::run),
     ("packed", packed::run),
+    ("producer_snapshot", producer_snapshot::run),
     ("published", published::run),
     ("segment_scan", segment_scan::run),
     ("topic_file", topic_file::run),
+    ("transaction_state", transaction_state::run),
 ];

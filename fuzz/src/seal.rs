@@ -68,6 +68,14 @@ pub(crate) fn journal_file(bytes: &mut [u8]) {
     }
 }
 
+/// Gives a snapshot of producers its checksum.
+pub(crate) fn producer_snapshot(bytes: &mut [u8]) {
+    if bytes.len() >= 6 {
+        let crc = crc32c(&bytes[6..]);
+        put(bytes, 2, crc);
+    }
+}
+
 /// Gives a `published` file its checksum.
 pub(crate) fn published(bytes: &mut [u8]) {
     if bytes.len() >= 28 {

@@ -18,6 +18,8 @@ use crate::disk::content;
 use crate::image::{End, Image, ROOT, batch};
 use crate::seal;
 
+mod state;
+
 /// A target, a name, and the input.
 pub type Seed = (&'static str, String, Vec<u8>);
 
@@ -30,6 +32,7 @@ pub fn all() -> Vec<Seed> {
     stores(&mut seeds);
     forged(&mut seeds);
     imports(&mut seeds);
+    state::add(&mut seeds);
     seeds
 }
 

@@ -142,11 +142,14 @@ smoke! {
     indexes: 300,
     journal: 100_000,
     names: 100_000,
+    offset_commit: 100_000,
     open_store: 600,
     packed: 100_000,
+    producer_snapshot: 100_000,
     published: 300,
     segment_scan: 5_000,
     topic_file: 300,
+    transaction_state: 100_000,
 }
 
 #[test]

@@ -177,6 +177,11 @@ impl Catalog {
             self.root.join(self.gone_name(topic)),
         );
         self.storage.rename(&path, &gone).during("rename", &path)?;
+        self.sync_removals()
+    }
+
+    /// Makes durable which topics were taken out.
+    fn sync_removals(&self) -> Result<()> {
         let folder = self.root.join(TOPICS);
         self.storage
             .sync_dir(&self.root)
@@ -186,6 +191,7 @@ impl Catalog {
 
     /// Removes the files of a topic that is no longer in the catalog.
     pub fn unlink(&self, topic: &StoredTopic) -> Result<()> {
+        let mut removed = Vec::new();
         for partition in 0..topic.config.partitions {
             let folder = self.partition_folder(&topic.name, partition);
             if self.belongs_to(&folder, &topic.id)? {
@@ -195,8 +201,15 @@ impl Catalog {
                 self.storage
                     .rename(&folder, &gone)
                     .during("rename", &folder)?;
-                self.remove_folder(&gone)?;
+                removed.push(gone);
             }
+        }
+        // A folder that came back under its old name without what tells whose it is would be nobody's.
+        self.storage
+            .sync_dir(&self.root)
+            .during("sync", &self.root)?;
+        for folder in removed {
+            self.remove_folder(&folder)?;
         }
         let path = self.root.join(self.gone_name(topic));
         self.storage.remove_file(&path).during("remove", &path)?;
@@ -209,6 +222,10 @@ impl Catalog {
             .storage
             .read_dir(&self.root)
             .during("list", &self.root)?;
+        if entries.iter().any(|entry| is_gone(&entry.name)) {
+            // That a topic was taken out may stand in the cache only: it could come back without its files.
+            self.sync_removals()?;
+        }
         for entry in entries
             .iter()
             .filter(|entry| entry.is_dir && is_gone(&entry.name))

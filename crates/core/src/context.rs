@@ -11,6 +11,7 @@ use crate::bell::Bell;
 use crate::health::Health;
 use crate::journal::Journal;
 use crate::point_reads::RecordTables;
+use crate::producer_ids::ProducerIds;
 use crate::published::Changes;
 use crate::segment::OpenSegments;
 use crate::sync::atomic::AtomicU64;
@@ -26,6 +27,7 @@ pub(crate) struct Context {
     /// epoch, so that stale bytes behind a cut tail can't come back to life.
     pub incarnation: i32,
     pub health: Health,
+    pub producer_ids: ProducerIds,
     pub segments: OpenSegments,
     pub tables: RecordTables,
     pub journal: Journal,
@@ -51,6 +53,7 @@ impl Context {
             read_only,
             incarnation,
             health: Health::default(),
+            producer_ids: ProducerIds::new(incarnation),
             segments: OpenSegments::new(open_segments),
             tables: RecordTables::default(),
             journal,

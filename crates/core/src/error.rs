@@ -180,13 +180,17 @@ pub enum Error {
         reason: String,
     },
     /// Another handle has taken over the producer's name or transactional id. Nothing was stored.
-    #[error("producer {name:?} was taken over by a newer one; end this one, nothing more can be sent with it")]
+    #[error(
+        "producer {name:?} was taken over by a newer one; end this one, nothing more can be sent with it"
+    )]
     ProducerFenced {
         /// The producer's name, its transactional id, or its producer id.
         name: String,
     },
     /// A batch whose sequence number does not follow the producer's last one: something before it is missing.
-    #[error("sequence {given} does not follow: {topic}-{partition} expects {expected} of producer {producer_id}; send what is missing first")]
+    #[error(
+        "sequence {given} does not follow: {topic}-{partition} expects {expected} of producer {producer_id}; send what is missing first"
+    )]
     OutOfOrderSequence {
         /// The topic.
         topic: String,
@@ -200,7 +204,9 @@ pub enum Error {
         given: i32,
     },
     /// A batch that repeats a part of what is stored, and goes on: no retry has other borders than its original.
-    #[error("sequences {first} to {last} overlap with what {topic}-{partition} has of producer {producer_id}, up to {stored}; retry batches as they were")]
+    #[error(
+        "sequences {first} to {last} overlap with what {topic}-{partition} has of producer {producer_id}, up to {stored}; retry batches as they were"
+    )]
     SequenceOverlap {
         /// The topic.
         topic: String,
@@ -216,7 +222,9 @@ pub enum Error {
         stored: i32,
     },
     /// The batch is in the log already, but too long ago for its offset to be known still. Nothing is left to be done.
-    #[error("sequence {sequence} of producer {producer_id} is in {topic}-{partition} already; at which offset is not known any more")]
+    #[error(
+        "sequence {sequence} of producer {producer_id} is in {topic}-{partition} already; at which offset is not known any more"
+    )]
     DuplicateSequence {
         /// The topic.
         topic: String,
@@ -236,7 +244,9 @@ pub enum Error {
         epoch: i16,
     },
     /// The log does not end at the offset that a send was made for. Nothing was stored.
-    #[error("{topic}-{partition} ends at offset {actual}, not {expected}; read what has come, decide again, and send with the new offset")]
+    #[error(
+        "{topic}-{partition} ends at offset {actual}, not {expected}; read what has come, decide again, and send with the new offset"
+    )]
     OffsetConflict {
         /// The topic.
         topic: String,
@@ -248,7 +258,9 @@ pub enum Error {
         actual: u64,
     },
     /// A transaction holds more than it may. It can only be aborted.
-    #[error("a transaction of {size} bytes is over the limit of {limit}; commit more often, or raise {field}")]
+    #[error(
+        "a transaction of {size} bytes is over the limit of {limit}; commit more often, or raise {field}"
+    )]
     TransactionTooLarge {
         /// Bytes that it would hold.
         size: u64,
@@ -258,7 +270,9 @@ pub enum Error {
         field: &'static str,
     },
     /// A transaction was open for too long and has been aborted.
-    #[error("the transaction was open for longer than {timeout_ms} ms and was aborted; begin again")]
+    #[error(
+        "the transaction was open for longer than {timeout_ms} ms and was aborted; begin again"
+    )]
     TransactionTimedOut {
         /// Its time limit.
         timeout_ms: u64,

@@ -40,6 +40,8 @@ pub(crate) enum Rule {
     DropCaches,
     /// The first failed sync is final.
     FirstFailureIsFinal,
+    /// What is appended to several partitions at once is in one frame.
+    OneFrame,
     /// A topic that begins to use the journal is checkpointed before its first frame.
     CheckpointBeforeJournal,
 }

@@ -29,11 +29,14 @@
 
 #![forbid(unsafe_code)]
 
+mod answer;
 mod bell;
 mod catalog;
 mod checkpoint;
 mod config;
 mod context;
+mod coordinator;
+mod encode;
 mod engine;
 mod error;
 mod fan_out;
@@ -47,6 +50,7 @@ mod models;
 mod partition;
 mod point_reads;
 mod produce;
+mod producer_ids;
 mod published;
 mod record_buffer;
 mod registry;
@@ -57,19 +61,26 @@ mod simulation;
 mod store;
 mod sync;
 mod topic;
+mod transaction;
 mod workers;
 
 pub use tidelog_format as format;
 pub use tidelog_io as io;
 
 pub use config::{Durability, OpenOptions, RecoveryProgress, TopicChange, TopicConfig};
+pub use coordinator::offsets::{ClampedOffset, CommittedOffset, OffsetCommit};
 pub use engine::RecoveryReport;
 pub use error::{Error, Result};
 pub use format::batch::TimestampType;
 pub use format::compression::Compression;
 pub use journal::JournalOptions;
 pub use partition::{Appended, ReadResult};
-pub use produce::{ProduceOutcome, ProducerLane, Run};
+pub use produce::{Condition, ProduceOutcome, ProducerLane, Run};
+pub use producer_ids::ProducerId;
 pub use record_buffer::RecordBuffer;
 pub use store::Store;
 pub use topic::{Partition, PartitionDescription, Topic, TopicDescription, Waiter};
+pub use transaction::{
+    TransactionNumber, TransactionOptions, TransactionOutcome, TransactionRun,
+    TransactionalProducer,
+};

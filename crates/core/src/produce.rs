@@ -1,25 +1,21 @@
 //! Producing packed records: those of each partition are encoded into batches first, all of them, so that
 //! bad input is refused before anything is written; then each batch is appended.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use tidelog_format::FormatError;
-use tidelog_format::batch::{BatchHeader, TimestampType};
-use tidelog_format::builder::BatchBuilder;
-use tidelog_format::packed::{PackedRecord, PackedRecords};
+use tidelog_format::batch::BatchHeader;
+use tidelog_format::journal::PartitionId;
+use tidelog_format::sequence;
 
-use crate::config::TopicConfig;
+use crate::encode::{Encoded, Encoder, Spare};
 use crate::error::{Error, Result};
-use crate::partition::{Appended, now_ms};
+use crate::partition::{AppendDone, Appended, Terms};
+use crate::producer_ids::{Claim, Hold, ProducerId};
 use crate::store::Store;
 use crate::sync::{Mutex, lock};
 use crate::topic::{Partition, Topic};
 use crate::workers::Lane;
-
-/// Batches are cut at this many bytes before compression: large enough that the cost of a batch vanishes,
-/// small enough that it stays in the processor's cache.
-const BATCH_TARGET_BYTES: usize = 128 << 10;
 
 /// Records with consecutive offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,44 +58,50 @@ impl ProduceOutcome {
 
 type Done = Box<dyn FnOnce(ProduceOutcome) + Send>;
 
+/// Under which conditions a record is appended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Only at this offset; [`Error::OffsetConflict`] tells where the log ends instead.
+    pub expect_offset: Option<u64>,
+    /// Its sequence number among the records of this producer in its partition. One that is in the log is not
+    /// appended again, one that does not follow is refused.
+    pub sequence: Option<i32>,
+}
+
 /// The way of one producer's records into the log: they are encoded and written on the core's threads, in
-/// the order of the calls. From [`Store::producer_lane`].
+/// the order of the calls, each batch with the producer's id and a sequence number (KIP-98). From
+/// [`Store::producer_lane`] and [`Store::named_producer_lane`].
 #[derive(Clone)]
-pub struct ProducerLane {
+pub struct ProducerLane(Arc<Inner>);
+
+struct Inner {
     store: Store,
     lane: Lane,
     spare: Arc<Spare>,
+    producer: Producer,
+    sequences: Mutex<HashMap<PartitionId, i32>>,
 }
 
-/// Memory of batches that were written, for those to come.
-#[derive(Default)]
-struct Spare(Mutex<Vec<Vec<u8>>>);
-
-impl Spare {
-    /// More than the batches of one call need rarely.
-    const KEPT: usize = 16;
-    /// A batch of one huge record is not worth keeping its memory.
-    const KEPT_BYTES: usize = 2 * BATCH_TARGET_BYTES;
-
-    fn take(&self) -> Vec<u8> {
-        lock(&self.0).pop().unwrap_or_default()
-    }
-
-    fn give_back(&self, buffer: Vec<u8>) {
-        let mut kept = lock(&self.0);
-        if kept.len() < Self::KEPT && buffer.capacity() <= Self::KEPT_BYTES {
-            kept.push(buffer);
-        }
-    }
+/// Who sends.
+enum Producer {
+    /// Nobody whom others know: an id for as long as the store is open.
+    Session(Result<i64>),
+    Named(Hold),
 }
 
 impl ProducerLane {
-    pub(crate) fn new(store: Store, lane: Lane) -> ProducerLane {
-        ProducerLane {
+    pub(crate) fn new(store: Store, lane: Lane, hold: Option<Hold>) -> ProducerLane {
+        let producer = match hold {
+            Some(hold) => Producer::Named(hold),
+            None => Producer::Session(store.engine().context.producer_ids.new_session()),
+        };
+        ProducerLane(Arc::new(Inner {
             store,
             lane,
             spare: Arc::default(),
-        }
+            producer,
+            sequences: Mutex::default(),
+        }))
     }
 
     /// Appends packed records (see [`tidelog_format::packed`]). Returns at once; `done` is called once, on a
@@ -112,18 +114,63 @@ impl ProducerLane {
         bytes: Vec<u8>,
         done: impl FnOnce(ProduceOutcome) + Send + 'static,
     ) {
-        let (store, topic, spare) = (self.store.clone(), topic.clone(), Arc::clone(&self.spare));
-        self.lane.push(move || {
-            let batches = store
-                .check()
-                .and_then(|()| encode(&topic, &table, &bytes, &spare));
+        let (inner, topic) = (Arc::clone(&self.0), topic.clone());
+        self.0.lane.push(move || {
+            let batches = inner.encode(&topic, &table, &bytes, None);
             let progress = Progress::new(table, bytes, Box::new(done));
             match batches {
-                Ok(batches) => append(&topic, batches, &progress, &spare),
+                Ok(batches) => inner.append(&topic, batches, &progress),
                 Err(error) => progress.fail(error),
             }
             progress.finish_one();
         });
+    }
+
+    /// Appends one packed record under a condition, in turn with this lane's other work. Returns at once; `done` is called
+    /// once, on a thread of the core, when it is as durable as the topic promises, with the buffers to be used again. A
+    /// record that is in the log already has [`Appended::duplicate`] set, or ends in [`Error::DuplicateSequence`] where
+    /// its offset is not known any more.
+    pub fn produce_if(
+        &self,
+        topic: &Topic,
+        table: Vec<u8>,
+        bytes: Vec<u8>,
+        condition: Condition,
+        done: impl FnOnce(Result<Appended>, Vec<u8>, Vec<u8>) + Send + 'static,
+    ) {
+        let (inner, topic) = (Arc::clone(&self.0), topic.clone());
+        self.0.lane.push(move || {
+            let encoded = inner.encode(&topic, &table, &bytes, condition.sequence);
+            let one = encoded.and_then(|batches| match <[Encoded; 1]>::try_from(batches) {
+                Ok([one]) if one.count == 1 => Ok(one),
+                _ => Err(Error::InvalidArgument {
+                    argument: "table",
+                    reason: "a condition is for one record".to_owned(),
+                }),
+            });
+            let done = move |appended| done(appended, table, bytes);
+            match one {
+                Ok(one) => inner.append_if(&topic, one, condition, Box::new(done)),
+                Err(error) => done(Err(error)),
+            }
+        });
+    }
+
+    /// The last sequence number of this producer in a partition, which counts its records there from 0 on; `None` if
+    /// there is none. It is as durable as the topic promises. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`Error::ProducerFenced`] if another one has taken the name over, [`Error::UnknownPartition`].
+    pub fn last_sequence(&self, topic: &Topic, partition: u32) -> Result<Option<i32>> {
+        let inner = &*self.0;
+        inner.store.check_writable()?;
+        let producer = inner.check()?;
+        let log = topic.log(partition)?;
+        let last = log.last_sequence(producer.producer_id, producer.epoch)?;
+        if log.is_journaled() {
+            log.sync()?;
+        }
+        Ok(last)
     }
 
     /// Appends an encoded record batch, in turn with this lane's other work. Returns at once; `done` is called
@@ -135,154 +182,116 @@ impl ProducerLane {
         done: impl FnOnce(Result<Appended>) + Send + 'static,
     ) {
         let partition = partition.clone();
-        self.lane.push(move || partition.append_with(batch, done));
+        self.0.lane.push(move || partition.append_with(batch, done));
     }
 }
 
-struct Encoded {
-    partition: u32,
-    count: u32,
-    batch: Vec<u8>,
-}
+impl Inner {
+    /// The id to send under, if nobody has taken it over.
+    fn check(&self) -> Result<ProducerId> {
+        match &self.producer {
+            Producer::Session(id) => id.clone().map(|producer_id| ProducerId {
+                producer_id,
+                epoch: 0,
+            }),
+            Producer::Named(hold) => hold.check().map(|()| hold.id()),
+        }
+    }
 
-fn encode(topic: &Topic, table: &[u8], bytes: &[u8], spare: &Spare) -> Result<Vec<Encoded>> {
-    let config = topic.config();
-    let target = BATCH_TARGET_BYTES.min(config.max_batch_bytes as usize);
-    let packed = PackedRecords::new(table, bytes).map_err(|error| invalid(0, &error))?;
-    let now = now_ms();
-    let new_builder =
-        || BatchBuilder::with_buffer(config.compression, TimestampType::CreateTime, spare.take());
-    let mut builders: BTreeMap<u32, BatchBuilder> = BTreeMap::new();
-    let mut encoded = Vec::new();
-    for (index, record) in packed.iter().enumerate() {
-        let record = record.map_err(|error| invalid(index, &error))?;
-        let timestamp = time_of(record.timestamp, now, &config, index)?;
-        let builder = match builders.get_mut(&record.partition) {
-            Some(builder) => builder,
-            None => {
-                topic.check_partition(record.partition)?;
-                builders.entry(record.partition).or_insert(new_builder())
+    fn terms(&self, expect_offset: Option<u64>) -> Terms<'_> {
+        let claim = match &self.producer {
+            Producer::Session(_) => Claim::Session,
+            Producer::Named(hold) => Claim::Holder(hold),
+        };
+        Terms {
+            claim,
+            expect_offset,
+        }
+    }
+
+    fn encode(
+        &self,
+        topic: &Topic,
+        table: &[u8],
+        bytes: &[u8],
+        sequence: Option<i32>,
+    ) -> Result<Vec<Encoded>> {
+        self.store.check_writable()?;
+        let producer = self.check()?;
+        let mut encoder = Encoder::new(topic, producer, &self.spare);
+        encoder.add(table, bytes, |partition| match sequence {
+            Some(sequence) => Ok(sequence),
+            None => self.next_sequence(topic, partition, producer),
+        })?;
+        encoder.finish()
+    }
+
+    /// The sequence number of the next record for a partition. Lane jobs run one after the other, so it is what stays
+    /// when the one before has appended.
+    fn next_sequence(&self, topic: &Topic, partition: u32, producer: ProducerId) -> Result<i32> {
+        let log = topic.log(partition)?;
+        if let Some(next) = lock(&self.sequences).get(&log.id()) {
+            return Ok(*next);
+        }
+        let last = log.last_sequence(producer.producer_id, producer.epoch)?;
+        Ok(last.map_or(0, sequence::next))
+    }
+
+    fn append(&self, topic: &Topic, batches: Vec<Encoded>, progress: &Arc<Progress>) {
+        for Encoded {
+            partition,
+            count,
+            mut batch,
+        } in batches
+        {
+            let outcome = topic.log(partition).and_then(|log| {
+                let header =
+                    BatchHeader::parse(&batch).map_err(|error| Error::invalid_batch(&error))?;
+                Ok((log, header))
+            });
+            let (log, header) = match outcome {
+                Ok(found) => found,
+                Err(error) => return progress.fail(error),
+            };
+            let slot = progress.begin(partition, count);
+            let shared = Arc::clone(progress);
+            log.append(
+                &mut batch,
+                &header,
+                self.terms(None),
+                Box::new(move |appended| shared.end(slot, appended)),
+            );
+            self.spare.give_back(batch);
+            // A batch that was refused has answered by now; those after it would leave a gap.
+            if progress.has_failed() {
+                return;
             }
-        };
-        let size = record.size_upper_bound();
-        if !builder.is_empty() && builder.size() + size > target {
-            finish(builder, record.partition, &config, &mut encoded)?;
-            *builder = new_builder();
-        }
-        // Most records have no headers: their way is kept short.
-        let appended = if record.has_headers() {
-            append_with_headers(builder, timestamp, &record)
-        } else {
-            builder.append(timestamp, record.key, record.value, std::iter::empty())
-        };
-        appended.map_err(|error| invalid(index, &error))?;
-    }
-    for (partition, mut builder) in builders {
-        if !builder.is_empty() {
-            finish(&mut builder, partition, &config, &mut encoded)?;
+            let next = sequence::advance(header.base_sequence, count);
+            lock(&self.sequences).insert(log.id(), next);
         }
     }
-    Ok(encoded)
-}
 
-#[inline(never)]
-fn append_with_headers(
-    builder: &mut BatchBuilder,
-    timestamp: i64,
-    record: &PackedRecord<'_>,
-) -> std::result::Result<(), FormatError> {
-    builder.append(timestamp, record.key, record.value, record.headers())
-}
-
-fn finish(
-    builder: &mut BatchBuilder,
-    partition: u32,
-    config: &TopicConfig,
-    out: &mut Vec<Encoded>,
-) -> Result<()> {
-    let count = builder.record_count();
-    let batch = builder
-        .finish()
-        .map_err(|error| Error::invalid_batch(&error))?;
-    if batch.len() > config.max_batch_bytes as usize {
-        return Err(Error::RecordTooLarge {
-            what: if count == 1 {
-                "a record"
-            } else {
-                "a record batch"
-            },
-            size: batch.len() as u64,
-            limit: u64::from(config.max_batch_bytes),
-            field: "max.message.bytes",
-        });
-    }
-    out.push(Encoded {
-        partition,
-        count,
-        batch,
-    });
-    Ok(())
-}
-
-fn time_of(given: Option<i64>, now: i64, config: &TopicConfig, index: usize) -> Result<i64> {
-    // The append sets the time of such a topic, whatever a record brings.
-    if config.timestamp_type == TimestampType::LogAppendTime {
-        return Ok(now);
-    }
-    let timestamp = given.unwrap_or(now);
-    let latest = now.saturating_add_unsigned(config.max_future_ms);
-    if timestamp < 0 || timestamp > latest {
-        let reason = format!(
-            "timestamp {timestamp} is outside of 0 to {latest} (now and message.timestamp.after.max.ms); give it in ms since 1970"
-        );
-        return Err(Error::InvalidRecord { index, reason });
-    }
-    Ok(timestamp)
-}
-
-fn invalid(index: usize, error: &FormatError) -> Error {
-    match error {
-        FormatError::TooLarge { what, size, limit } => Error::RecordTooLarge {
-            what,
-            size: *size as u64,
-            limit: *limit as u64,
-            field: "nothing: it is fixed",
-        },
-        other => Error::InvalidRecord {
-            index,
-            reason: other.to_string(),
-        },
-    }
-}
-
-fn append(topic: &Topic, batches: Vec<Encoded>, progress: &Arc<Progress>, spare: &Spare) {
-    for Encoded {
-        partition,
-        count,
-        mut batch,
-    } in batches
-    {
-        let outcome = topic.log(partition).and_then(|log| {
+    fn append_if(&self, topic: &Topic, one: Encoded, condition: Condition, done: AppendDone) {
+        let mut batch = one.batch;
+        let found = topic.log(one.partition).and_then(|log| {
             let header =
                 BatchHeader::parse(&batch).map_err(|error| Error::invalid_batch(&error))?;
             Ok((log, header))
         });
-        let (log, header) = match outcome {
-            Ok(found) => found,
-            Err(error) => return progress.fail(error),
-        };
-        let slot = progress.begin(partition, count);
-        let shared = Arc::clone(progress);
-        log.append(
-            &mut batch,
-            &header,
-            Box::new(move |appended| shared.end(slot, appended)),
-        );
-        spare.give_back(batch);
-        // A batch that was refused has answered by now; those after it would leave a gap.
-        if progress.has_failed() {
-            return;
+        match found {
+            Ok((log, header)) => {
+                log.append(
+                    &mut batch,
+                    &header,
+                    self.terms(condition.expect_offset),
+                    done,
+                );
+                // The log knows best what comes next: whether this was appended is not known here.
+                lock(&self.sequences).remove(&log.id());
+            }
+            Err(error) => done(Err(error)),
         }
+        self.spare.give_back(batch);
     }
 }
 

@@ -121,7 +121,11 @@ impl ProducerIds {
 
     /// The identity that a batch claims, if it claims one that others may take over. A producer id that was never given
     /// out is refused.
-    pub fn identify(&self, claim: Claim<'_>, header: &BatchHeader) -> Result<Option<Arc<Identity>>> {
+    pub fn identify(
+        &self,
+        claim: Claim<'_>,
+        header: &BatchHeader,
+    ) -> Result<Option<Arc<Identity>>> {
         match claim {
             Claim::Session | Claim::Store => return Ok(None),
             Claim::Holder(hold) => return Ok(Some(Arc::clone(&hold.identity))),
@@ -160,7 +164,9 @@ fn count(counter: &AtomicU64) -> Result<i64> {
     }
     Err(Error::InvalidArgument {
         argument: "producer",
-        reason: format!("{PER_LIFE} were made since the store was opened; close it and open it again"),
+        reason: format!(
+            "{PER_LIFE} were made since the store was opened; close it and open it again"
+        ),
     })
 }
 
@@ -189,6 +195,13 @@ impl Identity {
 }
 
 impl Hold {
+    pub fn id(&self) -> ProducerId {
+        ProducerId {
+            producer_id: self.identity.producer_id,
+            epoch: self.epoch,
+        }
+    }
+
     /// Fails once somebody else has taken over.
     pub fn check(&self) -> Result<()> {
         self.identity

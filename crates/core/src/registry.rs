@@ -62,7 +62,14 @@ pub(crate) fn acquire(path: &Path, options: OpenOptions) -> Result<Arc<Engine>> 
     }
     let opened = Engine::open(path, options)
         .map(Arc::new)
-        .and_then(|engine| engine.run().map(|()| engine));
+        .and_then(|engine| match engine.run() {
+            Ok(()) => Ok(engine),
+            Err(error) => {
+                // Those of its threads that did start would wait for good.
+                let _ = engine.shut_down();
+                Err(error)
+            }
+        });
     let mut guard = lock(&ENGINES);
     let engines = &mut *guard;
     match &opened {

@@ -5,12 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::answer::{Answer, wait};
 use crate::config::{OpenOptions, TopicConfig};
+use crate::coordinator::check_name;
+use crate::coordinator::offsets::{CommittedOffset, OffsetCommit};
 use crate::engine::{Engine, RecoveryReport};
 use crate::error::{Error, Result};
+use crate::partition::{TRANSACTION_STATE, is_internal};
 use crate::produce::ProducerLane;
+use crate::producer_ids::{ProducerId, is_kept};
 use crate::registry;
-use crate::topic::Topic;
+use crate::topic::{Partition, Topic};
+use crate::transaction::{
+    self, TransactionNumber, TransactionOptions, TransactionOutcome, TransactionalProducer,
+};
 use crate::workers::Lane;
 
 /// An open store. Clones are the same handle; opening the folder again in this process gives another handle
@@ -52,6 +60,7 @@ impl Store {
     /// [`Error::InvalidTopicName`], [`Error::InvalidConfig`], [`Error::TopicExists`].
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
         self.check_writable()?;
+        check_not_internal(name)?;
         let state = self.engine().create_topic(name, config)?;
         Ok(Topic::new(self.clone(), state))
     }
@@ -79,6 +88,7 @@ impl Store {
     /// [`Error::UnknownTopic`].
     pub fn delete_topic(&self, name: &str) -> Result<()> {
         self.check_writable()?;
+        check_not_internal(name)?;
         self.engine().delete_topic(name)
     }
 
@@ -113,12 +123,144 @@ impl Store {
         self.engine().context.workers.spawn(job);
     }
 
-    /// An ordered lane for one producer's records.
+    /// An ordered lane for one producer's records, under an id that nobody else has.
     pub fn producer_lane(&self) -> ProducerLane {
         ProducerLane::new(
             self.clone(),
             Lane::new(self.engine().context.workers.clone()),
+            None,
         )
+    }
+
+    /// As [`Store::producer_lane`], for a producer with a name: its id and its sequence numbers stay the same from one
+    /// opening of the store to the next, and what is known of it is never forgotten. Whoever had the name open is
+    /// fenced. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a name that is empty, over 1024 bytes, or holds control characters.
+    pub fn named_producer_lane(&self, name: &str) -> Result<ProducerLane> {
+        check_name("name", name)?;
+        self.check_writable()?;
+        let engine = self.engine();
+        let (hold, ()) = wait(|done| {
+            engine
+                .coordinator
+                .with_names(engine, |names| names.take_over_name(engine, name, done))
+        })?;
+        let lane = Lane::new(engine.context.workers.clone());
+        Ok(ProducerLane::new(self.clone(), lane, Some(hold)))
+    }
+
+    /// Gives out a producer id for batches that are encoded elsewhere: a new one or, for a transactional id, its own in a
+    /// new epoch, whose older ones are fenced then. What Kafka's `InitProducerId` does (KIP-98). Blocks for the disk if an
+    /// id is given.
+    pub fn init_producer_id(&self, transactional_id: Option<&str>) -> Result<ProducerId> {
+        self.check_writable()?;
+        let engine = self.engine();
+        let Some(id) = transactional_id else {
+            let producer_id = engine.context.producer_ids.new_session()?;
+            return Ok(ProducerId {
+                producer_id,
+                epoch: 0,
+            });
+        };
+        check_name("transactional id", id)?;
+        let timeout_ms = TransactionOptions::default().timeout.as_millis() as i32;
+        let (hold, ()) = wait(|done| {
+            engine.coordinator.with_names(engine, |names| {
+                names.initialize(engine, id, timeout_ms, done)
+            })
+        })?;
+        Ok(hold.id())
+    }
+
+    /// Takes a transactional id over: whoever had it is fenced. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] names what is out of bounds.
+    pub fn transactional_producer(
+        &self,
+        id: &str,
+        options: TransactionOptions,
+    ) -> Result<TransactionalProducer> {
+        TransactionalProducer::initialize(self.clone(), id, options)
+    }
+
+    /// What became of a transaction, also after a crash. Of each id the last 5 epochs are on record, and of each of them
+    /// the last 64 transactions before the last committed one. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`Error::UnknownOutcome`] for an older one, and one that there never was.
+    pub fn transaction_outcome(
+        &self,
+        id: &str,
+        number: TransactionNumber,
+    ) -> Result<TransactionOutcome> {
+        self.check_writable()?;
+        transaction::outcome(self.engine(), id, number)
+    }
+
+    /// Commits offsets of a group, and calls `done` once when they are durable; the records that they cover are durable
+    /// before. Blocks for the disk.
+    ///
+    /// # Errors
+    /// To `done`: [`Error::OffsetOutOfRange`] for an offset beyond the high watermark, [`Error::InvalidArgument`].
+    pub fn commit_offsets(
+        &self,
+        group: &str,
+        offsets: &[OffsetCommit],
+        done: impl FnOnce(Result<()>) + Send + 'static,
+    ) {
+        let (answer, engine) = (Answer::new(done), self.engine());
+        let committed = self.check_writable().and_then(|()| {
+            engine
+                .coordinator
+                .commit_offsets(engine, group, offsets, &answer)
+        });
+        if let Err(error) = committed {
+            answer.give(Err(error));
+        }
+    }
+
+    /// The offsets that a group has committed, of topics that are there. Blocks for the disk the first time.
+    pub fn committed_offsets(&self, group: &str) -> Result<Vec<CommittedOffset>> {
+        self.check()?;
+        let engine = self.engine();
+        engine.coordinator.committed_offsets(engine, group)
+    }
+
+    /// The groups that have committed offsets, sorted. Blocks for the disk the first time.
+    pub fn groups(&self) -> Result<Vec<String>> {
+        self.check()?;
+        self.engine().coordinator.groups(self.engine())
+    }
+
+    /// Takes all committed offsets of a group back, durably. Blocks for the disk.
+    pub fn delete_group(&self, group: &str) -> Result<()> {
+        self.check_writable()?;
+        let engine = self.engine();
+        wait(|done| {
+            let answer = Answer::new(done);
+            engine.coordinator.delete_group(engine, group, &answer)
+        })
+        .map(|_| ())
+    }
+
+    /// The high watermarks of partitions of this store as of one moment: either all records of a transaction are below
+    /// them or none. Does not wait for the disk.
+    pub fn high_watermarks(&self, partitions: &[Partition]) -> Vec<u64> {
+        self.engine()
+            .high_watermarks(partitions.iter().map(Partition::log))
+    }
+
+    /// Has the names read if a producer id may belong to one.
+    pub(crate) fn know_producer(&self, producer_id: i64) -> Result<()> {
+        let engine = self.engine();
+        let named = producer_id >= 0 && is_kept(producer_id);
+        match named && engine.topic_id(TRANSACTION_STATE).is_some() {
+            true => engine.coordinator.with_names(engine, |_| Ok(())),
+            false => Ok(()),
+        }
     }
 
     /// Closes this handle; everything that hangs on it fails with [`Error::Closed`] from now on, and who waits
@@ -168,5 +310,16 @@ impl Drop for Handle {
         // The last handle may be dropped on a thread that must not wait, or on one of the engine's own.
         let closing = std::thread::Builder::new().name("tidelog-close".to_owned());
         let _ = closing.spawn(move || registry::release(&engine));
+    }
+}
+
+/// Refuses what only the store does.
+fn check_not_internal(name: &str) -> Result<()> {
+    match is_internal(name) {
+        true => Err(Error::InvalidTopicName {
+            name: name.to_owned(),
+            reason: "belongs to the store itself; choose another".to_owned(),
+        }),
+        false => Ok(()),
     }
 }

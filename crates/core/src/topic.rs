@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use tidelog_format::batch::Batch;
+use tidelog_format::batch::{Batch, BatchHeader};
 
 use crate::catalog::id_text;
-use crate::config::{TopicChange, TopicConfig};
+use crate::config::{Durability, TopicChange, TopicConfig};
 use crate::engine::TopicState;
 use crate::error::{Error, Result};
-use crate::partition::{Appended, Log, ReadResult};
+use crate::partition::{Appended, Log, ReadResult, Terms};
 use crate::point_reads;
 use crate::record_buffer::RecordBuffer;
 use crate::store::Store;
@@ -101,6 +101,23 @@ impl Topic {
                 partition: number,
                 count: logs.len() as u32,
             })
+    }
+
+    /// Whether it is the same topic, and not one of the same name.
+    pub(crate) fn is(&self, other: &Topic) -> bool {
+        self.state.meta.id == other.state.meta.id
+    }
+
+    /// Refuses a topic that no transaction may write to.
+    pub(crate) fn check_transactional(&self) -> Result<()> {
+        let meta = &self.state.meta;
+        if meta.is_internal() {
+            return Err(meta.internal());
+        }
+        match meta.durability() {
+            Durability::Fsync => Ok(()),
+            Durability::Buffered => Err(meta.not_transactional()),
+        }
     }
 
     pub(crate) fn check_partition(&self, number: u32) -> Result<()> {
@@ -220,30 +237,41 @@ impl Partition {
     /// # Errors
     /// [`Error::InvalidBatch`] if anything about it does not hold, [`Error::RecordTooLarge`],
     /// [`Error::StorageFull`], [`Error::Poisoned`] (the only one after which it may be stored).
-    pub fn append(&self, batch: Vec<u8>) -> Result<Appended> {
+    pub fn append(&self, mut batch: Vec<u8>) -> Result<Appended> {
+        let header = self.check_foreign(&batch)?;
         let (answer, wait) = std::sync::mpsc::sync_channel(1);
-        self.append_with(batch, move |appended| {
+        let done = move |appended| {
             let _ = answer.send(appended);
-        });
+        };
+        self.log
+            .append_leading(&mut batch, &header, Terms::FOREIGN, Box::new(done));
         // The callback is always called; a sender that is gone means that its thread died.
         wait.recv().unwrap_or(Err(Error::Closed))
     }
 
-    /// As [`Partition::append`], but returns once the batch is written and calls `done` when it is durable:
-    /// before it returns (`buffered`) or on a thread of the core (`fsync`).
+    /// As [`Partition::append`], but returns once the batch is written and calls `done` when it is durable: before it
+    /// returns (`buffered`), or on a thread of the core or one that waits in [`Partition::append`] (`fsync`). `done`
+    /// must not wait.
     pub fn append_with(
         &self,
         mut batch: Vec<u8>,
         done: impl FnOnce(Result<Appended>) + Send + 'static,
     ) {
-        let header = self
-            .store
-            .check_writable()
-            .and_then(|()| check_foreign(&batch));
+        let header = self.check_foreign(&batch);
         match header {
-            Ok(header) => self.log.append(&mut batch, &header, Box::new(done)),
+            Ok(header) => {
+                self.log
+                    .append(&mut batch, &header, Terms::FOREIGN, Box::new(done));
+            }
             Err(error) => done(Err(error)),
         }
+    }
+
+    fn check_foreign(&self, batch: &[u8]) -> Result<BatchHeader> {
+        self.store.check_writable()?;
+        let header = check_foreign(batch)?;
+        self.store.know_producer(header.producer_id)?;
+        Ok(header)
     }
 
     /// Puts whole record batches into `out`, cleared first: from the one that holds `offset` on, at least
@@ -300,6 +328,9 @@ impl Partition {
     /// durable when this returns. Blocks for the disk.
     pub fn delete_records(&self, before: u64) -> Result<u64> {
         self.store.check_writable()?;
+        if self.log.topic().is_internal() {
+            return Err(self.log.topic().internal());
+        }
         let start = self.log.raise_start(before)?;
         self.store.engine().checkpoint(false)?;
         self.log.unlink_below_start()?;
@@ -310,6 +341,10 @@ impl Partition {
     pub fn sync(&self) -> Result<()> {
         self.store.check_writable()?;
         self.log.sync()
+    }
+
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
     }
 
     /// Makes what was imported durable and readable.
@@ -326,7 +361,7 @@ impl Partition {
 }
 
 /// Checks a batch that somebody else has encoded: all of it, since it must never need to be doubted again.
-fn check_foreign(batch: &[u8]) -> Result<tidelog_format::batch::BatchHeader> {
+fn check_foreign(batch: &[u8]) -> Result<BatchHeader> {
     let invalid = |reason: &str| Error::InvalidBatch {
         reason: reason.to_owned(),
     };
@@ -340,9 +375,9 @@ fn check_foreign(batch: &[u8]) -> Result<tidelog_format::batch::BatchHeader> {
             "control and transactional batches can't be appended",
         ));
     }
-    if header.producer_id >= 0 {
+    if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
         return Err(invalid(
-            "it carries a producer id; leave it -1, since sequences are not checked",
+            "it carries a producer id, but no epoch or no sequence number",
         ));
     }
     if header.record_count == 0 || header.record_count != header.last_offset_delta + 1 {

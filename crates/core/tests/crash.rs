@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use support::*;
-use tidelog::io::{CrashKind, FaultKind, SimulatedStorage, Storage};
+use tidelog::io::{CrashKind, FaultKind, OpenMode, SimulatedStorage, Storage};
 use tidelog::{Durability, Store, TopicConfig};
 
 const ROOT: &str = "/data";
@@ -43,9 +43,22 @@ fn config(durability: Durability) -> TopicConfig {
     }
 }
 
-/// Appends to four partitions, deletes records, and closes in the end; stops at the first error.
-fn script(storage: &Arc<dyn Storage>, told: &mut Told, seed: u64) -> tidelog::Result<()> {
-    let store = Store::open(ROOT, options(storage, Durability::Fsync))?;
+/// Appends to four partitions, deletes records, and closes in the end; stops at the first error. What it leaves open is
+/// to be killed.
+fn script(
+    storage: &Arc<dyn Storage>,
+    told: &mut Told,
+    seed: u64,
+) -> (Option<Store>, tidelog::Result<()>) {
+    let store = match Store::open(ROOT, options(storage, Durability::Fsync)) {
+        Ok(store) => store,
+        Err(error) => return (None, Err(error)),
+    };
+    let ended = go_on(&store, told, seed);
+    (Some(store), ended)
+}
+
+fn go_on(store: &Store, told: &mut Told, seed: u64) -> tidelog::Result<()> {
     let mut partitions = Vec::new();
     for (name, durability) in [("safe", Durability::Fsync), ("fast", Durability::Buffered)] {
         let topic = match store.open_topic(name) {
@@ -146,10 +159,11 @@ fn acknowledged_records_survive_a_crash_at_every_change_of_the_disk() {
                 let disk = SimulatedStorage::new();
                 let mut told = Told::default();
                 disk.crash_at_change(change);
-                let ended = script(&life(&disk), &mut told, seed);
+                let (left, ended) = script(&life(&disk), &mut told, seed);
                 let context = format!("seed {seed}, change {change}, {kind:?}");
                 let whole = ended.is_ok() && !disk.is_down();
                 disk.crash(kind, seed * 1_000_003 + change);
+                left.into_iter().for_each(bury);
                 check(&life(&disk), &told, kind == CrashKind::PowerLoss, &context);
                 if whole {
                     break;
@@ -168,11 +182,13 @@ fn recovery_may_crash_anywhere_and_be_run_again() {
         let disk = SimulatedStorage::new();
         let mut told = Told::default();
         disk.crash_at_change(140 + seed * 17 % 60);
-        if script(&life(&disk), &mut told, seed).is_ok() {
+        let (left, ended) = script(&life(&disk), &mut told, seed);
+        disk.crash(CrashKind::PowerLoss, seed);
+        left.into_iter().for_each(bury);
+        if ended.is_ok() {
             continue;
         }
         stories += 1;
-        disk.crash(CrashKind::PowerLoss, seed);
         for change in 1.. {
             let disk = disk.duplicate();
             disk.crash_at_change(disk.counters().changes + change);
@@ -205,9 +221,10 @@ fn an_error_of_any_call_is_reported_and_loses_nothing_that_was_acknowledged() {
             let disk = SimulatedStorage::new();
             let mut told = Told::default();
             disk.fail_at(call, kind);
-            let ended = script(&life(&disk), &mut told, 7);
+            let (left, ended) = script(&life(&disk), &mut told, 7);
             let reached = disk.counters().calls >= call;
             disk.crash(CrashKind::PowerLoss, call);
+            left.into_iter().for_each(bury);
             check(
                 &life(&disk),
                 &told,
@@ -217,6 +234,108 @@ fn an_error_of_any_call_is_reported_and_loses_nothing_that_was_acknowledged() {
             if !reached {
                 break;
             }
+        }
+    }
+}
+
+/// A deletion is killed at any change of the disk, and the power goes at any change of the opening that finishes it.
+#[test]
+fn a_deleted_topic_does_not_come_back_without_its_files() {
+    let one = || batch(&[value(1, 60)]);
+    let mut stories = 0;
+    let disk = SimulatedStorage::new();
+    let store = Store::open(ROOT, options(&life(&disk), Durability::Fsync)).unwrap();
+    let topic = store
+        .create_topic("gone", config(Durability::Fsync))
+        .unwrap();
+    for number in 0..2 {
+        topic.partition(number).unwrap().append(one()).unwrap();
+    }
+    store.close().unwrap();
+    for deletion in 1.. {
+        let disk = disk.duplicate();
+        let store = Store::open(ROOT, options(&life(&disk), Durability::Fsync)).unwrap();
+        disk.crash_at_change(disk.counters().changes + deletion);
+        let whole = store.delete_topic("gone").is_ok();
+        disk.crash(CrashKind::Kill, deletion);
+        bury(store);
+        for opening in 1.. {
+            let disk = disk.duplicate();
+            disk.crash_at_change(disk.counters().changes + opening);
+            let store = Store::open(ROOT, options(&life(&disk), Durability::Fsync));
+            let opened = store.is_ok() && !disk.is_down();
+            for seed in 0..4 {
+                let disk = disk.duplicate();
+                disk.crash(CrashKind::PowerLoss, seed);
+                let context = format!("deletion to {deletion}, opening to {opening}, seed {seed}");
+                check_deleted(&disk, &context);
+                stories += 1;
+            }
+            disk.crash(CrashKind::Kill, opening);
+            store.into_iter().for_each(bury);
+            if opened {
+                break;
+            }
+        }
+        if whole {
+            break;
+        }
+    }
+    assert!(stories > 500, "{stories}");
+}
+
+/// The topic is there with its records, or it is gone and its name is free.
+fn check_deleted(disk: &SimulatedStorage, context: &str) {
+    let store = Store::open(ROOT, options(&life(disk), Durability::Fsync))
+        .unwrap_or_else(|error| panic!("{context}: {error}"));
+    let damaged = &store.recovery().damaged;
+    assert!(damaged.is_empty(), "{context}: {damaged:?}");
+    match store.open_topic("gone") {
+        Ok(topic) => {
+            for number in 0..2 {
+                let records = read_all(&topic.partition(number).unwrap()).unwrap();
+                assert_eq!(records, [(0, value(1, 60))], "{context}");
+            }
+        }
+        Err(_) => {
+            let again = store.create_topic("gone", config(Durability::Fsync));
+            again
+                .map(drop)
+                .unwrap_or_else(|error| panic!("{context}: {error}"));
+        }
+    }
+    disk.crash(CrashKind::Kill, 0);
+    bury(store);
+}
+
+#[test]
+fn an_empty_segment_that_was_given_up_does_not_hide_what_the_one_before_it_holds() {
+    for durability in [Durability::Fsync, Durability::Buffered] {
+        for closes in [true, false] {
+            let disk = SimulatedStorage::new();
+            let store = Store::open(ROOT, options(&life(&disk), durability)).unwrap();
+            let topic = store.create_topic("one", config(durability)).unwrap();
+            let partition = topic.partition(0).unwrap();
+            let values: Vec<_> = (0..6).map(|n| value(n, 60)).collect();
+            for value in values.chunks(1) {
+                partition.append(batch(value)).unwrap();
+            }
+            partition.delete_records(3).unwrap();
+            if closes {
+                store.close().unwrap();
+            }
+            // The segment was to begin here, and its making failed: the log went on in the one before it.
+            let path = segment_path(std::path::Path::new(ROOT), "one", 0, 3);
+            disk.open(&path, OpenMode::CreateNew).unwrap();
+            disk.crash(CrashKind::Kill, 0);
+            bury(store);
+            let store = Store::open(ROOT, options(&life(&disk), durability)).unwrap();
+            let damaged = &store.recovery().damaged;
+            assert!(damaged.is_empty(), "{durability}, {closes}: {damaged:?}");
+            let partition = store.open_topic("one").unwrap().partition(0).unwrap();
+            let expected: Vec<_> = (3..6).map(|n| (n, value(n, 60))).collect();
+            assert_eq!(read_all(&partition).unwrap(), expected);
+            store.close().unwrap();
         }
     }
 }

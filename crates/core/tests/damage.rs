@@ -192,6 +192,7 @@ fn a_missing_segment_is_damage_where_it_was_durable_and_a_torn_tail_where_it_was
             }
         }
         disk.crash(CrashKind::Kill, 1);
+        bury(store);
         let storage: Arc<dyn Storage> = Arc::new(disk.process());
         let folder = Path::new(ROOT).join("t-0");
         let logs: Vec<_> = storage.read_dir(&folder).unwrap();

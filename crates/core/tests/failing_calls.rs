@@ -127,9 +127,9 @@ fn open(disk: &SimulatedStorage) -> Result<Store> {
     Store::open(ROOT, options)
 }
 
-/// Goes on whatever fails, as a program may.
-fn script(disk: &SimulatedStorage, told: &mut Told, close: bool) {
-    let Ok(store) = open(disk) else { return };
+/// Goes on whatever fails, as a program may. What it leaves open is to be killed.
+fn script(disk: &SimulatedStorage, told: &mut Told, close: bool) -> Option<Store> {
+    let store = open(disk).ok()?;
     for (name, durability, partitions) in TOPICS {
         told.create(&store, name, durability, partitions);
     }
@@ -194,8 +194,7 @@ fn script(disk: &SimulatedStorage, told: &mut Told, close: bool) {
             }
         }
     }
-    // Else it is left to be killed.
-    std::mem::forget(store);
+    Some(store)
 }
 
 fn check(disk: &SimulatedStorage, told: &Told, kind: CrashKind) {
@@ -260,7 +259,7 @@ fn one(call: u64, kind: FaultKind, poisonings: &AtomicU64) -> bool {
         context: format!("call {call} fails with {kind:?}"),
         ..Told::default()
     };
-    script(&disk, &mut told, call.is_multiple_of(2));
+    let left = script(&disk, &mut told, call.is_multiple_of(2));
     poisonings.fetch_add(u64::from(told.poisoned), Ordering::Relaxed);
     let reached = disk.counters().calls >= call;
     for crash in [CrashKind::Kill, CrashKind::PowerLoss] {
@@ -269,6 +268,7 @@ fn one(call: u64, kind: FaultKind, poisonings: &AtomicU64) -> bool {
         check(&disk, &told, crash);
     }
     disk.crash(CrashKind::Kill, call);
+    left.into_iter().for_each(bury);
     reached
 }
 

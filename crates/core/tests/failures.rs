@@ -292,8 +292,8 @@ fn a_store_made_halfway_is_made_whole_by_the_next_opening() {
                 .map(|_| store)
         });
         let whole = first.is_ok();
-        drop(first);
         disk.crash(CrashKind::PowerLoss, change);
+        first.into_iter().for_each(bury);
         let storage: Arc<dyn Storage> = Arc::new(disk.process());
         let store = Store::open(ROOT, options(&storage, Durability::Fsync)).unwrap();
         assert!(!whole || store.topics().unwrap() == ["t"]);

@@ -29,7 +29,8 @@ const PER_BATCH: u64 = 3;
 /// Records by topic and partition, with their offsets.
 type Records = BTreeMap<(&'static str, u32), Vec<(u64, Vec<u8>)>>;
 
-/// A store with an `fsync` and a `buffered` topic, whose partitions have several segments each.
+/// A store with an `fsync` and a `buffered` topic, whose partitions have several segments each: closed, or as its
+/// process would leave it if it were killed.
 fn filled(close: bool) -> (SimulatedStorage, Records) {
     let disk = SimulatedStorage::new();
     let storage = life(&disk);
@@ -57,12 +58,9 @@ fn filled(close: bool) -> (SimulatedStorage, Records) {
             there.extend((appended.base_offset..).zip(values));
         }
     }
-    match close {
-        true => store.close().unwrap(),
-        // Dropping it would close it, on a thread of its own and while the disk crashes.
-        false => std::mem::forget(store),
-    }
-    (disk, records)
+    let killed = disk.duplicate();
+    store.close().unwrap();
+    (if close { disk } else { killed }, records)
 }
 
 fn life(disk: &SimulatedStorage) -> Arc<dyn Storage> {
@@ -553,7 +551,7 @@ fn a_store_that_is_open_is_left_alone() {
 
 /// Everything at once: a flip, a missing segment, a log cut short; and the journal or the checkpoint.
 fn spoiled(what: &str) -> (SimulatedStorage, Records) {
-    let (disk, mut records) = filled(what == "closed" || what == "two lives");
+    let (mut disk, mut records) = filled(what == "closed" || what == "two lives");
     if what == "two lives" {
         // The journal names places in the segment that is damaged before them: two batches of a life that was closed,
         // two of one that was not.
@@ -565,9 +563,10 @@ fn spoiled(what: &str) -> (SimulatedStorage, Records) {
                 partition.append(batch(&[value(n, 300)])).unwrap();
                 there.push((there.len() as u64, value(n, 300)));
             }
-            match close {
-                true => store.close().unwrap(),
-                false => std::mem::forget(store),
+            let killed = disk.duplicate();
+            store.close().unwrap();
+            if !close {
+                disk = killed;
             }
         }
     }

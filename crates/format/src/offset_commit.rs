@@ -1,62 +1,61 @@
-//! Records of `__consumer_offsets`, Kafka's own (`OffsetCommitKey`, `OffsetCommitValue`). Key of version 0 or 1: version
-//! i16, group, topic (strings with an i16 length), partition i32; keys of other versions are not offsets. Value: version
-//! i16, offset i64, from version 3 on leader epoch i32, metadata (string), commit time i64, in version 1 expiry time i64.
-//! Version 4 is flexible: compact strings, then tagged fields, of which 9000 is ours: the topic's id. A key without a value takes
-//! the offset back. Version 1 of the key and 4 of the value are written.
+//! Records of `__consumer_offsets`, as Kafka writes them. Their keys begin with a version, which tells what
+//! a record is about; 0 and 1 are committed offsets: group text, topic text, partition i32. The value of one:
+//! version i16 (0 to 4), offset i64, leader epoch i32 (from 3 on), metadata text, commit timestamp i64, expire
+//! timestamp i64 (in 1 only), tagged fields (from 4 on; 0 is the topic's id). A record without value deletes.
 
 use crate::error::FormatError;
-use crate::fields::{Fields, put_compact_string, put_string, put_tagged, put_uvarint};
+use crate::fields::{self, Fields, in_range, put_tagged, put_text};
 
-const KEY: &str = "an offset commit key";
-const VALUE: &str = "an offset commit value";
+/// Most bytes of a group, a topic or metadata. What is longer is cut when it is encoded.
+pub const MAX_TEXT_LEN: usize = fields::MAX_TEXT_LEN;
+
 const KEY_VERSION: i16 = 1;
 const VALUE_VERSION: i16 = 4;
-/// Ours: Kafka skips tags that it does not know.
-const TOPIC_ID: u32 = 9000;
+const TOPIC_ID: u32 = 0;
 
-/// Which offset it is.
+/// Whose offset it is, and of what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OffsetCommitKey {
-    /// The group, up to 32,767 bytes.
+    /// The group.
     pub group: String,
-    /// The topic's name.
+    /// The topic.
     pub topic: String,
-    /// The partition.
+    /// Its partition.
     pub partition: u32,
 }
 
-/// What the key of a record is about.
+/// What a record is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupRecordKey {
     /// A committed offset.
     OffsetCommit(OffsetCommitKey),
-    /// Something else, by the key's version: a group's members, and what newer versions have.
+    /// Something else that Kafka keeps of groups; the version of the key tells what. Its fields are not read.
     Other(i16),
 }
 
 /// A committed offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetCommitValue {
-    /// The offset of the next record to read.
+    /// Offset of the next record that the group wants.
     pub offset: u64,
-    /// The leader epoch of the last record read, or -1.
+    /// Leader epoch of the record before it; -1: none.
     pub leader_epoch: i32,
-    /// What the committer noted, up to 32,767 bytes.
+    /// What the consumer gave with it.
     pub metadata: String,
-    /// When, in ms.
+    /// When it was committed, in milliseconds.
     pub commit_timestamp: i64,
-    /// The topic's id: one that was made again has another.
+    /// The topic's id, which a topic of the same name does not share. All zeros are taken as `None`, as in Kafka.
     pub topic_id: Option<[u8; 16]>,
 }
 
 impl OffsetCommitKey {
-    /// The encoded key.
+    /// The encoded key, version 1.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = KEY_VERSION.to_be_bytes().to_vec();
-        put_string(&mut out, &self.group);
-        put_string(&mut out, &self.topic);
-        out.extend_from_slice(&self.partition.to_be_bytes());
-        out
+        let mut bytes = KEY_VERSION.to_be_bytes().to_vec();
+        put_text(&self.group, false, &mut bytes);
+        put_text(&self.topic, false, &mut bytes);
+        bytes.extend_from_slice(&self.partition.to_be_bytes());
+        bytes
     }
 }
 
@@ -64,63 +63,71 @@ impl GroupRecordKey {
     /// Reads a key.
     ///
     /// # Errors
-    /// [`FormatError::TooShort`], [`FormatError::Utf8`], [`FormatError::OutOfRange`].
+    /// [`FormatError::TooShort`], [`FormatError::OutOfRange`], [`FormatError::Utf8`], [`FormatError::Leftover`].
     pub fn decode(bytes: &[u8]) -> Result<GroupRecordKey, FormatError> {
-        let mut fields = Fields::new(KEY, bytes);
-        let version = fields.version(i16::MAX)?;
+        let mut fields = Fields::new("a group record key", bytes);
+        let version = fields.version("group record key version", i16::MAX)?;
         if version > KEY_VERSION {
             return Ok(GroupRecordKey::Other(version));
         }
-        let (group, topic) = (fields.string()?, fields.string()?);
-        let partition = fields.i32()?;
-        let partition =
-            u32::try_from(partition).map_err(|_| fields.bad_length(i64::from(partition)))?;
-        Ok(GroupRecordKey::OffsetCommit(OffsetCommitKey {
-            group,
-            topic,
-            partition,
-        }))
+        let key = OffsetCommitKey {
+            group: fields.text("group", false)?.to_owned(),
+            topic: fields.text("topic", false)?.to_owned(),
+            partition: fields.index("partition")?,
+        };
+        fields.end()?;
+        Ok(GroupRecordKey::OffsetCommit(key))
     }
 }
 
 impl OffsetCommitValue {
-    /// The encoded value.
+    /// The encoded value, version 4.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = VALUE_VERSION.to_be_bytes().to_vec();
-        out.extend_from_slice(&self.offset.to_be_bytes());
-        out.extend_from_slice(&self.leader_epoch.to_be_bytes());
-        put_compact_string(&mut out, &self.metadata);
-        out.extend_from_slice(&self.commit_timestamp.to_be_bytes());
-        put_uvarint(&mut out, u32::from(self.topic_id.is_some()));
-        if let Some(id) = &self.topic_id {
-            put_tagged(&mut out, TOPIC_ID, id);
-        }
-        out
+        let mut bytes = VALUE_VERSION.to_be_bytes().to_vec();
+        bytes.extend_from_slice(&self.offset.to_be_bytes());
+        bytes.extend_from_slice(&self.leader_epoch.to_be_bytes());
+        put_text(&self.metadata, true, &mut bytes);
+        bytes.extend_from_slice(&self.commit_timestamp.to_be_bytes());
+        let id = self.topic_id.filter(|id| *id != [0; 16]);
+        let tagged: Vec<_> = id.map(|id| (TOPIC_ID, id.to_vec())).into_iter().collect();
+        put_tagged(&tagged, &mut bytes);
+        bytes
     }
 
-    /// Reads a value.
+    /// Reads a value of version 0 to 4. Tagged fields that are not known are skipped.
     ///
     /// # Errors
-    /// [`FormatError::TooShort`], [`FormatError::Utf8`], [`FormatError::Varint`], [`FormatError::OutOfRange`].
+    /// [`FormatError::TooShort`], [`FormatError::OutOfRange`], [`FormatError::Varint`], [`FormatError::Utf8`],
+    /// [`FormatError::Leftover`].
     pub fn decode(bytes: &[u8]) -> Result<OffsetCommitValue, FormatError> {
-        let mut fields = Fields::new(VALUE, bytes);
-        let version = fields.version(VALUE_VERSION)?;
-        let offset = fields.offset()?;
+        let mut fields = Fields::new("a committed offset", bytes);
+        let version = fields.version("committed offset version", VALUE_VERSION)?;
+        let flexible = version >= 4;
+        let offset = fields.offset("committed offset")?;
         let leader_epoch = if version >= 3 { fields.i32()? } else { -1 };
-        let metadata = match version {
-            4 => fields.compact_string()?,
-            _ => fields.string()?,
-        };
+        in_range(
+            "leader epoch",
+            i64::from(leader_epoch),
+            -1,
+            i64::from(i32::MAX),
+        )?;
+        let metadata = fields.text("metadata", flexible)?.to_owned();
         let commit_timestamp = fields.i64()?;
+        if version == 1 {
+            // When it expires: Kafka has not written this since 2.1, and here the group decides.
+            fields.i64()?;
+        }
         let mut topic_id = None;
-        if version == 4 {
+        if flexible {
             fields.tagged(|tag, mut field| {
                 if tag == TOPIC_ID {
-                    topic_id = Some(field.uuid()?);
+                    topic_id = Some(field.id()?).filter(|id| *id != [0; 16]);
+                    field.end()?;
                 }
                 Ok(())
             })?;
         }
+        fields.end()?;
         Ok(OffsetCommitValue {
             offset,
             leader_epoch,
@@ -136,64 +143,169 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn key() -> OffsetCommitKey {
-        OffsetCommitKey {
-            group: "g".to_owned(),
-            topic: "tea".to_owned(),
-            partition: 2,
-        }
-    }
-
-    fn value(topic_id: Option<[u8; 16]>) -> OffsetCommitValue {
+    fn value() -> OffsetCommitValue {
         OffsetCommitValue {
-            offset: 258,
-            leader_epoch: -1,
-            metadata: "m".to_owned(),
-            commit_timestamp: 3,
-            topic_id,
+            offset: 0x0102_0304_0506_0708,
+            leader_epoch: 9,
+            metadata: "mä".into(),
+            commit_timestamp: 10,
+            topic_id: Some(*b"0123456789abcdef"),
         }
     }
 
     #[test]
     fn fixed_bytes() {
-        assert_eq!(key().encode(), b"\0\x01\0\x01g\0\x03tea\0\0\0\x02");
-        let plain = b"\0\x04\0\0\0\0\0\0\x01\x02\xff\xff\xff\xff\x02m\0\0\0\0\0\0\0\x03\0";
-        assert_eq!(value(None).encode(), plain);
-        let mut with_id = plain[..plain.len() - 1].to_vec();
-        with_id.extend_from_slice(b"\x01\xa8\x46\x10");
-        with_id.extend_from_slice(&[7; 16]);
-        assert_eq!(value(Some([7; 16])).encode(), with_id);
+        let key = OffsetCommitKey {
+            group: "grp".into(),
+            topic: "t".into(),
+            partition: 2,
+        };
+        let bytes = [0, 1, 0, 3, b'g', b'r', b'p', 0, 1, b't', 0, 0, 0, 2];
+        assert_eq!(key.encode(), bytes);
+        let mut oldest = bytes;
+        oldest[1] = 0;
+        for bytes in [bytes, oldest] {
+            assert_eq!(
+                GroupRecordKey::decode(&bytes),
+                Ok(GroupRecordKey::OffsetCommit(key.clone()))
+            );
+        }
+
+        #[rustfmt::skip]
+        let bytes = [
+            0, 4,
+            1, 2, 3, 4, 5, 6, 7, 8,
+            0, 0, 0, 9,
+            4, b'm', 0xc3, 0xa4,
+            0, 0, 0, 0, 0, 0, 0, 10,
+            1,
+            0, 16, b'0', b'1', b'2', b'3', b'4', b'5', b'6', b'7', b'8', b'9', b'a', b'b', b'c', b'd', b'e', b'f',
+        ];
+        assert_eq!(value().encode(), bytes);
+        assert_eq!(OffsetCommitValue::decode(&bytes), Ok(value()));
     }
 
     #[test]
-    fn older_values_and_unknown_tags_are_read() {
-        let first = b"\0\x01\0\0\0\0\0\0\x01\x02\0\x01m\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x09";
-        assert_eq!(OffsetCommitValue::decode(first), Ok(value(None)));
-        let third = b"\0\x03\0\0\0\0\0\0\x01\x02\xff\xff\xff\xff\0\x01m\0\0\0\0\0\0\0\x03";
-        assert_eq!(OffsetCommitValue::decode(third), Ok(value(None)));
-        let mut tagged = value(None).encode();
-        tagged.pop();
-        tagged.extend_from_slice(b"\x01\x05\x02ab");
-        assert_eq!(OffsetCommitValue::decode(&tagged), Ok(value(None)));
-        assert_eq!(GroupRecordKey::decode(b"\0\x02"), Ok(GroupRecordKey::Other(2)));
-        assert!(OffsetCommitValue::decode(b"\0\x05").is_err());
+    fn every_older_version_is_read() {
+        let (offset, time, text) = (7u64.to_be_bytes(), 8u64.to_be_bytes(), [0, 1, b'm']);
+        let versions: [Vec<u8>; 4] = [
+            [&offset[..], &text, &time].concat(),
+            [&offset[..], &text, &time, &9u64.to_be_bytes()].concat(),
+            [&offset[..], &text, &time].concat(),
+            [&offset[..], &[0, 0, 0, 5], &text, &time].concat(),
+        ];
+        for (version, fields) in versions.iter().enumerate() {
+            let bytes = [&[0, version as u8][..], fields].concat();
+            let expected = OffsetCommitValue {
+                offset: 7,
+                leader_epoch: if version == 3 { 5 } else { -1 },
+                metadata: "m".into(),
+                commit_timestamp: 8,
+                topic_id: None,
+            };
+            assert_eq!(
+                OffsetCommitValue::decode(&bytes),
+                Ok(expected),
+                "version {version}"
+            );
+            for len in 0..bytes.len() {
+                assert!(OffsetCommitValue::decode(&bytes[..len]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn tags_that_are_not_known_are_skipped() {
+        let mut bytes = value().encode();
+        let end = bytes.len() - 19;
+        bytes.truncate(end);
+        let id = value().topic_id.unwrap().to_vec();
+        put_tagged(&[(0, id), (1, vec![]), (9000, vec![1, 2])], &mut bytes);
+        assert_eq!(OffsetCommitValue::decode(&bytes), Ok(value()));
+        for id in [vec![1; 15], vec![1; 17]] {
+            bytes.truncate(end);
+            put_tagged(&[(0, id)], &mut bytes);
+            assert!(OffsetCommitValue::decode(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn no_id_and_an_id_of_zeros_are_the_same() {
+        let none = OffsetCommitValue {
+            topic_id: None,
+            ..value()
+        };
+        let zeros = OffsetCommitValue {
+            topic_id: Some([0; 16]),
+            ..value()
+        };
+        assert_eq!(none.encode(), zeros.encode());
+        assert_eq!(OffsetCommitValue::decode(&none.encode()), Ok(none.clone()));
+        let mut bytes = none.encode();
+        bytes.pop();
+        put_tagged(&[(0, vec![0; 16])], &mut bytes);
+        assert_eq!(OffsetCommitValue::decode(&bytes), Ok(none));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        assert_eq!(
+            GroupRecordKey::decode(&[0, 2, 0xff]),
+            Ok(GroupRecordKey::Other(2))
+        );
+        for bad in [
+            &[0xff, 0xff][..],
+            &[0],
+            &[0, 1, 0, 0, 0, 0, 0x80, 0, 0, 0],
+            &[0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[0, 1, 0xff, 0xff, 0, 0, 0, 0, 0, 0],
+        ] {
+            assert!(GroupRecordKey::decode(bad).is_err(), "{bad:?}");
+        }
+        for (at, byte) in [(0, 0x80), (1, 5), (2, 0x80), (10, 0x80), (14, 0), (17, 0)] {
+            let mut bad = value().encode();
+            bad[at] = byte;
+            assert!(OffsetCommitValue::decode(&bad).is_err(), "byte {at}");
+        }
+        let mut longer = value().encode();
+        longer.push(0);
+        assert!(matches!(
+            OffsetCommitValue::decode(&longer),
+            Err(FormatError::Leftover { extra: 1, .. })
+        ));
     }
 
     proptest! {
         #[test]
-        fn round_trip(group in ".{0,40}", topic in "[a-z]{1,20}", partition in 0u32..1 << 31, offset in 0u64..1 << 63,
-                      metadata in ".{0,200}", commit_timestamp: i64, topic_id: Option<[u8; 16]>) {
+        fn round_trip(
+            group: String,
+            topic: String,
+            partition in 0..=i32::MAX as u32,
+            offset in 0..=i64::MAX as u64,
+            leader_epoch in -1..=i32::MAX,
+            metadata in ".{0,200}",
+            commit_timestamp: i64,
+            topic_id: Option<[u8; 16]>,
+        ) {
             let key = OffsetCommitKey { group, topic, partition };
-            let read = GroupRecordKey::decode(&key.encode());
-            prop_assert_eq!(read, Ok(GroupRecordKey::OffsetCommit(key)));
-            let value = OffsetCommitValue { offset, leader_epoch: 4, metadata, commit_timestamp, topic_id };
-            prop_assert_eq!(OffsetCommitValue::decode(&value.encode()), Ok(value));
+            prop_assert_eq!(GroupRecordKey::decode(&key.encode()), Ok(GroupRecordKey::OffsetCommit(key)));
+            let value = OffsetCommitValue { offset, leader_epoch, metadata, commit_timestamp, topic_id };
+            let bytes = value.encode();
+            prop_assert_eq!(OffsetCommitValue::decode(&bytes), Ok(value));
+            for len in 0..bytes.len() {
+                prop_assert!(OffsetCommitValue::decode(&bytes[..len]).is_err());
+            }
         }
 
         #[test]
-        fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let _ = GroupRecordKey::decode(&bytes);
-            let _ = OffsetCommitValue::decode(&bytes);
+        fn any_bytes(version in 0u8..6, bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let bytes = [&[0, version], bytes.as_slice()].concat();
+            if let Ok(GroupRecordKey::OffsetCommit(key)) = GroupRecordKey::decode(&bytes) {
+                prop_assert_eq!(&key.encode()[2..], &bytes[2..]);
+            }
+            if let Ok(value) = OffsetCommitValue::decode(&bytes) {
+                prop_assert_eq!(OffsetCommitValue::decode(&value.encode()), Ok(value));
+            }
         }
     }
 }

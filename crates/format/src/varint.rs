@@ -1,5 +1,6 @@
 //! Variable-length signed numbers as in Kafka's records: zigzag, so that small negative numbers stay
-//! short, then 7 bits a byte, low ones first. At most 5 bytes for 32 bits and 10 for 64.
+//! short, then 7 bits a byte, low ones first. At most 5 bytes for 32 bits and 10 for 64. The lengths in
+//! Kafka's flexible messages are the same without the zigzag.
 
 /// Most bytes of an encoded `i32`.
 pub const MAX_I32_LEN: usize = 5;
@@ -41,6 +42,21 @@ pub fn encode_i64(value: i64, out: &mut Vec<u8>) {
         rest >>= 7;
     }
     out.push(rest as u8);
+}
+
+/// Appends a number without zigzag.
+pub(crate) fn encode_u32(mut value: u32, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// The number without zigzag at `at`, and the place behind it.
+pub(crate) fn decode_u32_at(bytes: &[u8], at: usize) -> Option<(u32, usize)> {
+    let (value, end) = long(bytes, at, MAX_I32_LEN)?;
+    Some((u32::try_from(value).ok()?, end))
 }
 
 /// Writes a number at `at` and gives the place behind it; `None` if it does not fit.

@@ -55,10 +55,22 @@ pub(super) fn checkpoint(engine: &Weak<Engine>, context: &Context, intervals: In
         if (woken == Woken::Rung || appended > noted) && engine.checkpoint(false).is_ok() {
             noted = appended;
         }
+        engine.save_producers();
+        engine.coordinator.maintain(&engine);
     }
 }
 
+/// The state of producers is written out when so many bytes of theirs have come to a partition.
+const SAVE_PRODUCERS_BYTES: u64 = 64 << 20;
+
 impl Engine {
+    /// Writes out what is known of producers where much has come. A failure passes: it is made again from the log.
+    fn save_producers(&self) {
+        for log in self.all_logs() {
+            let _ = log.save_producers(SAVE_PRODUCERS_BYTES, || log.sync());
+        }
+    }
+
     /// Deletes segments that their topics no longer keep: all log starts move first, one checkpoint makes
     /// them durable, then files go.
     pub(crate) fn apply_retention(&self) -> Result<()> {

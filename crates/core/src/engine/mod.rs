@@ -6,7 +6,7 @@ mod maintenance;
 mod open;
 pub(crate) mod recovery;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,9 +20,10 @@ use crate::catalog::{Catalog, StoredTopic};
 use crate::checkpoint::CheckpointFile;
 use crate::config::{Durability, MAX_PARTITIONS, OpenOptions, TopicChange, TopicConfig};
 use crate::context::Context;
+use crate::coordinator::Coordinator;
 use crate::error::{Error, Result};
 use crate::fan_out;
-use crate::partition::{Log, TopicMeta};
+use crate::partition::{Log, TopicMeta, is_internal};
 use crate::published;
 use crate::sync::{Mutex, RwLock, lock, read, write};
 
@@ -39,10 +40,12 @@ pub(crate) struct Engine {
     pub id: String,
     pub context: Arc<Context>,
     pub recovery: RecoveryReport,
+    pub coordinator: Coordinator,
     durability: Durability,
     topics: RwLock<BTreeMap<String, Arc<TopicState>>>,
-    /// All partitions by uid.
-    logs: RwLock<HashMap<u64, Arc<Log>>>,
+    /// All partitions by uid, and so in the same order whenever the same is done: a story of the simulation can be told
+    /// again.
+    logs: RwLock<BTreeMap<u64, Arc<Log>>>,
     /// Held while the catalog changes.
     catalog: Mutex<Catalog>,
     checkpoint: Mutex<Option<CheckpointFile>>,
@@ -190,15 +193,44 @@ impl Engine {
         })
     }
 
+    /// The id of the topic that has this name now.
+    pub fn topic_id(&self, name: &str) -> Option<[u8; 16]> {
+        read(&self.topics).get(name).map(|topic| topic.meta.id)
+    }
+
+    /// The name of a topic by its id.
+    pub fn topic_name(&self, id: &[u8; 16]) -> Option<String> {
+        let topics = read(&self.topics);
+        let found = topics.values().find(|topic| topic.meta.id == *id)?;
+        Some(found.meta.name.clone())
+    }
+
+    /// A partition of an open topic.
+    pub fn log(&self, topic: &str, partition: u32) -> Option<Arc<Log>> {
+        let topics = read(&self.topics);
+        let logs = read(&topics.get(topic)?.logs);
+        logs.get(partition as usize).cloned()
+    }
+
+    /// The ends of partitions as of one moment: all of a transaction is below them, or nothing of it.
+    pub fn high_watermarks<'a>(&self, logs: impl Iterator<Item = &'a Arc<Log>>) -> Vec<u64> {
+        self.context
+            .journal
+            .as_of(|_| logs.map(|log| log.high_watermark()).collect())
+    }
+
     pub fn topic_names(&self) -> Result<Vec<String>> {
         if self.context.read_only {
             return Ok(lock(&self.catalog)
                 .load()?
                 .into_iter()
                 .map(|topic| topic.name)
+                .filter(|name| !is_internal(name))
                 .collect());
         }
-        Ok(read(&self.topics).keys().cloned().collect())
+        let topics = read(&self.topics);
+        let names = topics.keys().filter(|name| !is_internal(name));
+        Ok(names.cloned().collect())
     }
 
     pub fn delete_topic(&self, name: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! Opening a store: its lock, its version, its checkpoint, its journal, then topic by topic; what an unclean end left
 //! behind is settled before the first write is accepted. All of it may crash anywhere and be run again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +19,7 @@ use crate::catalog::Catalog;
 use crate::checkpoint::CheckpointFile;
 use crate::config::OpenOptions;
 use crate::context::Context;
+use crate::coordinator::Coordinator;
 use crate::error::{Error, IoContext, Result};
 use crate::journal::{self, Files, Journal, Replay, Replayed};
 use crate::partition::Left;
@@ -131,7 +132,6 @@ impl Engine {
                 ));
             }
         }
-        report.duration = began.elapsed();
         let mut engine = Engine::start(
             path,
             id,
@@ -142,6 +142,10 @@ impl Engine {
             report,
         )?;
         engine.enter(topics);
+        if left == Left::Unclean {
+            engine.recovery.clamped_offsets = engine.coordinator.clamp_offsets(&engine)?;
+        }
+        engine.recovery.duration = began.elapsed();
         Ok(engine)
     }
 
@@ -160,6 +164,7 @@ impl Engine {
             id,
             context,
             recovery,
+            coordinator: Coordinator::default(),
             durability: options.durability,
             topics: RwLock::default(),
             logs: RwLock::default(),
@@ -175,7 +180,7 @@ impl Engine {
     }
 
     fn enter(&mut self, topics: Vec<Arc<super::TopicState>>) {
-        let mut logs = HashMap::new();
+        let mut logs = BTreeMap::new();
         let mut names = BTreeMap::new();
         for state in topics {
             logs.extend(

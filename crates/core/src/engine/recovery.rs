@@ -15,6 +15,7 @@ use tidelog_io::{OpenMode, Storage};
 use crate::catalog::{Catalog, StoredTopic};
 use crate::config::{Durability, OpenOptions};
 use crate::context::Context;
+use crate::coordinator::offsets::ClampedOffset;
 use crate::error::{Error, IoContext, Result};
 use crate::journal::Known;
 use crate::knock_out::{self, Rule};
@@ -35,9 +36,12 @@ pub struct RecoveryReport {
     pub torn_files: Vec<PathBuf>,
     /// Partitions that are damaged below their durable end, with what is wrong. They are read-only.
     pub damaged: Vec<Error>,
+    /// Committed offsets that pointed behind the end of their log, and were taken back there.
+    pub clamped_offsets: Vec<ClampedOffset>,
     /// How long it took.
     pub duration: Duration,
 }
+
 /// What the checkpoint knows of every partition.
 pub(crate) fn known_partitions(
     catalog: &Catalog,

@@ -1,7 +1,8 @@
 //! Durable group commit: appends of all `fsync` topics gather in a frame, one thread writes it and syncs once,
-//! and all of them are done. The next frame gathers meanwhile, so no timer is needed. An append joins under its
-//! partition's lock, right after its bytes are in the segment: a partition's entries stand in the journal in the
-//! order of their offsets and without a gap.
+//! and all of them are done. The next frame gathers meanwhile, so no timer is needed. That thread is the journal's own,
+//! or a sender's that waits anyway and finds no round under way: what it sends alone is not handed over twice. An append
+//! joins under its partition's lock, right after its bytes are in the segment: a partition's entries stand in the
+//! journal in the order of their offsets and without a gap.
 
 mod files;
 mod frames;
@@ -37,7 +38,7 @@ const FILE_MIN: u64 = 64 << 10;
 /// Its folder in the store's.
 pub(crate) const FOLDER: &str = "journal";
 
-/// Called once, on a thread of the core: it must not wait.
+/// Called once, on the thread that does the round: it must not wait.
 pub(crate) type Done = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// The journal's sizes.
@@ -115,8 +116,6 @@ struct Open {
     group: Group,
     /// Frames that were full before the one in front of them was done.
     full: VecDeque<Round>,
-    /// Frames that were taken and are not done yet.
-    under_way: usize,
     /// Why the last checkpoint failed, on which whoever waits for a file depends.
     stuck: Option<Error>,
     spare: Option<Vec<u8>>,
@@ -134,7 +133,7 @@ struct Group {
 /// Who waits for a frame, and what has happened to its partition then.
 pub(crate) struct Member {
     pub moved: Option<(Arc<Log>, Committed)>,
-    pub done: Done,
+    pub done: Option<Done>,
 }
 
 impl Journal {
@@ -151,7 +150,6 @@ impl Journal {
                 sequence: frame,
                 group: Group::default(),
                 full: VecDeque::new(),
-                under_way: 0,
                 stuck: None,
                 spare: None,
             }),
@@ -169,18 +167,29 @@ impl Journal {
     /// [`Error::StorageFull`], and whatever keeps a checkpoint from being written; nothing was written then.
     pub fn enter<'a>(&'a self, context: &Context, batch_lens: &[usize]) -> Result<Turn<'a>> {
         let mut at = self.queue.enter();
+        let options = at.options;
+        let entries_len = entries_len(&options, batch_lens);
+        if entries_len > options.frame_bytes.max(PAGE) && batch_lens.len() > 1 {
+            return Err(Error::TransactionTooLarge {
+                size: entries_len as u64,
+                limit: options.frame_bytes as u64,
+                field: "journal.frame_bytes",
+            });
+        }
         loop {
             context.health.check()?;
             if at.has_ended() {
                 return Err(Error::Closed);
             }
-            let entries_len = at.entries_len(batch_lens);
             let has_room = at.make_room(entries_len).inspect_err(|_| {
                 // On a full disk a checkpoint lets the journal begin anew in the space that it has.
                 context.checkpoints.ring();
             })?;
             if has_room {
-                return Ok(Turn(at));
+                return Ok(Turn {
+                    at,
+                    extents_from: extents_from(&options, batch_lens),
+                });
             }
             if !at.is_behind() {
                 // No file is free: the next checkpoint frees some.
@@ -196,27 +205,34 @@ impl Journal {
     /// Makes durable that a partition's records go round the journal from its end on. Blocks for the disk.
     pub fn release(&self, context: &Context, log: &Arc<Log>, end: SyncPoint) -> Result<()> {
         let mut turn = self.enter(context, &[RELEASE_ENTRY_LEN])?;
-        turn.0.group.frame.push_release(&log.id());
+        turn.at.group.frame.push_release(&log.id());
         let released = Committed {
             end,
             journaled: false,
         };
         wait(|done| {
-            turn.enlist(log, released, done);
-            turn.0.announce();
+            turn.enlist(Some((log, released)), Some(done));
+            turn.at.announce();
         })
     }
 
     /// Waits until everything that has joined before is durable.
     pub fn flush(&self) -> Result<()> {
+        wait(|done| self.after(done))
+    }
+
+    /// Calls `done` when everything that has joined before is durable.
+    pub fn after(&self, done: Done) {
         let mut at = self.queue.enter();
         if at.has_ended() {
-            return Err(Error::Closed);
+            drop(at);
+            return done(Err(Error::Closed));
         }
-        wait(|done| {
-            at.group.members.push(Member { moved: None, done });
-            at.announce();
-        })
+        at.group.members.push(Member {
+            moved: None,
+            done: Some(done),
+        });
+        at.announce();
     }
 
     /// The thread's work, until the journal has ended and everything that joined is answered.
@@ -237,17 +253,23 @@ impl Journal {
         }
     }
 
-    /// The next round, if anything has gathered.
-    #[cfg(test)]
+    /// Does what has gathered on this thread, while the journal has none of its own.
+    pub fn run_gathered(&self, context: &Context) {
+        while let Some(round) = self.try_take() {
+            round.run(context);
+        }
+    }
+
+    /// The next round, if anything has gathered and none is under way.
     pub fn try_take(&self) -> Option<Round> {
-        self.queue.enter().take()
+        self.queue.enter().take_or_announce()
     }
 
     /// Whether an append of this size would be let in at once.
     #[cfg(test)]
     pub fn has_room(&self, batch_lens: &[usize]) -> bool {
         let mut at = self.queue.enter();
-        let entries_len = at.entries_len(batch_lens);
+        let entries_len = entries_len(&at.options, batch_lens);
         at.make_room(entries_len).unwrap_or(true)
     }
 
@@ -265,9 +287,8 @@ impl Journal {
     pub fn recycle(&self, covered: u64) {
         self.queue.make_room(|open| {
             open.stuck = None;
-            let idle = open.under_way == 0 && open.full.is_empty();
-            open.files
-                .recycle(covered, idle && open.group.frame.is_empty());
+            let idle = open.full.is_empty() && open.group.frame.is_empty();
+            open.files.recycle(covered, idle);
         });
     }
 
@@ -289,18 +310,21 @@ impl Journal {
 }
 
 /// The right to join the open frame, held while the append is written.
-pub(crate) struct Turn<'a>(Entrance<'a, Open>);
+pub(crate) struct Turn<'a> {
+    at: Entrance<'a, Open>,
+    extents_from: usize,
+}
 
 impl Turn<'_> {
     /// Whether a batch of this size is entered by its place only.
     pub fn is_extent(&self, batch_len: usize) -> bool {
-        batch_len >= self.0.options.extent_bytes
+        batch_len >= self.extents_from
     }
 
     /// Enters a batch that stands at this place.
     pub fn enter(&mut self, place: &Place, batch: &[u8]) {
         let extent = self.is_extent(batch.len());
-        let frame = &mut self.0.group.frame;
+        let frame = &mut self.at.group.frame;
         match batch.first_chunk::<BATCH_HEADER_LEN>() {
             Some(header) if extent => frame.push_extent(place, header),
             _ => frame.push_batch(place, batch),
@@ -309,65 +333,84 @@ impl Turn<'_> {
 
     /// Has the partition's files synced with the frame.
     pub fn sync_files(&mut self, log: &Arc<Log>) {
-        let logs = &mut self.0.group.sync;
+        let logs = &mut self.at.group.sync;
         if !logs.iter().any(|other| Arc::ptr_eq(other, log)) {
             logs.push(Arc::clone(log));
         }
     }
 
-    /// Waits for the frame with what was entered, and lets the next one in. The partition ends at `end` then.
-    pub fn join(mut self, log: &Arc<Log>, end: SyncPoint, done: Done) {
-        let committed = Committed {
-            end,
-            journaled: true,
-        };
-        self.enlist(log, committed, done);
-        self.0.announce();
+    /// Has the partition end there when the frame is durable.
+    pub fn move_end(&mut self, log: &Arc<Log>, end: SyncPoint) {
+        self.enlist(Some((log, through_journal(end))), None);
     }
 
-    fn enlist(&mut self, log: &Arc<Log>, committed: Committed, done: Done) {
-        self.0.group.members.push(Member {
-            moved: Some((Arc::clone(log), committed)),
-            done,
-        });
+    /// Waits for the frame with what was entered, and lets the next one in.
+    pub fn join(mut self, done: Done) {
+        self.enlist(None, Some(done));
+        self.at.announce();
+    }
+
+    /// As `move_end` and `join`, for one partition. The journal's thread does the round; whoever `leads` gets it to
+    /// run, if none is under way.
+    pub fn join_at(
+        mut self,
+        log: &Arc<Log>,
+        end: SyncPoint,
+        done: Done,
+        leads: bool,
+    ) -> Option<Round> {
+        self.enlist(Some((log, through_journal(end))), Some(done));
+        if leads {
+            return self.at.take_or_announce();
+        }
+        self.at.announce();
+        None
+    }
+
+    fn enlist(&mut self, moved: Option<(&Arc<Log>, Committed)>, done: Option<Done>) {
+        let moved = moved.map(|(log, committed)| (Arc::clone(log), committed));
+        self.at.group.members.push(Member { moved, done });
     }
 }
 
-#[cfg(test)]
+fn through_journal(end: SyncPoint) -> Committed {
+    Committed {
+        end,
+        journaled: true,
+    }
+}
+
 impl Turn<'_> {
-    /// Joins and keeps the frame open for more.
-    pub fn join_and_stay(mut self, log: &Arc<Log>, end: SyncPoint, done: Done) -> Self {
-        let committed = Committed {
-            end,
-            journaled: true,
-        };
-        self.enlist(log, committed, done);
-        self
-    }
-
-    /// Puts what comes next in another frame.
+    /// Puts what comes next in another frame: only to show that this is missed.
     pub fn close(&mut self) {
-        let round = self.0.close();
-        self.0.full.extend(round);
-        let _ = self.0.make_room(0);
+        let round = self.at.close();
+        self.at.full.extend(round);
+        let _ = self.at.make_room(0);
     }
+}
 
-    pub fn leave(self) {
-        self.0.announce();
+/// Bytes of the entries of batches of these sizes.
+fn entries_len(options: &JournalOptions, batch_lens: &[usize]) -> usize {
+    let extents_from = extents_from(options, batch_lens);
+    let entry_len = |len: &usize| match *len >= extents_from {
+        true => EXTENT_ENTRY_LEN,
+        false => len + ENTRY_OVERHEAD,
+    };
+    batch_lens.iter().map(entry_len).sum()
+}
+
+/// The size from which on batches that are appended together are entered by their places only: any, if they would not
+/// fit in a frame otherwise.
+fn extents_from(options: &JournalOptions, batch_lens: &[usize]) -> usize {
+    let small = batch_lens.iter().filter(|len| **len < options.extent_bytes);
+    let whole: usize = small.map(|len| len + ENTRY_OVERHEAD).sum();
+    match batch_lens.len() > 1 && whole > options.frame_bytes / 2 {
+        true => 0,
+        false => options.extent_bytes,
     }
 }
 
 impl Open {
-    /// Bytes of the entries of batches of these sizes.
-    fn entries_len(&self, batch_lens: &[usize]) -> usize {
-        let extent_bytes = self.options.extent_bytes;
-        let entry_len = |len: &usize| match *len >= extent_bytes {
-            true => EXTENT_ENTRY_LEN,
-            false => len + ENTRY_OVERHEAD,
-        };
-        batch_lens.iter().map(entry_len).sum()
-    }
-
     /// Whether frames wait for those in front of them.
     fn is_behind(&self) -> bool {
         self.full.len() >= WAITING_MAX
@@ -410,9 +453,11 @@ impl Gather for Open {
     type Group = Round;
 
     fn take(&mut self) -> Option<Round> {
-        let round = self.full.pop_front().or_else(|| self.close())?;
-        self.under_way += 1;
-        Some(round)
+        self.full.pop_front().or_else(|| self.close())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.group.members.is_empty()
     }
 }
 
@@ -434,8 +479,7 @@ pub(crate) fn folder(store: &Path) -> PathBuf {
 impl Journal {
     /// A round has ended; its memory is for the next one.
     fn round_ended(&self, memory: Vec<u8>) {
-        self.queue.make_room(|open| {
-            open.under_way -= 1;
+        self.queue.done(|open| {
             if memory.capacity() <= SPARE_MAX {
                 open.spare = Some(memory);
             }

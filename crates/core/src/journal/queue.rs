@@ -1,6 +1,8 @@
 //! Where appends gather while the previous ones are being made durable: one mutex, under which an append adds to
-//! what is open, and one thread that takes whatever has gathered. No wake-up is lost: both sides look at the state
-//! under the mutex before they wait, and it is changed only under it.
+//! what is open, and one thread that takes whatever has gathered, unless somebody who has added to it takes it himself.
+//! What was taken is under way until it is done, and nothing is taken meanwhile. No wake-up is lost: all look at the
+//! state under the mutex before they wait, it is changed only under it, and whoever is done wakes the thread if
+//! something has gathered meanwhile.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
@@ -13,6 +15,9 @@ pub(crate) trait Gather {
 
     /// What has gathered, if anything has.
     fn take(&mut self) -> Option<Self::Group>;
+
+    /// Whether nothing has gathered.
+    fn is_empty(&self) -> bool;
 }
 
 pub(crate) struct Queue<T> {
@@ -23,7 +28,20 @@ pub(crate) struct Queue<T> {
 
 struct State<T> {
     content: T,
+    /// Something was taken and is not done yet.
+    under_way: bool,
     ended: bool,
+}
+
+impl<T: Gather> State<T> {
+    fn take(&mut self) -> Option<T::Group> {
+        if self.under_way {
+            return None;
+        }
+        let group = self.content.take();
+        self.under_way = group.is_some();
+        group
+    }
 }
 
 /// The queue while nobody else may change it.
@@ -37,6 +55,7 @@ impl<T: Gather> Queue<T> {
         Queue {
             state: Mutex::new(State {
                 content,
+                under_way: false,
                 ended: false,
             }),
             gathered: Condvar::new(),
@@ -51,16 +70,16 @@ impl<T: Gather> Queue<T> {
         }
     }
 
-    /// Takes what has gathered, and waits for it; `None` once the queue has ended and is empty.
+    /// Takes what has gathered, and waits for it; `None` once the queue has ended, is empty, and nothing is under way.
     pub fn take(&self) -> Option<T::Group> {
         let mut state = lock(&self.state);
         loop {
-            if let Some(group) = state.content.take() {
+            if let Some(group) = state.take() {
                 drop(state);
                 self.room.notify_all();
                 return Some(group);
             }
-            if state.ended {
+            if state.ended && !state.under_way {
                 return None;
             }
             state = self
@@ -68,6 +87,19 @@ impl<T: Gather> Queue<T> {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// What was taken is done; the content is changed with it.
+    pub fn done(&self, change: impl FnOnce(&mut T)) {
+        let mut state = lock(&self.state);
+        change(&mut state.content);
+        state.under_way = false;
+        let goes_on = state.ended || !state.content.is_empty();
+        drop(state);
+        if goes_on {
+            self.gathered.notify_one();
+        }
+        self.room.notify_all();
     }
 
     /// Changes the content, and wakes whoever waits for room.
@@ -84,7 +116,7 @@ impl<T: Gather> Queue<T> {
     }
 }
 
-impl<'a, T> Entrance<'a, T> {
+impl<'a, T: Gather> Entrance<'a, T> {
     pub fn has_ended(&self) -> bool {
         self.state.ended
     }
@@ -101,9 +133,25 @@ impl<'a, T> Entrance<'a, T> {
 
     /// Leaves, and tells the thread that something has gathered.
     pub fn announce(self) {
+        let Entrance { queue, state } = self;
+        // Whoever is at work looks again when he is done.
+        let idle = !state.under_way;
+        drop(state);
+        if idle {
+            queue.gathered.notify_one();
+        }
+    }
+
+    /// Leaves with what has gathered, to do the thread's work; if it can't be taken now, the thread will.
+    pub fn take_or_announce(mut self) -> Option<T::Group> {
+        let Some(group) = self.state.take() else {
+            self.announce();
+            return None;
+        };
         let queue = self.queue;
         drop(self);
-        queue.gathered.notify_one();
+        queue.room.notify_all();
+        Some(group)
     }
 }
 

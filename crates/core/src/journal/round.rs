@@ -42,14 +42,17 @@ impl Round {
         self.sequence
     }
 
-    /// All of it, in order.
+    /// All of it, in order, on the thread that took it. Whatever panics on the way, everyone is answered.
     pub fn run(mut self, context: &Context) {
         let worked = catch_unwind(AssertUnwindSafe(|| {
-            self.write(context).and_then(|()| self.sync(context))
+            self.write(context)?;
+            self.sync(context)?;
+            self.commit(context);
+            Ok(())
         }))
-        .unwrap_or_else(|_| Err(context.health.poison("the journal's thread panicked")));
+        .unwrap_or_else(|_| Err(context.health.poison("a round of the journal panicked")));
         match worked {
-            Ok(()) => self.publish(context),
+            Ok(()) => self.end(context, &Ok(())),
             // Whatever it was, the frames behind this one must not count.
             Err(error) => self.fail(context, &context.health.poison(error)),
         }
@@ -94,8 +97,8 @@ impl Round {
         context.health.check_disk()
     }
 
-    /// Moves the ends of its partitions and answers its sends, in order.
-    pub fn publish(self, context: &Context) {
+    /// Moves the ends of its partitions.
+    fn commit(&self, context: &Context) {
         if let Some(spot) = &self.spot {
             let synced = Synced {
                 frame: self.sequence,
@@ -104,25 +107,35 @@ impl Round {
             };
             context.journal.publish(synced, &self.members);
         }
-        context.journal.round_ended(self.frame);
-        for member in self.members {
-            if let Some((log, _)) = &member.moved {
-                log.wake();
-            }
-            answer(member, Ok(()));
-        }
+    }
+
+    /// Moves the ends of its partitions and answers its sends.
+    #[cfg(test)]
+    pub fn publish(self, context: &Context) {
+        self.commit(context);
+        self.end(context, &Ok(()));
     }
 
     /// Tells its sends that their outcome is unknown.
     pub fn fail(self, context: &Context, error: &Error) {
-        context.journal.round_ended(self.frame);
-        for member in self.members {
-            answer(member, Err(error.clone()));
+        self.end(context, &Err(error.clone()));
+    }
+
+    /// Answers its sends, in order. Only then may another thread begin the next round: it answers after this one.
+    fn end(self, context: &Context, outcome: &Result<()>) {
+        for Member { moved, done } in self.members {
+            if let (Ok(()), Some((log, _))) = (outcome, &moved) {
+                call(|| log.wake());
+            }
+            if let Some(done) = done {
+                call(|| done(outcome.clone()));
+            }
         }
+        context.journal.round_ended(self.frame);
     }
 }
 
 /// A callback that panics must not take the others' answers with it.
-fn answer(member: Member, outcome: Result<()>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| (member.done)(outcome)));
+fn call(callback: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(callback));
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tidelog_io::FaultKind;
 
-use super::{Shop, append, done, explore, read_to, spawn};
+use super::{Shop, append, append_leading, done, explore, read_to, spawn};
 use crate::bell::Woken;
 use crate::config::Durability;
 use crate::error::{Error, Result};
 use crate::journal::JournalOptions;
-use crate::partition::Log;
+use crate::partition::{Appended, Log};
 
 /// Files of one page and thus of one frame, two of them: a third frame waits for a checkpoint.
 const SMALL: JournalOptions = JournalOptions {
@@ -28,15 +28,22 @@ struct Answers(Arc<Mutex<Vec<Result<(u64, bool)>>>>);
 
 impl Answers {
     fn append(&self, log: &Arc<Log>) {
+        append(log, self.note(log));
+    }
+
+    fn append_leading(&self, log: &Arc<Log>) {
+        append_leading(log, self.note(log));
+    }
+
+    fn note(&self, log: &Arc<Log>) -> impl FnOnce(Result<Appended>) + Send + 'static {
         let (answers, at) = (self.clone(), Arc::clone(log));
-        let note = move |appended: Result<crate::Appended>| {
+        move |appended| {
             let answer = appended.map(|appended| {
                 let readable = at.high_watermark() > appended.last_offset;
                 (appended.base_offset, readable)
             });
             answers.0.lock().unwrap().push(answer);
-        };
-        append(log, note);
+        }
     }
 
     fn take(&self) -> Vec<Result<(u64, bool)>> {
@@ -235,5 +242,51 @@ fn a_store_that_closes_answers_everyone() {
         assert_eq!(answers.len(), 3);
         let closed = |answer: &&Result<_>| matches!(answer, Err(Error::Closed));
         assert_eq!(answers.iter().filter(closed).count(), 1);
+    });
+}
+
+#[test]
+fn a_sender_that_does_its_round_itself_leaves_nobody_behind() {
+    explore(|| {
+        let shop = Shop::new(JournalOptions::default());
+        let log = shop.log(0, Durability::Fsync);
+        let answers = Answers::default();
+        let journal = spawn({
+            let context = Arc::clone(&shop.context);
+            move || context.journal.run(&context)
+        });
+        let leader = spawn({
+            let (log, answers) = (Arc::clone(&log), answers.clone());
+            move || answers.append_leading(&log)
+        });
+        // What joins while the leader is at work is the thread's: a lost wake-up is waited for in vain.
+        append_and_wait(&log);
+        done(leader);
+        shop.context.journal.end();
+        done(journal);
+        let answers = answers.take();
+        assert_eq!(answers.len(), 1);
+        assert!(answers.iter().all(|answer| answer.as_ref().unwrap().1));
+        assert_eq!(log.committed().end.offset, 2);
+    });
+}
+
+#[test]
+fn the_journals_thread_ends_when_the_rounds_of_senders_have() {
+    explore(|| {
+        let shop = Shop::new(JournalOptions::default());
+        let log = shop.log(0, Durability::Fsync);
+        let answers = Answers::default();
+        let leader = spawn({
+            let (log, answers) = (Arc::clone(&log), answers.clone());
+            move || answers.append_leading(&log)
+        });
+        shop.context.journal.end();
+        shop.context.journal.run(&shop.context);
+        // Nothing is under way any more: what was let in is durable, and the files may go.
+        assert_eq!(log.committed().end.offset, log.log_end());
+        shop.context.journal.close_files();
+        done(leader);
+        assert_eq!(answers.take().len(), 1);
     });
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::thread::JoinHandle;
-use tidelog_format::batch::{Batch, TimestampType};
+use tidelog_format::batch::{Batch, BatchHeader, TimestampType};
 use tidelog_format::builder::BatchBuilder;
 use tidelog_io::{SimulatedStorage, Storage};
 
@@ -22,7 +22,7 @@ use crate::config::{Durability, TopicConfig};
 use crate::context::Context;
 use crate::error::Result;
 use crate::journal::{Files, Journal, JournalOptions};
-use crate::partition::{Appended, Log, TopicMeta};
+use crate::partition::{Appended, Log, Terms, TopicMeta};
 use crate::sync::RwLock;
 
 /// How often a thread that could go on is stopped in favour of another, at most. Three find nearly all that is to be
@@ -105,15 +105,26 @@ impl Shop {
     }
 }
 
-/// Appends a batch of one record.
-fn append(log: &Arc<Log>, done: impl FnOnce(Result<Appended>) + Send + 'static) {
+/// A batch of one record.
+fn batch() -> (Vec<u8>, BatchHeader) {
     let mut builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
     builder
         .append(1, None, Some(b"value"), std::iter::empty())
         .unwrap();
-    let mut batch = builder.finish().unwrap();
+    let batch = builder.finish().unwrap();
     let header = *Batch::check(&batch).unwrap().header();
-    log.append(&mut batch, &header, Box::new(done));
+    (batch, header)
+}
+
+fn append(log: &Arc<Log>, done: impl FnOnce(Result<Appended>) + Send + 'static) {
+    let (mut batch, header) = batch();
+    log.append(&mut batch, &header, Terms::FOREIGN, Box::new(done));
+}
+
+/// Appends as somebody who waits for the answer.
+fn append_leading(log: &Arc<Log>, done: impl FnOnce(Result<Appended>) + Send + 'static) {
+    let (mut batch, header) = batch();
+    log.append_leading(&mut batch, &header, Terms::FOREIGN, Box::new(done));
 }
 
 /// Reads from `offset` to the high watermark, which has to be at least `end`, and gives where the reading ended.

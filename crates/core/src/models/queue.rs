@@ -1,9 +1,11 @@
 //! The journal's queue: whoever waits at it goes on, and what gathered is taken once and in order.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::{done, explore, spawn};
 use crate::journal::queue::{Gather, Queue};
+use crate::sync::atomic::AtomicBool;
 
 /// What gathers here: numbers, two at most.
 #[derive(Default)]
@@ -14,6 +16,10 @@ impl Gather for Pile {
 
     fn take(&mut self) -> Option<Vec<u32>> {
         (!self.0.is_empty()).then(|| std::mem::take(&mut self.0))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -38,6 +44,7 @@ fn take_all(queue: &Queue<Pile>) -> Vec<u32> {
     while let Some(group) = queue.take() {
         assert!(!group.is_empty() && group.len() <= ROOM);
         taken.extend(group);
+        queue.done(|_| ());
     }
     taken
 }
@@ -113,5 +120,54 @@ fn room_that_is_made_is_seen_by_all_who_wait_for_it() {
         let mut taken = queue.take().unwrap();
         taken.sort_unstable();
         assert_eq!(taken, [1, 2]);
+    });
+}
+
+#[test]
+fn what_gathers_while_an_adder_is_at_work_is_taken_by_the_thread() {
+    explore(|| {
+        let queue = Arc::new(Queue::new(Pile::default()));
+        let mut at = queue.enter();
+        at.0.push(10);
+        assert_eq!(at.take_or_announce().unwrap(), [10]);
+        let taker = spawn({
+            let queue = Arc::clone(&queue);
+            move || queue.take().unwrap()
+        });
+        let adder = spawn({
+            let queue = Arc::clone(&queue);
+            move || add(&queue, 1)
+        });
+        queue.done(|_| ());
+        assert!(done(adder));
+        // It is waited for in vain if neither has told the thread.
+        assert_eq!(done(taker), [1]);
+    });
+}
+
+#[test]
+fn the_end_comes_when_what_an_adder_took_is_done() {
+    explore(|| {
+        let queue = Arc::new(Queue::new(Pile::default()));
+        let at_work = Arc::new(AtomicBool::new(false));
+        let adder = spawn({
+            let (queue, at_work) = (Arc::clone(&queue), Arc::clone(&at_work));
+            move || {
+                let mut at = queue.enter();
+                if at.has_ended() {
+                    return;
+                }
+                at.0.push(1);
+                at_work.store(true, Ordering::Relaxed);
+                let group = at.take_or_announce().unwrap();
+                assert_eq!(group, [1]);
+                at_work.store(false, Ordering::Relaxed);
+                queue.done(|_| ());
+            }
+        });
+        queue.end();
+        assert!(take_all(&queue).is_empty());
+        assert!(!at_work.load(Ordering::Relaxed));
+        done(adder);
     });
 }

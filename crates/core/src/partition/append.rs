@@ -9,11 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tidelog_format::batch::{self, Batch, BatchHeader, HEADER_LEN, TimestampType};
 use tidelog_format::journal::Place;
 
+use super::producers::{Producers, Verdict};
 use super::{Committed, Log, SyncPoint};
 use crate::config::TopicConfig;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::Turn;
+use crate::journal::{Round, Turn};
 use crate::knock_out::{self, Rule};
+use crate::producer_ids::Claim;
 use crate::segment::{OpenFiles, Segment};
 use crate::sync::{lock, write};
 
@@ -26,9 +28,28 @@ pub struct Appended {
     pub last_offset: u64,
     /// The time of the append in ms where the topic uses it, else -1.
     pub timestamp: i64,
+    /// Whether it had been appended before: this is a retry, and was answered as its original.
+    pub duplicate: bool,
 }
 
-/// Called once with the outcome, on the appending thread (`buffered`) or a thread of the core (`fsync`).
+/// Under which terms a batch is appended.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// In whose name.
+    pub claim: Claim<'a>,
+    /// Only if it gets this offset.
+    pub expect_offset: Option<u64>,
+}
+
+impl Terms<'_> {
+    /// Of a batch that is encoded elsewhere.
+    pub const FOREIGN: Terms<'static> = Terms {
+        claim: Claim::Foreign,
+        expect_offset: None,
+    };
+}
+
+/// Called once with the outcome, on the appending thread (`buffered`) or a thread that does a round of the journal.
 pub(crate) type AppendDone = Box<dyn FnOnce(Result<Appended>) + Send>;
 
 /// Space is reserved ahead in steps that grow with the segment: ten thousand small partitions must fit a
@@ -37,12 +58,28 @@ const ALLOCATE_MIN: u64 = 16 << 10;
 const ALLOCATE_MAX: u64 = 16 << 20;
 
 /// A batch that has its place.
-struct Prepared {
+pub(super) struct Prepared {
     header: BatchHeader,
-    timestamp: i64,
+    pub timestamp: i64,
     segment: Arc<Segment>,
     position: u64,
     files: Arc<OpenFiles>,
+}
+
+/// What is to be appended at once.
+#[derive(Clone, Copy)]
+struct Need {
+    bytes: u64,
+    last_offset: u64,
+}
+
+impl Need {
+    fn of(header: &BatchHeader) -> Need {
+        Need {
+            bytes: header.size() as u64,
+            last_offset: header.last_offset(),
+        }
+    }
 }
 
 /// What the partition's lock protects.
@@ -59,6 +96,8 @@ pub(crate) struct Writer {
     journaled: bool,
     /// What is being imported is in no frame: until it is sealed nothing else is appended.
     importing: bool,
+    /// What is known of producers; none before the first batch of one, or a question about one.
+    pub(super) producers: Option<Producers>,
 }
 
 impl Writer {
@@ -76,12 +115,16 @@ impl Writer {
     }
 
     /// The log's end `offset` with its place.
-    fn end(&self, offset: u64) -> SyncPoint {
+    pub(super) fn end(&self, offset: u64) -> SyncPoint {
         SyncPoint {
             offset,
             segment: self.active.as_ref().map_or(offset, |active| active.base()),
             position: self.active.as_ref().map_or(0, |active| active.size()),
         }
+    }
+
+    pub(super) fn is_journaled(&self) -> bool {
+        self.journaled
     }
 
     pub fn active(&self) -> Option<&Arc<Segment>> {
@@ -94,28 +137,105 @@ impl Writer {
     }
 }
 
+impl Prepared {
+    pub(super) fn appended(&self) -> Appended {
+        Appended {
+            base_offset: self.header.base_offset,
+            last_offset: self.header.last_offset(),
+            timestamp: self.timestamp,
+            duplicate: false,
+        }
+    }
+}
+
 impl Log {
     /// Appends a checked batch, which gets its place here, and calls `done` once it is as durable as the topic
-    /// promises. The bytes are not needed any more when this returns.
-    pub fn append(self: &Arc<Self>, batch: &mut [u8], header: &BatchHeader, done: AppendDone) {
-        let config = self.topic().config();
-        if let Err(error) = self.ready_to_append(&config, header) {
-            return done(Err(error));
+    /// promises. The bytes are not needed any more when this returns. A retry of a batch that is in the log is
+    /// answered as its original, and not before that is durable.
+    pub fn append(
+        self: &Arc<Self>,
+        batch: &mut [u8],
+        header: &BatchHeader,
+        terms: Terms<'_>,
+        done: AppendDone,
+    ) {
+        self.append_for(batch, header, terms, done, false);
+    }
+
+    /// As `append`, for a caller that waits for the answer anyway: if no round of the journal is under way, it does
+    /// the one that this batch has joined.
+    pub fn append_leading(
+        self: &Arc<Self>,
+        batch: &mut [u8],
+        header: &BatchHeader,
+        terms: Terms<'_>,
+        done: AppendDone,
+    ) {
+        if let Some(round) = self.append_for(batch, header, terms, done, true) {
+            round.run(self.context());
         }
+    }
+
+    fn append_for(
+        self: &Arc<Self>,
+        batch: &mut [u8],
+        header: &BatchHeader,
+        terms: Terms<'_>,
+        done: AppendDone,
+        leads: bool,
+    ) -> Option<Round> {
+        let config = self.topic().config();
+        let identity = self
+            .ready_to_append(&config, header, terms.claim)
+            .and_then(|()| self.context().producer_ids.identify(terms.claim, header));
+        let identity = match identity {
+            Ok(identity) => identity,
+            Err(error) => {
+                done(Err(error));
+                return None;
+            }
+        };
         let mut writer = lock(&self.writer);
+        // Nobody takes the id over while this is held.
+        let admitted = identity
+            .as_ref()
+            .map(|identity| identity.admit(terms.claim, header.producer_epoch))
+            .transpose();
+        let verdict = admitted.and_then(|admitted| {
+            let verdict = self.judge(&mut writer, header, &terms)?;
+            Ok((verdict, admitted))
+        });
+        let _admitted = match verdict {
+            Ok((Verdict::Append, admitted)) => admitted,
+            Ok((Verdict::Duplicate(original), _)) => {
+                let journaled = writer.journaled;
+                drop(writer);
+                let done = move |synced: Result<()>| done(synced.map(|()| original));
+                match journaled {
+                    true => self.context().journal.after(Box::new(done)),
+                    false => done(Ok(())),
+                }
+                return None;
+            }
+            Err(error) => {
+                drop(writer);
+                done(Err(error));
+                return None;
+            }
+        };
         if writer.journaled {
-            match self.append_journaled(&mut writer, &config, batch) {
+            return match self.append_journaled(&mut writer, &config, batch) {
                 Ok((turn, appended)) => {
                     let end = writer.end(appended.last_offset + 1);
                     let done = Box::new(move |synced: Result<()>| done(synced.map(|()| appended)));
-                    turn.join(self, end, done);
+                    turn.join_at(self, end, done, leads)
                 }
                 Err(error) => {
                     drop(writer);
                     done(Err(error));
+                    None
                 }
-            }
-            return;
+            };
         }
         let appended = self
             .prepare(&mut writer, &config, batch, None)
@@ -129,6 +249,33 @@ impl Log {
         drop(writer);
         self.wake();
         done(appended);
+        None
+    }
+
+    /// What is to be done with a batch, by what is known of its producer and by the offset it would get.
+    pub(super) fn judge(
+        self: &Arc<Self>,
+        writer: &mut Writer,
+        header: &BatchHeader,
+        terms: &Terms<'_>,
+    ) -> Result<Verdict> {
+        if header.producer_id >= 0 {
+            let (topic, number) = (&self.topic().name, self.number());
+            let producers = self.producers(writer)?;
+            let verdict = producers.judge(header, terms.claim, topic, number)?;
+            if verdict != Verdict::Append {
+                return Ok(verdict);
+            }
+        }
+        match terms.expect_offset {
+            Some(expected) if expected != self.log_end() => Err(Error::OffsetConflict {
+                topic: self.topic().name.clone(),
+                partition: self.number(),
+                expected,
+                actual: self.log_end(),
+            }),
+            _ => Ok(Verdict::Append),
+        }
     }
 
     /// Writes a batch and enters it in the open frame, which is held open for whoever joins it.
@@ -148,7 +295,7 @@ impl Log {
     }
 
     /// Enters a batch that was written in a frame.
-    fn enter(self: &Arc<Self>, turn: &mut Turn<'_>, prepared: &Prepared, batch: &[u8]) {
+    pub(super) fn enter(self: &Arc<Self>, turn: &mut Turn<'_>, prepared: &Prepared, batch: &[u8]) {
         if turn.is_extent(batch.len()) {
             turn.sync_files(self);
         }
@@ -206,7 +353,6 @@ impl Log {
     }
 
     /// Whether appends go through the journal.
-    #[cfg(test)]
     pub fn is_journaled(&self) -> bool {
         lock(&self.writer).journaled
     }
@@ -249,7 +395,12 @@ impl Log {
         Ok(())
     }
 
-    fn ready_to_append(&self, config: &TopicConfig, header: &BatchHeader) -> Result<()> {
+    pub(super) fn ready_to_append(
+        &self,
+        config: &TopicConfig,
+        header: &BatchHeader,
+        claim: Claim<'_>,
+    ) -> Result<()> {
         self.context().health.check()?;
         self.check()?;
         if self.context().read_only {
@@ -257,6 +408,9 @@ impl Log {
         }
         if let Some(damage) = self.damage() {
             return Err(damage.clone());
+        }
+        if self.topic().is_internal() && !matches!(claim, Claim::Store) {
+            return Err(self.topic().internal());
         }
         if header.size() as u64 > u64::from(config.max_batch_bytes) {
             return Err(Error::RecordTooLarge {
@@ -277,30 +431,11 @@ impl Log {
         batch: &mut [u8],
         keep_offset: Option<u64>,
     ) -> Result<Prepared> {
-        // A panic or a failed sync may have come between the first check and the lock.
-        self.context().health.check()?;
-        self.check()?;
-        if writer.importing && keep_offset.is_none() {
-            return Err(Error::InvalidArgument {
-                argument: "partition",
-                reason: "an import into it has not finished; send when it has".to_owned(),
-            });
-        }
+        let importing = keep_offset.is_some();
+        self.ready_to_write(writer, importing)?;
         let base_offset = keep_offset.unwrap_or_else(|| self.log_end());
-        let mut timestamp = -1;
-        if keep_offset.is_none() && config.timestamp_type == TimestampType::LogAppendTime {
-            timestamp = now_ms().max(writer.append_time);
-            batch::set_log_append_time(batch, timestamp)
-                .map_err(|error| Error::invalid_batch(&error))?;
-        }
-        batch::set_placement(batch, base_offset, self.context().incarnation)
-            .map_err(|error| Error::invalid_batch(&error))?;
-        let header = BatchHeader::parse(batch.get(..HEADER_LEN).unwrap_or_default())
-            .map_err(|error| Error::invalid_batch(&error))?;
-
-        let segment = self.segment_for(writer, config, &header)?;
-        let files = segment.files(self.context())?;
-        self.reserve(writer, &segment, &files, batch.len() as u64)?;
+        let (header, timestamp) = self.place(writer, config, batch, base_offset, importing)?;
+        let (segment, files) = self.room_for(writer, config, &header, Need::of(&header))?;
         Ok(Prepared {
             header,
             timestamp,
@@ -310,9 +445,103 @@ impl Log {
         })
     }
 
+    /// As `prepare`, for batches that are appended together: there is room for all of them, in one segment.
+    pub(super) fn prepare_all(
+        self: &Arc<Self>,
+        writer: &mut Writer,
+        config: &TopicConfig,
+        batches: &mut [Vec<u8>],
+    ) -> Result<Vec<Prepared>> {
+        self.ready_to_write(writer, false)?;
+        let mut placed = Vec::with_capacity(batches.len());
+        let mut next = self.log_end();
+        for batch in batches {
+            let (header, timestamp) = self.place(writer, config, batch, next, false)?;
+            next = header.next_offset();
+            placed.push((header, timestamp));
+        }
+        let Some((first, _)) = placed.first() else {
+            return Ok(Vec::new());
+        };
+        let need = Need {
+            bytes: placed.iter().map(|(header, _)| header.size() as u64).sum(),
+            last_offset: next - 1,
+        };
+        if need.bytes > config.segment_bytes {
+            return Err(Error::TransactionTooLarge {
+                size: need.bytes,
+                limit: config.segment_bytes,
+                field: "the topic's segment.bytes",
+            });
+        }
+        let (segment, files) = self.room_for(writer, config, first, need)?;
+        let mut position = segment.size();
+        let prepare = |(header, timestamp): (BatchHeader, i64)| {
+            let prepared = Prepared {
+                header,
+                timestamp,
+                position,
+                segment: Arc::clone(&segment),
+                files: Arc::clone(&files),
+            };
+            position += header.size() as u64;
+            prepared
+        };
+        Ok(placed.into_iter().map(prepare).collect())
+    }
+
+    fn ready_to_write(&self, writer: &Writer, importing: bool) -> Result<()> {
+        // A panic or a failed sync may have come between the first check and the lock.
+        self.context().health.check()?;
+        self.check()?;
+        if writer.importing && !importing {
+            return Err(Error::InvalidArgument {
+                argument: "partition",
+                reason: "an import into it has not finished; send when it has".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Sets what a batch gets with its place, and gives the time of its append, or -1.
+    fn place(
+        &self,
+        writer: &Writer,
+        config: &TopicConfig,
+        batch: &mut [u8],
+        base_offset: u64,
+        importing: bool,
+    ) -> Result<(BatchHeader, i64)> {
+        let mut timestamp = -1;
+        if !importing && config.timestamp_type == TimestampType::LogAppendTime {
+            timestamp = now_ms().max(writer.append_time);
+            batch::set_log_append_time(batch, timestamp)
+                .map_err(|error| Error::invalid_batch(&error))?;
+        }
+        batch::set_placement(batch, base_offset, self.context().incarnation)
+            .map_err(|error| Error::invalid_batch(&error))?;
+        let header = BatchHeader::parse(batch.get(..HEADER_LEN).unwrap_or_default())
+            .map_err(|error| Error::invalid_batch(&error))?;
+        Ok((header, timestamp))
+    }
+
+    /// A segment with blocks for what begins with this batch.
+    fn room_for(
+        self: &Arc<Self>,
+        writer: &mut Writer,
+        config: &TopicConfig,
+        first: &BatchHeader,
+        need: Need,
+    ) -> Result<(Arc<Segment>, Arc<OpenFiles>)> {
+        let segment = self.segment_for(writer, config, first, need)?;
+        let files = segment.files(self.context())?;
+        self.reserve(writer, &segment, &files, need.bytes)?;
+        Ok((segment, files))
+    }
+
     /// Writes a batch at its place and moves the log end. The lock is held by the caller, who joins a frame or lets
     /// readers see the batch.
-    fn write(
+    pub(super) fn write(
         &self,
         writer: &mut Writer,
         config: &TopicConfig,
@@ -337,13 +566,14 @@ impl Log {
         if header.max_timestamp >= 0 {
             writer.first_timestamp.get_or_insert(header.max_timestamp);
         }
+        if let Some(producers) = &mut writer.producers
+            && header.producer_id >= 0
+        {
+            producers.note(header, now_ms());
+        }
         self.context().count_appended(batch.len() as u64);
         self.log_end.store(header.next_offset(), Ordering::Release);
-        Ok(Appended {
-            base_offset: header.base_offset,
-            last_offset: header.last_offset(),
-            timestamp: *timestamp,
-        })
+        Ok(prepared.appended())
     }
 
     /// The active segment, or a new one when it is full, too old, or its offsets would no longer fit.
@@ -352,6 +582,7 @@ impl Log {
         writer: &mut Writer,
         config: &TopicConfig,
         header: &BatchHeader,
+        need: Need,
     ) -> Result<Arc<Segment>> {
         let Some(active) = writer.active.clone() else {
             return self.roll(writer, config, header.base_offset);
@@ -375,10 +606,10 @@ impl Log {
         };
         // Its map was made for the size that was configured then.
         let limit = config.segment_bytes.min(active.capacity());
-        let full = active.size() + header.size() as u64 > limit;
+        let full = active.size() + need.bytes > limit;
         let age = header.max_timestamp.saturating_sub(first_timestamp);
         let old = u64::try_from(age).is_ok_and(|age| age > config.segment_ms);
-        let far = header.last_offset() - active.base() > i32::MAX as u64;
+        let far = need.last_offset - active.base() > i32::MAX as u64;
         if !(full || old || far) {
             return Ok(active);
         }
@@ -394,8 +625,9 @@ impl Log {
     ) -> Result<Arc<Segment>> {
         let capacity = Segment::capacity_for(config.segment_bytes);
         let segment = Arc::new(Segment::new(self.folder(), base, 0, capacity));
-        segment.create(self.context())?;
+        // First: what is made and then given up must be gone for good with the next checkpoint, too.
         lock(&self.unsynced).folder = true;
+        segment.create(self.context())?;
         let mut segments = write(&self.segments);
         let mut list = Vec::with_capacity(segments.len() + 1);
         list.extend(segments.iter().cloned());
@@ -460,48 +692,6 @@ impl Log {
                 .poison(format!("{error}; and cutting it off: {cut}")),
         }
     }
-}
-
-/// Appends batches to several partitions in one frame, which is all of them or none after a crash. `logs` are in the
-/// order in which all such appends take their locks.
-#[cfg(test)]
-pub(crate) fn append_together(
-    logs: &[Arc<Log>],
-    batches: &mut [Vec<u8>],
-    in_one_frame: bool,
-    done: impl Fn(usize, Result<Appended>) + Clone + Send + 'static,
-) -> Result<()> {
-    let mut writers: Vec<_> = logs.iter().map(|log| lock(&log.writer)).collect();
-    let mut prepared = Vec::new();
-    for ((log, writer), batch) in logs.iter().zip(&mut writers).zip(batches.iter_mut()) {
-        prepared.push(log.prepare(writer, &log.topic().config(), batch, None)?);
-    }
-    let Some(first) = logs.first() else {
-        return Ok(());
-    };
-    let context = first.context();
-    let lens: Vec<usize> = batches.iter().map(Vec::len).collect();
-    let mut turn = context.journal.enter(context, &lens)?;
-    for (n, log) in logs.iter().enumerate() {
-        let appended = log
-            .write(
-                &mut writers[n],
-                &log.topic().config(),
-                &prepared[n],
-                &batches[n],
-            )
-            .map_err(|error| context.health.poison(error))?;
-        log.enter(&mut turn, &prepared[n], &batches[n]);
-        let done = done.clone();
-        let end = writers[n].end(appended.last_offset + 1);
-        let done = Box::new(move |synced: Result<()>| done(n, synced.map(|()| appended)));
-        turn = turn.join_and_stay(log, end, done);
-        if !in_one_frame {
-            turn.close();
-        }
-    }
-    turn.leave();
-    Ok(())
 }
 
 /// Wall-clock time in ms since the epoch.

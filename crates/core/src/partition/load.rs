@@ -169,6 +169,9 @@ impl Log {
             // What was durable stays on record, so that the damage is found again at the next opening.
             lock(&log.committed).end = durable;
         }
+        if left == Left::Unclean && log.damage().is_none() {
+            log.drop_snapshots_ahead()?;
+        }
         // Whoever opened it in order has read the point in a checkpoint that is durable; else one is written before
         // anything is unlinked.
         log.note_recovery_point(if left == Left::Clean {
@@ -284,11 +287,15 @@ fn list(context: &Context, folder: &Path, capacity: u64) -> Result<Vec<Arc<Segme
     Ok(kept)
 }
 
-/// Removes what a crash kept from being unlinked: segments that lie wholly below the log start.
+/// Removes what a crash kept from being unlinked: segments that lie wholly below the log start. An empty one does not
+/// tell where the one before it ends: its making may have failed, and the log gone on in that.
 fn drop_below(context: &Context, segments: &mut Vec<Arc<Segment>>, log_start: u64) -> Result<()> {
     let keep_from = segments
         .windows(2)
-        .take_while(|pair| pair.get(1).is_some_and(|s| s.base() <= log_start))
+        .take_while(|pair| {
+            let next = pair.get(1);
+            next.is_some_and(|next| next.base() <= log_start && next.size() > 0)
+        })
         .count();
     for segment in segments.drain(..keep_from) {
         unlink(context, &segment)?;

@@ -2,7 +2,10 @@
 //! searching, retention and recovery are in files of their own.
 
 mod append;
+mod atomic_append;
 mod load;
+mod producer_snapshots;
+mod producers;
 mod read;
 mod recover;
 mod retention;
@@ -22,9 +25,8 @@ use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, RwLock, lock, read};
 
 pub use append::Appended;
-#[cfg(test)]
-pub(crate) use append::append_together;
-pub(crate) use append::now_ms;
+pub(crate) use append::{AppendDone, Terms, now_ms};
+pub(crate) use atomic_append::AtomicAppend;
 pub(crate) use load::{Left, Marks};
 pub use read::ReadResult;
 use waiters::{Waiters, Wake};
@@ -43,9 +45,43 @@ impl TopicMeta {
         Arc::clone(&read(&self.config))
     }
 
+    /// Whether only the store itself writes to it.
+    pub fn is_internal(&self) -> bool {
+        is_internal(&self.name)
+    }
+
+    /// Refuses what a program may not do to a topic of the store's own.
+    pub fn internal(&self) -> Error {
+        Error::InvalidArgument {
+            argument: "topic",
+            reason: format!("{:?} is the store's own; it can only be read", self.name),
+        }
+    }
+
+    /// Refuses a transaction's records, whose frame would not be what makes them whole.
+    pub fn not_transactional(&self) -> Error {
+        Error::InvalidArgument {
+            argument: "topic",
+            reason: format!(
+                "{:?} is buffered; a transaction writes to topics with durability fsync only",
+                self.name
+            ),
+        }
+    }
+
     pub fn durability(&self) -> Durability {
         self.config().durability.unwrap_or(self.store_durability)
     }
+}
+
+/// Committed offsets, in Kafka's words.
+pub(crate) const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+/// Names and transactional ids, with what became of their transactions.
+pub(crate) const TRANSACTION_STATE: &str = "__transaction_state";
+
+/// Whether a topic of this name belongs to the store itself.
+pub(crate) fn is_internal(name: &str) -> bool {
+    name == CONSUMER_OFFSETS || name == TRANSACTION_STATE
 }
 
 /// A partition as the engine holds it. The ends are in order:
@@ -204,6 +240,13 @@ impl Log {
     /// Makes all durable and completes the active segment's index files, for an orderly close.
     pub fn settle(&self) -> Result<()> {
         self.sync_files()?;
+        if self.damage.is_none() {
+            match self.save_producers(1, || Ok(())) {
+                // It is made again from the log.
+                Ok(()) | Err(Error::StorageFull { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let writer = lock(&self.writer);
         match writer.active() {
             Some(active) if self.damage.is_none() && active.is_touched() => {

@@ -120,9 +120,8 @@ impl Producers {
         if first == expected {
             return Ok(Verdict::Append);
         }
-        let repeated = |batch: &&SequencedBatch| {
-            (batch.first_sequence, batch.last_sequence) == (first, last)
-        };
+        let repeated =
+            |batch: &&SequencedBatch| (batch.first_sequence, batch.last_sequence) == (first, last);
         if let Some(original) = known.window.iter().find(repeated) {
             return Ok(Verdict::Duplicate(Appended {
                 base_offset: original.base_offset,
@@ -181,11 +180,19 @@ impl Producers {
             first_sequence: header.base_sequence,
             last_sequence: last,
             base_offset: header.base_offset,
-            timestamp: if append_time { header.max_timestamp } else { -1 },
+            timestamp: if append_time {
+                header.max_timestamp
+            } else {
+                -1
+            },
         });
         if self.sessions > SESSIONS_MAX {
             self.forget_oldest();
         }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty() && self.forgotten < 0
     }
 
     /// The last sequence number of a producer in this epoch.
@@ -260,7 +267,11 @@ impl Producers {
         for entry in &snapshot.producers {
             let mut window = Window::default();
             let skipped = entry.window.len().saturating_sub(WINDOW);
-            entry.window.iter().skip(skipped).for_each(|b| window.push(*b));
+            entry
+                .window
+                .iter()
+                .skip(skipped)
+                .for_each(|b| window.push(*b));
             producers.sessions += usize::from(!is_kept(entry.producer_id));
             producers.by_id.insert(
                 entry.producer_id,

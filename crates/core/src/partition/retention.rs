@@ -66,10 +66,14 @@ impl Log {
 
     /// Unlinks the segments that lie wholly below the log start, which is durable, and below the recovery point: the
     /// journal must not bring back a part of one.
-    pub fn unlink_below_start(&self) -> Result<usize> {
+    pub fn unlink_below_start(self: &Arc<Self>) -> Result<usize> {
         let mut start = self.log_start();
         if !knock_out::is_out(Rule::UnlinkAfterCheckpoint) {
             start = start.min(self.recovery_point.load(Ordering::Acquire));
+        }
+        let first = self.segments().first().map(|segment| segment.base());
+        if first.is_some_and(|first| first < start) {
+            self.save_producers_below(start)?;
         }
         let gone: Vec<Arc<Segment>> = {
             let mut writer = lock(&self.writer);

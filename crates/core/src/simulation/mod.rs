@@ -157,13 +157,7 @@ fn every_rule_that_is_taken_away_is_missed() {
         ("checkpoints do not sync segments", one(Rule::SyncSegments)),
         ("checkpoints do not sync folders", one(Rule::SyncFolders)),
         ("ends are noted one by one", one(Rule::NoteAtOnce)),
-        (
-            "a group is split over two frames",
-            Rules {
-                split_groups: true,
-                ..Rules::default()
-            },
-        ),
+        ("a group is split over two frames", one(Rule::OneFrame)),
         (
             "the checkpoint that was read is not synced",
             one(Rule::SyncCheckpointRead),

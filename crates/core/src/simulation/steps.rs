@@ -12,7 +12,8 @@ use crate::config::{Durability, TopicChange, TopicConfig};
 use crate::engine::Engine;
 use crate::journal::Round;
 use crate::knock_out::Rule;
-use crate::partition::{Log, append_together};
+use crate::partition::{Appended, AtomicAppend, Log, Terms};
+use crate::producer_ids::Claim;
 use crate::sync::{lock, read};
 
 impl Story<'_> {
@@ -108,6 +109,7 @@ impl Story<'_> {
         log.append(
             &mut batch,
             &header,
+            Terms::FOREIGN,
             Box::new(move |answer| lock(&answers).push((append, answer))),
         );
         self.note(append, key, log.log_end(), &ids);
@@ -152,16 +154,28 @@ impl Story<'_> {
             .iter()
             .map(|(key, _)| self.begin(*key, false))
             .collect();
-        let logs: Vec<Arc<Log>> = members.iter().map(|(_, log)| Arc::clone(log)).collect();
+        let mut logs: Vec<Arc<Log>> = members.iter().map(|(_, log)| Arc::clone(log)).collect();
+        logs.sort_by_key(|log| log.uid());
+        let mut together = AtomicAppend::lock(&logs);
+        let placed: crate::Result<Vec<Appended>> = members
+            .iter()
+            .zip(batches)
+            .map(|((_, log), batch)| {
+                let placed = together.prepare(log, Claim::Foreign, vec![batch])?;
+                Ok(placed[0])
+            })
+            .collect();
         let answers = Arc::clone(&life.answers);
-        let _ = append_together(
-            &logs,
-            &mut batches,
-            !self.rules.split_groups,
-            move |n, answer| {
-                lock(&answers).push((first + n, answer));
-            },
-        );
+        if let Ok(placed) = placed {
+            let _ = together.write(Box::new(move |written| {
+                let mut answers = lock(&answers);
+                for (n, placed) in placed.into_iter().enumerate() {
+                    answers.push((first + n, written.clone().map(|()| placed)));
+                }
+            }));
+        } else {
+            drop(together);
+        }
         for (((key, log), append), ids) in members.iter().zip(&group).zip(&ids) {
             self.note(*append, *key, log.log_end(), ids);
         }

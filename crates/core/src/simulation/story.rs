@@ -31,7 +31,6 @@ pub(super) const TOPICS: [(&str, u32, Durability); 3] = [
 pub(super) struct Rules {
     pub out: Vec<Rule>,
     pub acknowledge_early: bool,
-    pub split_groups: bool,
     /// Prints what happens.
     pub aloud: bool,
 }
@@ -294,8 +293,14 @@ impl<'a> Story<'a> {
             }
         }
         // What waits for a frame holds its log, and the log the journal: the dead engine would never be freed.
-        life.round = None;
-        while engine.context.journal.try_take().is_some() {}
+        let cause = "the process is gone".to_owned();
+        let gone = crate::Error::Poisoned { cause };
+        let under_way = life.round.take().map(|(round, _)| round);
+        let mut round = under_way.or_else(|| engine.context.journal.try_take());
+        while let Some(dead) = round {
+            dead.fail(&engine.context, &gone);
+            round = engine.context.journal.try_take();
+        }
         // Whatever was acknowledged before the machine went down counts.
         for (append, answer) in std::mem::take(&mut *lock(&life.answers)) {
             self.oracle.answered(append, &answer)?;

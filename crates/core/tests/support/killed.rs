@@ -16,7 +16,7 @@ use tidelog::{
     Compression, Durability, JournalOptions, OpenOptions, Partition, Store, TopicConfig,
 };
 
-use super::{EPOCH_MS, batch_at, content, options, value};
+use super::{EPOCH_MS, batch_at, bury, content, options, value};
 
 pub const ROOT: &str = "/data";
 pub const PARTITIONS: [Key; 3] = [("fast", 0), ("safe", 0), ("safe", 1)];
@@ -145,6 +145,7 @@ impl Killed {
         }
         wait_until_published(&disk, &ends);
         disk.crash(CrashKind::Kill, 1);
+        bury(store);
         let frames = live_frames(&disk, &ends);
         assert!(frames.len() > 15, "{} frames", frames.len());
         assert_ne!(frames[0].path, frames[frames.len() - 1].path);

@@ -5,6 +5,7 @@
 pub mod damage;
 pub mod killed;
 pub mod opening;
+pub mod sending;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -50,6 +51,12 @@ pub fn options(storage: &Arc<dyn Storage>, durability: Durability) -> OpenOption
         storage: Arc::clone(storage),
         ..OpenOptions::default()
     }
+}
+
+/// Ends the threads of a process that was killed, whose calls all fail: none may be left when the test ends, since what
+/// it holds in its last moments looks leaked.
+pub fn bury(store: Store) {
+    let _ = store.close();
 }
 
 pub fn topic(store: &Store, name: &str, config: TopicConfig) -> Topic {

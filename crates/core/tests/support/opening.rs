@@ -10,7 +10,7 @@ use tidelog::{Error, Partition, Store};
 
 use super::damage::{Case, Damage, Must};
 use super::killed::{Key, Killed, PARTITIONS, batch_of, open, value_at};
-use super::{EPOCH_MS, read_up_to_damage};
+use super::{EPOCH_MS, bury, read_up_to_damage};
 
 /// The records of a partition with their offsets, and where reading ended in damage.
 pub type Served = (Vec<(u64, Vec<u8>)>, Option<String>);
@@ -96,6 +96,7 @@ pub fn look(disk: &SimulatedStorage, killed: &Killed, case: &Case) -> Seen {
     }
     let damaged: Vec<_> = store.recovery().damaged.iter().map(place_of).collect();
     disk.crash(CrashKind::Kill, 1);
+    bury(store);
     Seen::Open {
         damaged,
         partitions,
@@ -147,6 +148,7 @@ pub fn append(disk: &SimulatedStorage, case: &Case, before: &BTreeMap<Key, Serve
         _ => {}
     }
     disk.crash(CrashKind::Kill, 2);
+    bury(store);
     let store = open(disk).unwrap_or_else(|error| panic!("{case:?}: {error}"));
     for (key, end) in &taken {
         let (records, error) = read_up_to_damage(&partition(&store, *key), 0);
@@ -164,6 +166,7 @@ pub fn append(disk: &SimulatedStorage, case: &Case, before: &BTreeMap<Key, Serve
         );
     }
     disk.crash(CrashKind::Kill, 3);
+    bury(store);
     taken.len()
 }
 

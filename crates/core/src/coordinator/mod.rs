@@ -1,0 +1,106 @@
+//! What the store keeps in topics of its own, as Kafka's coordinators do: who holds which name or transactional id, and
+//! how far groups have come. Both are tables in memory over a log of their latest records, read when first needed.
+//!
+//! Locks are taken in this order: names, offsets, partitions by `uid`, the journal's open frame. The journal's thread
+//! takes none of the first two: whoever holds them may wait for it.
+
+mod internal_log;
+pub(crate) mod names;
+pub(crate) mod offsets;
+
+use std::sync::{Arc, Weak};
+
+use names::Names;
+use offsets::{DurableOffsets, Offsets};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::sync::{Mutex, lock};
+use crate::transaction::Shared;
+
+#[derive(Default)]
+pub(crate) struct Coordinator {
+    names: Mutex<Option<Names>>,
+    offsets: Mutex<Option<Offsets>>,
+    durable: Arc<DurableOffsets>,
+    /// Producers that may have a transaction open.
+    producers: Mutex<Vec<Weak<Shared>>>,
+}
+
+impl Coordinator {
+    /// Calls `work` with the names, while nobody else uses them. Blocks for the disk.
+    pub fn with_names<T>(
+        &self,
+        engine: &Engine,
+        work: impl FnOnce(&mut Names) -> Result<T>,
+    ) -> Result<T> {
+        let mut names = lock(&self.names);
+        if names.is_none() {
+            *names = Some(Names::load(engine)?);
+        }
+        work(names.as_mut().ok_or(Error::Closed)?)
+    }
+
+    /// Calls `work` with the committed offsets, while nobody else commits. Blocks for the disk.
+    pub fn with_offsets<T>(
+        &self,
+        engine: &Engine,
+        work: impl FnOnce(&mut Offsets) -> Result<T>,
+    ) -> Result<T> {
+        let mut offsets = lock(&self.offsets);
+        if offsets.is_none() {
+            *offsets = Some(Offsets::load(engine, &self.durable)?);
+        }
+        work(offsets.as_mut().ok_or(Error::Closed)?)
+    }
+
+    /// The offsets that are committed for good.
+    pub fn durable(&self) -> &DurableOffsets {
+        &self.durable
+    }
+
+    pub fn enter(&self, producer: &Arc<Shared>) {
+        let mut producers = lock(&self.producers);
+        producers.retain(|producer| producer.strong_count() > 0);
+        producers.push(Arc::downgrade(producer));
+    }
+
+    /// Aborts what was open for too long, and bounds the logs. A failure passes, or is told to whoever writes next.
+    pub fn maintain(&self, engine: &Engine) {
+        let producers: Vec<_> = lock(&self.producers)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        producers.iter().for_each(|producer| producer.expire());
+        let names = {
+            let mut names = lock(&self.names);
+            names.as_mut().and_then(|names| names.rewrite().transpose())
+        };
+        let offsets = {
+            let mut offsets = lock(&self.offsets);
+            let rewritten = offsets
+                .as_mut()
+                .map(|offsets| offsets.rewrite(engine).transpose());
+            rewritten.flatten()
+        };
+        for rewrite in [names, offsets].into_iter().flatten() {
+            let _ = rewrite.and_then(|rewrite| rewrite.finish(engine));
+        }
+    }
+}
+
+/// Checks the name of a producer, a group or a transactional id.
+pub(crate) fn check_name(argument: &'static str, name: &str) -> Result<()> {
+    /// Most bytes of a name.
+    const NAME_MAX: usize = 1024;
+    let reason = if name.is_empty() {
+        "is empty; give a name".to_owned()
+    } else if name.len() > NAME_MAX {
+        format!("has {} bytes; at most {NAME_MAX} are allowed", name.len())
+    } else if name.chars().any(char::is_control) {
+        format!("{name:?} holds a control character")
+    } else {
+        return Ok(());
+    };
+    Err(Error::InvalidArgument { argument, reason })
+}

@@ -1,0 +1,434 @@
+//! Committed offsets of groups, records of `__consumer_offsets` in Kafka's schemas. An offset is the next one to read. It
+//! never becomes durable before the records that it covers; one that an unclean end left beyond its log is clamped, and
+//! reported, before anything is appended.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tidelog_format::offset_commit::{GroupRecordKey, OffsetCommitKey, OffsetCommitValue};
+
+use super::internal_log::{self, InternalLog, Record, Rewrite};
+use super::{Coordinator, check_name};
+use crate::answer::Answer;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::partition::{AtomicAppend, CONSUMER_OFFSETS, Log, now_ms};
+use crate::producer_ids::Claim;
+use crate::sync::{Mutex, lock};
+use crate::topic::Topic;
+
+/// Most bytes of the text beside an offset; Kafka's `offset.metadata.max.bytes`.
+const METADATA_MAX: usize = 4096;
+/// Most groups of a store.
+const GROUPS_MAX: usize = 10_000;
+
+/// An offset to be committed: the next one to read.
+#[derive(Clone)]
+pub struct OffsetCommit {
+    /// The topic.
+    pub topic: Topic,
+    /// The partition.
+    pub partition: u32,
+    /// The offset of the next record to read, at most the high watermark.
+    pub offset: u64,
+    /// Anything that helps to go on from there, up to 4096 bytes.
+    pub metadata: String,
+}
+
+/// An offset that is committed, durably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The offset of the next record to read.
+    pub offset: u64,
+    /// What was noted with it.
+    pub metadata: String,
+    /// When it was committed, in ms.
+    pub timestamp: i64,
+}
+
+/// An offset that pointed behind the end of its log, and was taken back there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClampedOffset {
+    /// The group.
+    pub group: String,
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The offset that was committed.
+    pub from: u64,
+    /// The end of the log, which is committed instead.
+    pub to: u64,
+}
+
+/// A partition of a topic as it is now: one that was made again is another one.
+type Place = ([u8; 16], u32);
+
+#[derive(Debug, Clone)]
+struct Entry {
+    topic: String,
+    value: OffsetCommitValue,
+}
+
+type Table = HashMap<String, BTreeMap<Place, Entry>>;
+
+pub(crate) struct Offsets {
+    log: InternalLog,
+    /// What was appended, durable or not: what a rewritten log has to hold.
+    latest: Table,
+    durable: Arc<DurableOffsets>,
+}
+
+/// What was noted of groups at some time.
+pub(crate) struct Before(Vec<(String, Option<BTreeMap<Place, Entry>>)>);
+
+/// What is committed for good. Never held while waiting: the journal's thread takes it.
+#[derive(Default)]
+pub(crate) struct DurableOffsets(Mutex<Table>);
+
+/// Offsets of one group that are in order.
+pub(crate) struct CheckedOffsets {
+    group: String,
+    entries: Vec<(Place, Entry)>,
+}
+
+impl CheckedOffsets {
+    /// Checks offsets, and makes the records that they cover durable. Blocks for the disk.
+    pub fn new(group: &str, offsets: &[OffsetCommit]) -> Result<CheckedOffsets> {
+        check_name("group", group)?;
+        let now = now_ms();
+        let mut entries = Vec::with_capacity(offsets.len());
+        for commit in offsets {
+            if commit.metadata.len() > METADATA_MAX {
+                return Err(Error::InvalidArgument {
+                    argument: "metadata",
+                    reason: format!(
+                        "has {} bytes; at most {METADATA_MAX} are allowed",
+                        commit.metadata.len()
+                    ),
+                });
+            }
+            let log = commit.topic.log(commit.partition)?;
+            log.check()?;
+            if commit.offset > log.high_watermark() {
+                return Err(log.out_of_range(commit.offset));
+            }
+            if !log.is_journaled() {
+                log.sync_files()?;
+            }
+            entries.push((
+                (log.topic().id, commit.partition),
+                Entry {
+                    topic: log.topic().name.clone(),
+                    value: OffsetCommitValue {
+                        offset: commit.offset,
+                        leader_epoch: -1,
+                        metadata: commit.metadata.clone(),
+                        commit_timestamp: now,
+                        topic_id: Some(log.topic().id),
+                    },
+                },
+            ));
+        }
+        Ok(CheckedOffsets {
+            group: group.to_owned(),
+            entries,
+        })
+    }
+
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Their batches in `__consumer_offsets`.
+    pub fn encode(&self) -> Result<Vec<Vec<u8>>> {
+        let record = |(place, entry): &(Place, Entry)| {
+            (key(&self.group, place, entry), Some(entry.value.encode()))
+        };
+        internal_log::encode(self.entries.iter().map(record).collect())
+    }
+}
+
+fn key(group: &str, (_, partition): &Place, entry: &Entry) -> Vec<u8> {
+    OffsetCommitKey {
+        group: group.to_owned(),
+        topic: entry.topic.clone(),
+        partition: *partition,
+    }
+    .encode()
+}
+
+impl Offsets {
+    pub(super) fn load(engine: &Engine, durable: &Arc<DurableOffsets>) -> Result<Offsets> {
+        let log = InternalLog::open(engine, CONSUMER_OFFSETS)?;
+        let mut latest = Table::new();
+        let damaged = |error| Error::invalid_batch(&error);
+        log.replay(|key, value| {
+            let GroupRecordKey::OffsetCommit(key) = GroupRecordKey::decode(key).map_err(damaged)?
+            else {
+                return Ok(());
+            };
+            let group = latest.entry(key.group).or_default();
+            // One that was of a topic of the same name before is none of this one's.
+            group.retain(|(_, partition), entry| {
+                entry.topic != key.topic || *partition != key.partition
+            });
+            if let Some(value) = value {
+                let value = OffsetCommitValue::decode(value).map_err(damaged)?;
+                if let Some(id) = value.topic_id {
+                    let topic = key.topic;
+                    group.insert((id, key.partition), Entry { topic, value });
+                }
+            }
+            Ok(())
+        })?;
+        latest.retain(|_, group| {
+            group.retain(|(id, _), entry| engine.topic_id(&entry.topic) == Some(*id));
+            !group.is_empty()
+        });
+        *lock(&durable.0) = latest.clone();
+        Ok(Offsets {
+            log,
+            latest,
+            durable: Arc::clone(durable),
+        })
+    }
+
+    pub fn log(&self) -> &Arc<Log> {
+        self.log.log()
+    }
+
+    /// Refuses a group too many.
+    pub fn check_group(&self, group: &str) -> Result<()> {
+        if self.latest.len() < GROUPS_MAX || self.latest.contains_key(group) {
+            return Ok(());
+        }
+        Err(Error::InvalidArgument {
+            argument: "group",
+            reason: format!("the store has {GROUPS_MAX} groups, which is the most; delete some"),
+        })
+    }
+
+    /// Notes offsets that were appended, and gives what has to be called when they are durable.
+    pub fn note(&mut self, offsets: &Arc<CheckedOffsets>) -> impl FnOnce() + Send + use<> {
+        let group = self.latest.entry(offsets.group.clone()).or_default();
+        for (place, entry) in &offsets.entries {
+            group.insert(*place, entry.clone());
+        }
+        let (durable, offsets) = (Arc::clone(&self.durable), Arc::clone(offsets));
+        move || {
+            let mut durable = lock(&durable.0);
+            let group = durable.entry(offsets.group.clone()).or_default();
+            for (place, entry) in &offsets.entries {
+                group.insert(*place, entry.clone());
+            }
+        }
+    }
+
+    /// What is noted of the groups of these offsets now.
+    pub fn before(&self, offsets: &[Arc<CheckedOffsets>]) -> Before {
+        let group = |offsets: &Arc<CheckedOffsets>| {
+            let name = offsets.group.clone();
+            let entries = self.latest.get(&name).cloned();
+            (name, entries)
+        };
+        Before(offsets.iter().map(group).collect())
+    }
+
+    /// Takes back what was noted since: it was not written.
+    pub fn take_back(&mut self, before: Before) {
+        for (group, entries) in before.0 {
+            match entries {
+                Some(entries) => self.latest.insert(group, entries),
+                None => self.latest.remove(&group),
+            };
+        }
+    }
+
+    fn commit(&mut self, offsets: CheckedOffsets, answer: &Answer<()>) -> Result<()> {
+        self.check_group(&offsets.group)?;
+        let logs = [Arc::clone(self.log())];
+        let mut append = AtomicAppend::lock(&logs);
+        append.prepare(self.log(), Claim::Store, offsets.encode()?)?;
+        let offsets = [Arc::new(offsets)];
+        let before = self.before(&offsets);
+        let [noted] = offsets.each_ref().map(|offsets| self.note(offsets));
+        let answer = answer.clone();
+        let written = append.write(Box::new(move |written| {
+            if written.is_ok() {
+                noted();
+            }
+            answer.give(written);
+        }));
+        if written.is_err() {
+            self.take_back(before);
+        }
+        written
+    }
+
+    /// Takes all offsets of a group back.
+    fn delete(&mut self, group: &str, answer: &Answer<()>) -> Result<()> {
+        let Some(entries) = self.latest.get(group) else {
+            answer.give(Ok(()));
+            return Ok(());
+        };
+        let tombstone =
+            |(place, entry): (&Place, &Entry)| -> Record { (key(group, place, entry), None) };
+        let batches = internal_log::encode(entries.iter().map(tombstone).collect())?;
+        let logs = [Arc::clone(self.log())];
+        let mut append = AtomicAppend::lock(&logs);
+        append.prepare(self.log(), Claim::Store, batches)?;
+        let (durable, name, answer) = (Arc::clone(&self.durable), group.to_owned(), answer.clone());
+        append.write(Box::new(move |written| {
+            if written.is_ok() {
+                lock(&durable.0).remove(&name);
+            }
+            answer.give(written);
+        }))?;
+        self.latest.remove(group);
+        Ok(())
+    }
+
+    pub(super) fn rewrite(&mut self, engine: &Engine) -> Result<Option<Rewrite>> {
+        let latest = &self.latest;
+        self.log.rewrite(|| {
+            let mut records = Vec::new();
+            for (group, entries) in latest {
+                for (place, entry) in entries {
+                    if engine.topic_id(&entry.topic) == Some(place.0) {
+                        records.push((key(group, place, entry), Some(entry.value.encode())));
+                    }
+                }
+            }
+            records
+        })
+    }
+
+    /// Offsets that point behind the end of their log, with that end.
+    fn beyond(&self, engine: &Engine) -> Vec<ClampedOffset> {
+        let mut beyond = Vec::new();
+        for (group, entries) in &self.latest {
+            for ((_, partition), entry) in entries {
+                let end = engine
+                    .log(&entry.topic, *partition)
+                    .filter(|log| log.damage().is_none())
+                    .map(|log| log.log_end());
+                if let Some(end) = end.filter(|end| *end < entry.value.offset) {
+                    beyond.push(ClampedOffset {
+                        group: group.clone(),
+                        topic: entry.topic.clone(),
+                        partition: *partition,
+                        from: entry.value.offset,
+                        to: end,
+                    });
+                }
+            }
+        }
+        beyond
+    }
+}
+
+impl Coordinator {
+    /// Commits offsets of a group; the answer is given when they are durable. Blocks for the disk.
+    pub fn commit_offsets(
+        &self,
+        engine: &Engine,
+        group: &str,
+        offsets: &[OffsetCommit],
+        answer: &Answer<()>,
+    ) -> Result<()> {
+        let checked = CheckedOffsets::new(group, offsets)?;
+        if checked.is_empty() {
+            answer.give(Ok(()));
+            return Ok(());
+        }
+        self.with_offsets(engine, |offsets| offsets.commit(checked, answer))
+    }
+
+    /// Takes all offsets of a group back; the answer is given when that is durable.
+    pub fn delete_group(&self, engine: &Engine, group: &str, answer: &Answer<()>) -> Result<()> {
+        check_name("group", group)?;
+        self.with_offsets(engine, |offsets| offsets.delete(group, answer))
+    }
+
+    /// The offsets of a group; none of topics that are gone.
+    pub fn committed_offsets(&self, engine: &Engine, group: &str) -> Result<Vec<CommittedOffset>> {
+        check_name("group", group)?;
+        self.load_offsets(engine)?;
+        let durable = lock(&self.durable().0);
+        let entries = durable.get(group).into_iter().flatten();
+        Ok(entries
+            .filter(|((id, _), entry)| engine.topic_id(&entry.topic) == Some(*id))
+            .map(|((_, partition), entry)| CommittedOffset {
+                topic: entry.topic.clone(),
+                partition: *partition,
+                offset: entry.value.offset,
+                metadata: entry.value.metadata.clone(),
+                timestamp: entry.value.commit_timestamp,
+            })
+            .collect())
+    }
+
+    /// The groups that have committed offsets, sorted.
+    pub fn groups(&self, engine: &Engine) -> Result<Vec<String>> {
+        self.load_offsets(engine)?;
+        let mut groups: Vec<String> = lock(&self.durable().0).keys().cloned().collect();
+        groups.sort_unstable();
+        Ok(groups)
+    }
+
+    /// A store without committed offsets needs no topic to say so.
+    fn load_offsets(&self, engine: &Engine) -> Result<()> {
+        match engine.topic_id(CONSUMER_OFFSETS) {
+            Some(_) => self.with_offsets(engine, |_| Ok(())),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes offsets back to the ends of logs that an unclean end of the store made shorter, before the journal has a
+    /// thread. Blocks for the disk.
+    pub fn clamp_offsets(&self, engine: &Engine) -> Result<Vec<ClampedOffset>> {
+        if engine.topic_id(CONSUMER_OFFSETS).is_none() {
+            return Ok(Vec::new());
+        }
+        let (answer, durable) = std::sync::mpsc::channel();
+        let clamped = self.with_offsets(engine, |offsets| {
+            let beyond = offsets.beyond(engine);
+            for clamped in &beyond {
+                let id = engine.topic_id(&clamped.topic).unwrap_or_default();
+                let place = (id, clamped.partition);
+                let Some(entry) = offsets
+                    .latest
+                    .get(&clamped.group)
+                    .and_then(|g| g.get(&place))
+                else {
+                    continue;
+                };
+                let mut entry = entry.clone();
+                entry.value.offset = clamped.to;
+                let checked = CheckedOffsets {
+                    group: clamped.group.clone(),
+                    entries: vec![(place, entry)],
+                };
+                let answer = answer.clone();
+                let answer = Answer::new(move |written| {
+                    let _ = answer.send(written);
+                });
+                offsets.commit(checked, &answer)?;
+            }
+            Ok(beyond)
+        })?;
+        drop(answer);
+        engine.context.journal.run_gathered(&engine.context);
+        durable.iter().collect::<Result<()>>()?;
+        Ok(clamped)
+    }
+}
