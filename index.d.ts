@@ -506,10 +506,10 @@ export declare class Producer implements AsyncDisposable {
 export interface TransactionOptions {
   /**
    * How long a transaction may take, in ms: one that is not committed by then is aborted. The clock starts with the first
-   * record that is sent or taken, so that waiting for one costs nothing. Default 60,000.
+   * record that is sent or taken, so that waiting for one costs nothing. Default 60,000, at most 900,000 as in Kafka.
    */
   timeoutMs?: number | undefined;
-  /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, at least 1 KiB. */
+  /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, 1 KiB to 1 GiB. */
   maxBytes?: number | undefined;
   /** Chooses the partition of records that name none. Default as a producer does. */
   partitioner?: Partitioner | undefined;
@@ -707,8 +707,12 @@ export interface TransactionRun extends Run {
 }
 /** What became of a transaction. */
 export interface TransactionOutcome {
-  readonly committed: boolean;
-  /** Where its records are, if it was committed and is the last that was under its id; null otherwise. */
+  /**
+   * `"committed"`: all of it is in the log. `"not-committed"`: nothing is, and nothing will be. `"open"`: nothing is,
+   * but whoever has its id may still commit it; take the id over, by `log.transactionalProducer`, and it can't be.
+   */
+  readonly status: "committed" | "not-committed" | "open";
+  /** Where its records are, if it is the last that was committed under its id; null otherwise. */
   readonly runs: readonly TransactionRun[] | null;
 }
 /** What a commit gives. */
@@ -731,8 +735,9 @@ export type TransactionState = "open" | "committing" | "committed" | "aborted" |
  * Records and committed offsets that become visible together, durably, or not at all (KIP-98): until the commit they
  * are held in memory, and the log never holds what is not committed. All topics sent to must have durability `"fsync"`.
  *
- * What the engine refuses (a topic that can't take part, too many bytes, an id that another has taken over) ends the
- * transaction, and every later call throws the same; a record that can't be serialized only throws at its `send`.
+ * A record that can't be serialized, or a topic that can't take part, throws at its `send`, and the others go on. What the
+ * engine refuses later (too many bytes, a record too large, an id that another has taken over) ends the transaction: from
+ * then on every call fails with it, the commit above all.
  */
 export declare class Transaction implements AsyncDisposable {
   #private;
@@ -771,7 +776,8 @@ export declare class Transaction implements AsyncDisposable {
   take<R>(consumer: Consumer<R>, options?: TakeOptions): Promise<Taken<R>[]>;
   /**
    * Makes it durable and visible, all at once; resolves then, with where its records are. Called again it gives the same
-   * answer, and does nothing. Where it rejects, nothing of it happened, unless the error is `indefinite`.
+   * answer, and does nothing. Where it rejects, nothing of it happened, unless the error is `indefinite`; after one that
+   * is `retriable`, such as `ERR_TIDELOG_STORAGE_FULL`, it may be called again, and otherwise the transaction is aborted.
    */
   commit(): Promise<TransactionResult>;
   /** Drops it. Called again it does nothing; rejects where it is committed, or being committed. */
@@ -1098,8 +1104,9 @@ export declare class Log implements AsyncDisposable {
   transactionalProducer(id: string, options?: TransactionOptions): Promise<TransactionalProducer>;
   /**
    * What became of a transaction, by the number that `tx.number` gave: for those who were never told, because the process
-   * ended or the commit failed with an `indefinite` error. Once the store has been opened again, the answer is final.
-   * Rejects with `ERR_TIDELOG_UNKNOWN_OUTCOME` where it is not remembered: of the last 64 of each epoch it is.
+   * ended or the commit failed with an `indefinite` error. Final unless it is `"open"`. Rejects with
+   * `ERR_TIDELOG_UNKNOWN_OUTCOME` where it is not remembered: it is of the last 64 transactions of the id, each time that it
+   * was taken over, and of the last five of these times.
    */
   transactionOutcome(id: string, number: string): Promise<TransactionOutcome>;
   /**

@@ -52,8 +52,9 @@ type AnyTaken = ConsumerRecord<unknown, unknown>[];
  * Records and committed offsets that become visible together, durably, or not at all (KIP-98): until the commit they
  * are held in memory, and the log never holds what is not committed. All topics sent to must have durability `"fsync"`.
  *
- * What the engine refuses (a topic that can't take part, too many bytes, an id that another has taken over) ends the
- * transaction, and every later call throws the same; a record that can't be serialized only throws at its `send`.
+ * A record that can't be serialized, or a topic that can't take part, throws at its `send`, and the others go on. What the
+ * engine refuses later (too many bytes, a record too large, an id that another has taken over) ends the transaction: from
+ * then on every call fails with it, the commit above all.
  */
 export class Transaction implements AsyncDisposable {
   readonly #owner: TransactionOwner;
