@@ -1,7 +1,6 @@
 // Tidelog: `log.transaction`, transactions that are begun and committed by hand, `log.process`, and plain sends to hold
 // them against.
 
-import { readFileSync } from "node:fs";
 import type { Log, ProducerRecord, Topic } from "tidelog";
 import { tidelog as store } from "../contestants/tidelog.js";
 import type { Tally } from "../records.js";
@@ -12,35 +11,13 @@ import type { Priced, Processing, Session, Way } from "./way.js";
 type Bytes = Topic<Uint8Array, Uint8Array, Buffer, Buffer>;
 type BytesRecord = ProducerRecord<Uint8Array, Uint8Array>;
 
-/** What the bench uses of transactions. */
-interface Sends {
-  send(topic: Bytes, record: BytesRecord): void;
-  sendBatch(topic: Bytes, records: readonly BytesRecord[]): void;
-}
-interface Begun extends Sends {
-  commit(): Promise<unknown>;
-}
-interface Transactional {
-  begin(): Begun;
-  close(): Promise<void>;
-}
-interface ExactlyOnceLog extends Log {
-  transaction<T>(id: string, call: (tx: Sends) => T | Promise<T>): Promise<T>;
-  transactionalProducer(id: string): Promise<Transactional>;
-  group(name: string): { describe(): Promise<{ readonly offsets: readonly { readonly offset: number }[] }> };
-  process(
-    options: { id: string; from: Bytes; group: string; batch: number; until: "end" },
-    handler: (record: { readonly value: Buffer | null }, tx: Sends) => unknown,
-  ): Promise<{ readonly processed: number }>;
-}
-
 const FILL = 1_000;
 
 export const tidelog: readonly Way[] = [
   {
     contestant: store.name,
     modes: { transactions: "log.transaction", process: "log.process", price: "all" },
-    unavailable,
+    unavailable: () => undefined,
     open: async (folder, sizes) => {
       const log = await opened(folder);
       const topic = await log.topic("single");
@@ -51,7 +28,7 @@ export const tidelog: readonly Way[] = [
   {
     contestant: store.name,
     modes: { transactions: "begin and commit" },
-    unavailable,
+    unavailable: () => undefined,
     open: async (folder, sizes) => {
       const log = await opened(folder);
       const topic = await log.topic("single");
@@ -66,23 +43,18 @@ export const tidelog: readonly Way[] = [
   },
 ];
 
-function unavailable(): string | undefined {
-  const api = readFileSync(new URL("../../index.d.ts", import.meta.url), "utf8");
-  return api.includes("transactionalProducer(") ? undefined : "has no transactions yet";
-}
-
-async function opened(folder: string): Promise<ExactlyOnceLog> {
+async function opened(folder: string): Promise<Log> {
   const { open } = await import("tidelog");
-  return (await open(folder, { durability: "fsync" })) as ExactlyOnceLog;
+  return await open(folder, { durability: "fsync" });
 }
 
 class TidelogSession implements Session {
   readonly transact: (record: Buffer) => Promise<void>;
-  readonly #log: ExactlyOnceLog;
+  readonly #log: Log;
   readonly #topic: Bytes;
   readonly #sizes: Sizes;
 
-  constructor(log: ExactlyOnceLog, topic: Bytes, sizes: Sizes, transact: (record: Buffer) => Promise<void>) {
+  constructor(log: Log, topic: Bytes, sizes: Sizes, transact: (record: Buffer) => Promise<void>) {
     this.#log = log;
     this.#topic = topic;
     this.#sizes = sizes;
