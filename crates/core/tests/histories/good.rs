@@ -2,6 +2,7 @@
 //! with a crash in the end.
 
 use super::events::*;
+use crate::support::choices::Choices;
 
 const WORKERS: usize = 3;
 

@@ -12,6 +12,7 @@ use tidelog::{TransactionNumber, TransactionOutcome};
 use super::events::*;
 use super::places::Places;
 use super::workload::WORKERS;
+use crate::support::choices::Choices;
 
 pub const FOLDER: &str = "TIDELOG_HISTORY_FOLDER";
 pub const WORK: &str = "TIDELOG_HISTORY_WORK";

@@ -9,6 +9,7 @@ use tidelog::{Error, OffsetCommit, TransactionalProducer};
 
 use super::events::*;
 use super::places::Places;
+use crate::support::choices::Choices;
 use crate::support::sending::{commit, offset_commit, send};
 
 pub const WORKERS: u64 = 8;
