@@ -25,6 +25,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use copier::{INPUTS, MODES, Mode, OUTPUTS, key_of};
+use support::children::was_killed;
 use support::choices::Choices;
 use support::read_all;
 use support::sending::produce;
@@ -40,6 +41,7 @@ fn a_life_of_the_copier() {
     let Ok(work) = std::env::var(WORK) else {
         return;
     };
+    support::children::end_with_any_panic();
     let folder = std::env::var(FOLDER).unwrap();
     let numbers: Vec<u64> = work.split(' ').map(|n| n.parse().unwrap()).collect();
     let mode = MODES[numbers[0] as usize];
@@ -96,12 +98,12 @@ fn copy(mode: Mode, inputs: u64, batch: u64, kills: u64) -> Copied {
             }
         }
         let status = child.wait().unwrap();
-        copied.kills += u64::from(!status.success());
+        copied.kills += u64::from(was_killed(status));
         if status.success() {
             // It may have been done just before it would have been killed.
             break;
         }
-        assert!(kill, "life {life}: {status}");
+        assert!(kill && was_killed(status), "life {life}: {status}");
     }
     judge(folder.path(), inputs, &mut copied);
     eprintln!(

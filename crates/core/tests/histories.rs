@@ -55,6 +55,7 @@ fn a_life_of_the_store() {
     let Ok(work) = std::env::var(lives::WORK) else {
         return;
     };
+    support::children::end_with_any_panic();
     let folder = std::env::var(lives::FOLDER).unwrap();
     let numbers: Vec<u64> = work.split(' ').map(|n| n.parse().unwrap()).collect();
     workload::live(Path::new(&folder), numbers[0], numbers[1], numbers[2]);

@@ -12,6 +12,7 @@ use tidelog::{TransactionNumber, TransactionOutcome};
 use super::events::*;
 use super::places::Places;
 use super::workload::WORKERS;
+use crate::support::children::was_killed;
 use crate::support::choices::Choices;
 
 pub const FOLDER: &str = "TIDELOG_HISTORY_FOLDER";
@@ -34,7 +35,11 @@ pub fn history(folder: &Path, seed: u64, transactions: u64, kills: u64) -> Vec<E
         let before = history.len();
         done += follow(&mut child, output, &mut history, lives > 1, planned, pause);
         let status = child.wait().unwrap();
-        assert_eq!(status.success(), lives == 1, "life {life}: {status}");
+        let ended = match lives {
+            1 => status.success(),
+            _ => was_killed(status),
+        };
+        assert!(ended, "life {life}: {status}");
         history.push(Event::Crash);
         after_life(folder, before, &mut history);
     }
