@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+pub mod children;
+pub mod choices;
 pub mod damage;
 pub mod killed;
 pub mod opening;
