@@ -73,7 +73,8 @@ test("dump shows batches and their records as they stand in the file", () =>
     assert.is(batch.lastOffset, 2);
     assert.is(batch.compression, "lz4");
     assert.is(batch.crcOk, true);
-    assert.is(batch.producerId, "-1");
+    // The first of the store's first opening.
+    assert.equal([batch.producerId, batch.producerEpoch, batch.baseSequence], [String(2 ** 32), 0, 0]);
     assert.equal(records, [
       { offset: 0, timestamp: 1_700_000_000_000, key: "o-1", value: "first", headers: [["source", "web"]] },
       { offset: 1, timestamp: 1_700_000_000_001, key: null, value: null, headers: [] },

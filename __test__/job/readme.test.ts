@@ -19,6 +19,28 @@ test("the first program of the README runs and prints the event", async () => {
   });
 });
 
+test("its programs of exactly once run, on what the first one would have made", async () => {
+  const code = /```js\n\/\/ Reads orders([\s\S]*?)```/.exec(readme)?.[1];
+  assert.type(code, "string");
+  const before = `
+    import { json, open, string } from "tidelog";
+    const log = await open("./data");
+    const orders = await log.topic("orders", { partitions: 4, key: string(), value: json() });
+    const invoices = await log.topic("invoices", { key: string(), value: json() });
+    const accounts = await log.topic("accounts", { key: string(), value: json() });
+    const producer = log.producer();
+    await producer.send(orders, { key: "o-1", value: { item: "tea", amount: 3 } });
+  `;
+  const after = `
+    console.log((await invoices.get({ offset: 0 })).value.total, (await accounts.get({ offset: 2 })).value);
+    await log.close();
+  `;
+  await withFolder(async (folder) => {
+    await writeFile(join(folder, "program.mjs"), `${before}//${code}${after}`);
+    assert.is(await outputOf(runNode(["program.mjs"], { cwd: folder })), "shipped o-1\n12 5\n");
+  });
+});
+
 test("it has about ten lines of code", () => {
   const lines =
     /```js\n([\s\S]*?)```/

@@ -246,6 +246,23 @@ test("closing the log ends it quietly, with the batch in hand undone", async ({ 
   assert.is(processed % 10, 0);
 });
 
+test("neither a close nor a signal waits for a pause to be over", async ({ open }) => {
+  const log = await open();
+  const { from } = await numbers(log, 1);
+  const retry = { delayMs: 60_000, maxDelayMs: 60_000 };
+  const abort = new AbortController();
+  const fail = () => {
+    throw new Error("no");
+  };
+  const aborted = log.process({ id: "a", from, retry, signal: abort.signal }, fail);
+  const closed = log.process({ id: "b", from, retry }, fail);
+  await sleep(100);
+  abort.abort("enough");
+  await failure("ERR_TIDELOG_ABORTED", aborted);
+  await log.close();
+  assert.equal(await closed, { processed: 0, deadLettered: 0 });
+});
+
 test("several topics, and a place to begin", async ({ open }) => {
   const log = await open();
   const { from } = await numbers(log, 10);

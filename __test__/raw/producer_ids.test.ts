@@ -1,21 +1,12 @@
 // Batches with producer ids: each is appended once, in the order of its sequences, by the newest of its id.
 
 import * as assert from "uvu/assert";
-import { type Log, OutOfOrderSequenceError, type ProducerId, string } from "../../ts/index.js";
+import { type Log, OutOfOrderSequenceError, string } from "../../ts/index.js";
+import { batchOf } from "../support/batch.js";
 import { all, failure, range } from "../support/expect.js";
 import { suite } from "../support/suite.js";
 
 const { test, run } = suite("raw batches with producer ids");
-
-/** CRC-32C, bit by bit. */
-function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
-  }
-  return ~crc >>> 0;
-}
 
 /** A batch of one record, as a Kafka producer makes it. */
 async function template(log: Log): Promise<Buffer> {
@@ -23,15 +14,6 @@ async function template(log: Log): Promise<Buffer> {
   await log.producer().send(topic, { value: "v" });
   const { bytes } = await log.raw.partition(topic, 0).readInto(Buffer.alloc(4096), { offset: 0 });
   return Buffer.from(bytes);
-}
-
-function batchOf(template: Buffer, { producerId, epoch }: ProducerId, sequence: number): Buffer {
-  const batch = Buffer.from(template);
-  batch.writeBigInt64BE(producerId, 43);
-  batch.writeInt16BE(epoch, 51);
-  batch.writeInt32BE(sequence, 53);
-  batch.writeUInt32BE(crc32c(batch.subarray(21)), 17);
-  return batch;
 }
 
 test("a batch again gives the place of the first; a gap, and what is older, are refused", async ({ open }) => {

@@ -7,15 +7,18 @@ import {
   bytes,
   type Consumer,
   type ConsumerRecord,
+  type GroupRecord,
   json,
   type Log,
   type Producer,
   type RecordBatch,
   type RecordMetadata,
+  type SequencedMetadata,
   type Serde,
   type StandardSchema,
   string,
   type Topic,
+  type Transaction,
 } from "../../ts/index.js";
 import { suite } from "../support/suite.js";
 
@@ -36,7 +39,7 @@ const when: StandardSchema<string, Date> = {
 const upper: Serde<string, "LOUD"> = { serialize: Buffer.from, deserialize: () => "LOUD" };
 
 test("topics, records and batches have the types of their serdes", async ({ open }) => {
-  const log = await open();
+  const log = await open({ durability: "fsync" });
   const orders = await log.topic("orders", { partitions: 2, key: string(), value: json<Order>() });
   same<typeof orders, Topic<string, Order, string, Order>>(true);
   const plain = await log.topic("plain");
@@ -81,6 +84,27 @@ test("topics, records and batches have the types of their serdes", async ({ open
   }
   const batches = one.batches();
   same<typeof batches, AsyncIterableIterator<RecordBatch<ConsumerRecord<string, Order>>>>(true);
+
+  const grouped = log.consumer({ group: "g", topics: [orders, times], until: "end" });
+  same<typeof grouped, Consumer<GroupRecord<string, Order> | GroupRecord<Buffer, Date>>>(true);
+  const found = await log.transaction("t", async (tx) => {
+    same<typeof tx, Transaction>(true);
+    const taken = await tx.take(grouped);
+    same<typeof taken, (ConsumerRecord<string, Order> | ConsumerRecord<Buffer, Date>)[]>(true);
+    tx.send(orders, { key: "o-2", value: { item: "rice", amount: taken.length } });
+    return taken.length;
+  });
+  same<typeof found, number>(true);
+  assert.ok(found > 0);
+  await log.process({ id: "p", from: orders, until: "end" }, (record) => {
+    same<typeof record, ConsumerRecord<string, Order>>(true);
+  });
+  const importer = log.producer({ name: "n" });
+  const sequenced = importer.send(orders, { key: "k", value: { item: "x", amount: 0 } }, { sequence: 0 });
+  same<typeof sequenced, Promise<SequencedMetadata>>(true);
+  const expecting = importer.send(orders, { key: "k", value: null }, { expectOffset: (await sequenced).offset! + 1 });
+  same<typeof expecting, Promise<RecordMetadata>>(true);
+  await expecting;
 });
 
 /** Never run: what must not compile. */
@@ -89,6 +113,15 @@ export async function refused(log: Log, orders: Topic<string, Order>, producer: 
   log.consumer({ topics: [orders], untill: "end" });
   // @ts-expect-error a misspelled field of a partition
   log.consumer({ assign: [{ topic: orders, partition: 0, offest: 5 }] });
+  // @ts-expect-error records without a group have nothing to be committed for
+  for await (const record of log.consumer({ topics: [orders] })) await record.commit();
+  await log.transaction("t", async (tx) => {
+    const [record] = await tx.take(log.consumer({ group: "g", topics: [orders] }));
+    // @ts-expect-error what a transaction has taken is committed by it
+    await record!.commit();
+  });
+  // @ts-expect-error the value of a record in a transaction is none of its topic
+  await log.transaction("t", (tx) => tx.send(orders, { key: "o-1", value: { item: 5 } }));
   // @ts-expect-error a field is missing
   await producer.send(orders, { key: "o-1", value: { item: "tea" } });
   // @ts-expect-error the key is no string

@@ -19,7 +19,7 @@ export function nextRecord(chunk: Chunk, reading: Reading): ConsumerRecord<unkno
 /** The next record, for a group. */
 export function nextGroupRecord(chunk: Chunk, reading: Reading): GroupRecord<unknown, unknown> {
   const record = nextRecord(chunk, reading);
-  reading.handedOut(chunk.place);
+  reading.progress?.handedOut(chunk.place);
   return new Delivered(record, chunk.place.commit!);
 }
 
@@ -29,7 +29,7 @@ export function nextBatch(chunk: Chunk, reading: Reading): RecordBatch<never> {
   const batch = batchOf(chunk);
   place.position = next;
   reading.chunk = null;
-  reading.handedOut(place);
+  reading.progress?.handedOut(place);
   return batch;
 }
 

@@ -5,22 +5,18 @@ import type { LogContext } from "../context.js";
 import { AbortedError, ClosedError, InvalidArgumentError, TidelogError } from "../errors.js";
 import { direct } from "../native.js";
 import { checkOptions } from "../options.js";
-import { Committer } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
 import { placesNow, placesSoon } from "./opening.js";
 import type { PartitionChoice, ReadingOptions, SeekTarget } from "./options.js";
 import type { Place } from "./place.js";
+import { Progress } from "./progress.js";
 
 /** What a consumer does, without its public face. */
 export class Reading {
   /** The chunk that is being handed out. */
   chunk: Chunk | null = null;
-  /** What it commits; none without a group. */
-  readonly committer: Committer | undefined;
-  /** Whether records of it are part of a transaction, so that it must not be moved. */
-  held = false;
-  /** Where the item that was handed out last came from, while it is not done. */
-  #undone: Place | null = null;
+  /** What its group has done; none without a group. */
+  readonly progress: Progress | undefined;
   #fetching = false;
   readonly #context: LogContext;
   readonly #options: ReadingOptions;
@@ -29,12 +25,12 @@ export class Reading {
   #places: Place[] | undefined;
   #fetcher: Fetcher | undefined;
   #iteration: object | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(context: LogContext, options: ReadingOptions) {
     this.#context = context;
     this.#options = options;
-    if (options.group !== undefined) this.committer = new Committer(context, options.group);
+    if (options.group !== undefined) this.progress = new Progress(context, options.group, options.delivery!);
     const places = placesNow(context, options);
     if (places !== undefined) {
       this.#opening = Promise.resolve(places);
@@ -58,7 +54,7 @@ export class Reading {
   }
 
   checkOpen(): void {
-    if (this.#closed) throw new ClosedError("the consumer");
+    if (this.isClosed) throw new ClosedError("the consumer");
     this.#checkSignal();
     this.#context.checkOpen();
   }
@@ -124,16 +120,11 @@ export class Reading {
     if (this.#iteration !== iteration) return;
     this.#iteration = undefined;
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    const { committer, chunk } = this;
-    if (this.#undone !== null) this.#undone.position = this.#undone.done;
-    this.#undone = null;
-    if (this.#options.delivery === "at-most-once" && chunk !== null) {
-      committer!.noteBack(chunk.place, chunk.place.position);
-    }
+    this.progress?.leave(this.chunk);
     if (!keep) this.chunk = null;
     this.#stop();
     try {
-      await committer?.flush();
+      await this.progress?.committer.flush();
     } finally {
       if (this.#iteration === undefined) this.#context.readings.delete(this);
     }
@@ -151,7 +142,12 @@ export class Reading {
       }
       this.chunk = await this.#fetcher!.next(keepsBytes, goOn);
       if (this.chunk === null) break;
-      if (this.#options.delivery === "at-most-once" && !this.held) await this.#commitAhead(this.chunk);
+      try {
+        await this.progress?.fetched(this.chunk);
+      } catch (error) {
+        this.chunk = null;
+        throw error;
+      }
     }
     this.#checkSignal();
     return this.#over ? null : this.chunk;
@@ -162,31 +158,20 @@ export class Reading {
     this.#fetcher?.wake();
   }
 
-  /** Something was handed out from here; the place stands behind it. */
-  handedOut(place: Place): void {
-    if (this.#options.delivery === "at-least-once") this.#undone = place;
-  }
-
-  /** The next item is asked for, so the last one is done. */
+  /** The next item is asked for, so the last one is done; unless the close has come between. */
   settle(): void {
-    const place = this.#undone;
-    if (place === null || this.#closed) return;
-    this.#undone = null;
-    place.done = place.position;
-    this.committer!.note(place, place.done);
-    this.committer!.later();
+    if (!this.isClosed) this.progress?.settle();
   }
 
   /** Commits the positions: all that was handed out, the last one included. */
   async commit(): Promise<void> {
     const places = await this.open();
-    const committer = this.#committer("consumer.commit");
-    this.#undone = null;
-    for (const place of places) {
-      place.done = place.position;
-      if (place.position !== place.committed || place.noted > place.position) committer.noteBack(place, place.position);
+    if (this.progress === undefined) {
+      throw new InvalidArgumentError(
+        "consumer.commit: the consumer has no group to commit for; give it one by its option group",
+      );
     }
-    await committer.flush();
+    await this.progress.commit(places);
   }
 
   async seek(target: SeekTarget, choice: PartitionChoice): Promise<void> {
@@ -201,8 +186,7 @@ export class Reading {
 
   /** Goes on somewhere else in one place. */
   moveTo(place: Place, offset: number): void {
-    if (this.#undone === place) this.#undone = null;
-    this.committer?.forget(place);
+    this.progress?.moved(place);
     place.move(offset);
     this.#drop(place);
     this.#fetcher!.resume(place);
@@ -238,17 +222,22 @@ export class Reading {
 
   /** Resolves once what was done is committed. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     this.#end();
-    await this.committer?.flush();
+    await this.progress?.committer.flush();
+  }
+
+  /** Aborts when it is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
   }
 
   get isClosed(): boolean {
-    return this.#closed;
+    return this.#closing.signal.aborted;
   }
 
   get #over(): boolean {
-    return this.#closed || this.#options.signal?.aborted === true;
+    return this.isClosed || this.#options.signal?.aborted === true;
   }
 
   #checkSignal(): void {
@@ -258,9 +247,7 @@ export class Reading {
 
   #opened(places: Place[]): void {
     this.#places = places;
-    if (this.committer !== undefined) {
-      for (const place of places) place.commit = (offset) => this.#commitBefore(place, offset);
-    }
+    this.progress?.serve(places);
     this.#fetcher = new Fetcher(places, this.#options.readBytes, this.#options.onOutOfRange);
   }
 
@@ -275,51 +262,12 @@ export class Reading {
     this.#fetcher?.stop();
   }
 
-  #committer(where: string): Committer {
-    this.#context.checkOpen();
-    if (this.committer === undefined) {
-      throw new InvalidArgumentError(
-        `${where}: the consumer has no group to commit for; give it one by its option group`,
-      );
-    }
-    if (this.held) {
-      throw new TidelogError(
-        "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
-        `${where}: records of the consumer are part of a transaction, which commits them`,
-      );
-    }
-    return this.committer;
-  }
-
-  /** Commits all of a place before an offset. */
-  async #commitBefore(place: Place, offset: number): Promise<void> {
-    const committer = this.#committer("record.commit");
-    if (this.#undone === place && offset >= place.position) this.#undone = null;
-    place.done = Math.max(place.done, offset);
-    committer.note(place, offset);
-    await committer.flush();
-  }
-
   #checkFree(): void {
-    if (!this.held) return;
+    if (this.progress?.held !== true) return;
     throw new TidelogError(
       "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
       "consumer.seek: records of the consumer are part of a transaction; seek once that has ended",
     );
-  }
-
-  /** What is handed out must be committed before. */
-  async #commitAhead(chunk: Chunk): Promise<void> {
-    const { committer } = this;
-    try {
-      committer!.note(chunk.place, chunk.next);
-      await committer!.flush();
-    } catch (error) {
-      committer!.forget(chunk.place);
-      chunk.place.noted = -1;
-      this.chunk = null;
-      throw error;
-    }
   }
 
   /** What was fetched is no longer what comes next. */

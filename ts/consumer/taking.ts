@@ -6,12 +6,14 @@ import { AbortedError, InvalidArgumentError } from "../errors.js";
 import type { ConsumerRecord } from "../record.js";
 import { nextRecord, passOver } from "./hand_out.js";
 import type { Place } from "./place.js";
+import type { Progress } from "./progress.js";
 import type { Reading } from "./reading.js";
 
 /** What one transaction has taken of one consumer. */
 export class Taking {
   readonly reading: Reading;
   readonly group: string;
+  readonly #progress: Progress;
   /** Whose loop it is part of; one of its own if there is none. */
   readonly #loop: object | undefined;
   /** Where the places stood before. */
@@ -20,13 +22,14 @@ export class Taking {
 
   /** `loop`: an iteration of the reading that has begun and goes on behind the transaction. */
   constructor(reading: Reading, loop: object | undefined) {
-    if (reading.committer === undefined) {
+    if (reading.progress === undefined) {
       throw new InvalidArgumentError(
         "tx.take: the consumer has no group to commit for; give it one by its option group",
       );
     }
     this.reading = reading;
-    this.group = reading.committer.group;
+    this.#progress = reading.progress;
+    this.group = reading.progress.committer.group;
     this.#loop = loop;
   }
 
@@ -122,15 +125,15 @@ export class Taking {
       }
     }
     this.#begun = true;
-    reading.held = true;
+    this.#progress.held = true;
     reading.checkOpen();
     // What a loop has committed must not come after what the transaction commits.
-    await reading.committer!.flush();
+    await this.#progress.committer.flush();
   }
 
   async #end(): Promise<void> {
     this.#before.clear();
-    this.reading.held = false;
+    this.#progress.held = false;
     if (this.#begun && this.#loop === undefined) await this.reading.finish(this, true);
     this.#begun = false;
   }

@@ -183,7 +183,9 @@ class Processing {
         return true;
       }
     }
-    await sleep(pauseAfter(attempts, retry), undefined, { signal }).catch(() => {});
+    const { closing } = this.#reading;
+    const ended = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+    await sleep(pauseAfter(attempts, retry), undefined, { signal: ended }).catch(() => {});
     return true;
   }
 }

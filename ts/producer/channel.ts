@@ -139,7 +139,10 @@ export class Channel implements Sink {
     if (error !== undefined) {
       if (error.code === "ERR_TIDELOG_TOPIC_DELETED") this.#context.forget(group.topic.name);
       if (error.code === "ERR_TIDELOG_RECORD_TOO_LARGE") refresh(group.topic);
-      publishError({ operation: "produce", topic: group.topic.name, error });
+      // In the log already, which is what was wanted.
+      if (error.code !== "ERR_TIDELOG_DUPLICATE_SEQUENCE") {
+        publishError({ operation: "produce", topic: group.topic.name, error });
+      }
     }
     if (produced.hasSubscribers) {
       const { topic, records, bytes, since } = group;

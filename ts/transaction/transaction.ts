@@ -2,15 +2,13 @@
 
 import { performance } from "node:perf_hooks";
 import { onAbort } from "../abort.js";
-import { offsetsOf } from "../consumer/committer.js";
 import type { Consumer } from "../consumer/consumer.js";
 import { readingOf } from "../consumer/consumer.js";
 import type { Reading } from "../consumer/reading.js";
-import { Taking } from "../consumer/taking.js";
 import type { LogContext } from "../context.js";
 import { AbortedError, InvalidArgumentError, TidelogError, TransactionTimedOutError } from "../errors.js";
 import { direct, type NativeTransactionalProducer, type NativeTransactionNumber, tickets } from "../native.js";
-import { checkInteger, checkName, checkOptions, checkSignal, shown } from "../options.js";
+import { checkInteger, checkOptions, checkSignal, shown } from "../options.js";
 import type { BytesRecord, Into } from "../producer/producer.js";
 import type { ConsumerRecord, ProducerRecord } from "../record.js";
 import type { TopicState } from "../topic_state.js";
@@ -18,6 +16,7 @@ import { numberText } from "./number.js";
 import type { CheckedTransactionOptions, OffsetToCommit, TakeOptions } from "./options.js";
 import { type TransactionResult, transactionResult } from "./result.js";
 import { Sends } from "./sends.js";
+import { type GroupOffsets, givenOffsets, Takings } from "./takings.js";
 
 type AnyRecord = ProducerRecord<unknown, unknown>;
 
@@ -59,8 +58,7 @@ type AnyTaken = ConsumerRecord<unknown, unknown>[];
 export class Transaction implements AsyncDisposable {
   readonly #owner: TransactionOwner;
   readonly #sends: Sends;
-  readonly #takings = new Map<Reading, Taking>();
-  readonly #takes = new Set<Promise<unknown>>();
+  readonly #takings = new Takings();
   readonly #aborter = new AbortController();
   readonly #quiet: () => void;
   #state: TransactionState = "open";
@@ -92,7 +90,7 @@ export class Transaction implements AsyncDisposable {
   static {
     makeTransaction = (owner, signal) => new Transaction(owner, signal);
     take = (tx, reading, loop, options) => tx.#take(reading, loop, options);
-    pass = (tx, reading, offset) => tx.#takings.get(reading)?.pass(offset);
+    pass = (tx, reading, offset) => tx.#takings.pass(reading, offset);
     givenUp = (tx) => tx.#givenUp;
     fail = (tx, error) => tx.#fail(error);
   }
@@ -158,26 +156,15 @@ export class Transaction implements AsyncDisposable {
    * in other ways. Does not wait.
    */
   sendOffsets(group: string, offsets: readonly OffsetToCommit[]): void {
-    const where = "tx.sendOffsets";
     this.#checkUsable();
-    checkName(where, "group", group);
-    if (!Array.isArray(offsets)) {
-      throw new InvalidArgumentError(`${where}: offsets must be an array, not ${shown(offsets)}`);
+    const given = givenOffsets("tx.sendOffsets", group, offsets, (where, topic) => this.#topic(where, topic));
+    this.#begin();
+    try {
+      this.#sendOffsets(given);
+    } catch (error) {
+      void this.#fail(error as TidelogError);
+      throw error;
     }
-    const numbers = new Float64Array(offsets.length * 3);
-    const topics = offsets.map((given: OffsetToCommit, i) => {
-      const entry = `${where}: offsets[${i}]`;
-      checkOptions(entry, given ?? null, ["topic", "partition", "offset", "metadata"]);
-      const topic = this.#topic(entry, given.topic);
-      topic.checkPartition(given.partition);
-      if (given.metadata !== undefined && typeof given.metadata !== "string") {
-        throw new InvalidArgumentError(`${entry}: metadata must be a string, not ${shown(given.metadata)}`);
-      }
-      numbers.set([i, given.partition, checkInteger(entry, "offset", given.offset)], i * 3);
-      return topic.native;
-    });
-    const metadata = offsets.map(({ metadata = "" }) => metadata);
-    this.#engine((number) => this.#owner.native.sendOffsets(number, group, topics, numbers, metadata));
   }
 
   /**
@@ -273,15 +260,9 @@ export class Transaction implements AsyncDisposable {
     }, this.#deadline - performance.now()).unref();
   }
 
-  /** A call that the engine may refuse, and ends the transaction then. */
-  #engine(call: (number: number) => void): void {
-    this.#begin();
-    try {
-      direct(() => call(this.#number!.number));
-    } catch (error) {
-      void this.#fail(error as TidelogError);
-      throw error;
-    }
+  #sendOffsets({ group, topics, numbers, metadata }: GroupOffsets): void {
+    const { number } = this.#number!;
+    direct(() => this.#owner.native.sendOffsets(number, group, topics, numbers, metadata));
   }
 
   #add(topic: TopicState, record: AnyRecord): void {
@@ -295,21 +276,12 @@ export class Transaction implements AsyncDisposable {
     checkOptions(where, options, ["max", "signal"]);
     const max = checkInteger(where, "max", options?.max ?? 500, 1);
     const signal = checkSignal(where, options?.signal);
-    let taking = this.#takings.get(reading);
-    if (taking === undefined) {
-      taking = new Taking(reading, loop);
-      this.#takings.set(reading, taking);
-    }
-    const taken = taking.take(max, [signal, this.signal]);
-    this.#takes.add(taken);
     try {
-      const records = await taken;
+      const records = await this.#takings.take(reading, loop, max, [signal, this.signal]);
       if (this.#failure === undefined) this.#begin();
       return records;
     } catch (error) {
       throw this.#failure ?? error;
-    } finally {
-      this.#takes.delete(taken);
     }
   }
 
@@ -317,7 +289,7 @@ export class Transaction implements AsyncDisposable {
   #checkCommit(): void {
     this.#owner.context.checkOpen();
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#takes.size > 0) throw this.#invalid("waits for tx.take; await that before the commit");
+    if (this.#takings.isWaiting) throw this.#invalid("waits for tx.take; await that before the commit");
   }
 
   async #commit(): Promise<TransactionResult> {
@@ -334,7 +306,7 @@ export class Transaction implements AsyncDisposable {
       }
       this.#state = "committed";
       this.#quiet();
-      for (const taking of this.#takings.values()) await taking.done().catch(() => {});
+      await this.#takings.done();
       this.#owner.ended(this);
       return result;
     } catch (error) {
@@ -356,14 +328,9 @@ export class Transaction implements AsyncDisposable {
     this.#sends.flush();
     await this.#sends.settled();
     if (this.#refused !== undefined) throw this.#refused;
-    const { native } = this.#owner;
-    for (const taking of this.#takings.values()) {
-      const offsets = taking.offsets();
-      if (offsets.size === 0) continue;
-      const { topics, numbers } = offsetsOf(offsets);
+    for (const offsets of this.#takings.offsets()) {
       this.#begin();
-      const { number } = this.#number!;
-      direct(() => native.sendOffsets(number, taking.group, topics, numbers, []));
+      this.#sendOffsets(offsets);
     }
   }
 
@@ -392,8 +359,7 @@ export class Transaction implements AsyncDisposable {
         // The engine has ended it already, or is closed.
       }
     }
-    await Promise.allSettled(this.#takes);
-    for (const taking of this.#takings.values()) await taking.putBack().catch(() => {});
+    await this.#takings.putBack();
     this.#owner.ended(this);
   }
 }

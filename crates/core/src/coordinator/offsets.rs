@@ -385,12 +385,16 @@ impl Coordinator {
         Ok(groups)
     }
 
-    /// A store without committed offsets needs no topic to say so.
+    /// A store without committed offsets needs no topic to say so. Beside a writer they are read anew each time: it
+    /// may have committed others meanwhile.
     fn load_offsets(&self, engine: &Engine) -> Result<()> {
-        match engine.topic_id(CONSUMER_OFFSETS) {
-            Some(_) => self.with_offsets(engine, |_| Ok(())),
-            None => Ok(()),
+        if engine.topic_id(CONSUMER_OFFSETS).is_none() {
+            return Ok(());
         }
+        if engine.context.read_only {
+            return Offsets::load(engine, &self.durable).map(|_| ());
+        }
+        self.with_offsets(engine, |_| Ok(()))
     }
 
     /// Takes offsets back to the ends of logs that an unclean end of the store made shorter, before the journal has a
