@@ -10,4 +10,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (line === "end") break;
   await tell();
 }
+process.stdin.destroy();
 await log.close();
