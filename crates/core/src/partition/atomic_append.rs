@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::Log;
-use super::append::{Appended, Prepared, Terms, Writer};
+use super::append::{Appended, Terms};
+use super::placement::{Prepared, Writer};
 use super::producers::Verdict;
 use crate::config::TopicConfig;
 use crate::error::{Error, Result};
@@ -57,7 +58,7 @@ impl<'a> AtomicAppend<'a> {
             .iter_mut()
             .find(|part| Arc::ptr_eq(part.log, log))
             .ok_or(Error::Closed)?;
-        if !part.writer.is_journaled() {
+        if !part.writer.journaled {
             return Err(part.log.topic().not_transactional());
         }
         let terms = Terms {

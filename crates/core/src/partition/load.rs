@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidelog_format::file_name;
 
-use super::append::Writer;
+use super::placement::Writer;
 use super::recover::Recovery;
 use super::waiters::Waiters;
 use super::{Committed, Log, SyncPoint, TopicMeta, Unsynced};

@@ -4,6 +4,7 @@
 mod append;
 mod atomic_append;
 mod load;
+mod placement;
 mod producer_snapshots;
 mod producers;
 mod read;
@@ -25,9 +26,10 @@ use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, RwLock, lock, read};
 
 pub use append::Appended;
-pub(crate) use append::{AppendDone, Terms, now_ms};
+pub(crate) use append::{AppendDone, Terms};
 pub(crate) use atomic_append::AtomicAppend;
 pub(crate) use load::{Left, Marks};
+pub(crate) use placement::now_ms;
 pub use read::ReadResult;
 use waiters::{Waiters, Wake};
 
@@ -103,7 +105,7 @@ pub(crate) struct Log {
     recovery_point: AtomicU64,
     /// In order of their base offsets; replaced whole when one is added or removed, so that readers hold no lock.
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
-    writer: Mutex<append::Writer>,
+    writer: Mutex<placement::Writer>,
     unsynced: Mutex<Unsynced>,
     sync: Mutex<()>,
     waiters: Waiters,

@@ -11,7 +11,7 @@ use tidelog_format::producer_snapshot::ProducerSnapshot;
 use tidelog_io::OpenMode;
 
 use super::Log;
-use super::append::{Writer, now_ms};
+use super::placement::{Writer, now_ms};
 use super::producers::Producers;
 use crate::error::{Error, IoContext, Result};
 use crate::segment::{Damage, Expect, Scanner, Segment};
