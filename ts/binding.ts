@@ -207,6 +207,7 @@ export interface NativeTransactionalProducer {
     bytesLength: number,
   ): void;
   sendOffsets(
+    ticket: number,
     transaction: number,
     group: string,
     topics: NativeTopic[],
@@ -319,6 +320,7 @@ export interface RepairPlan {
   lost: LostRange[];
   mended: { topic: string; partition: number; file: string; position: number; offset: number }[];
   indexes: string[];
+  snapshots: string[];
 }
 
 export interface LostRange {

@@ -25,6 +25,10 @@ export const engineCases: readonly Table[] = [
         row: { contestant: "tidelog", mode: "append to an fsync topic" },
         limit: { contestant: "file", mode: "pwrite of the batch in place, unaligned, fdatasync" },
       },
+      {
+        row: { contestant: "tidelog", mode: "a transaction of one record" },
+        limit: { contestant: "tidelog", mode: "append to an fsync topic" },
+      },
     ],
   },
   {

@@ -105,6 +105,7 @@ function inWords(plan: RepairPlan, lost: string): string[] {
     lines.push(`${topic}-${partition}: batch at offset ${offset} put right: ${escaped(file)} at byte ${position}`);
   }
   for (const index of plan.indexes) lines.push(`index made again: ${escaped(index)}`);
+  for (const snapshot of plan.snapshots) lines.push(`snapshot of producers made again: ${escaped(snapshot)}`);
   const records = plan.lost.reduce((sum, one) => sum + one.next - one.first, 0);
   lines.push(`${records} offsets ${lost} in all; everything else is kept`);
   return lines;

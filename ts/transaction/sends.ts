@@ -1,5 +1,5 @@
 // The records of one transaction on their way into the engine's memory: gathered and packed as a producer does it, and
-// handed over once a tick or when there are enough, one pack under way at a time. Where they are is known at the commit.
+// handed over once a tick or when there are enough. Where they are is known at the commit, which comes in its turn.
 
 import type { LogContext } from "../context.js";
 import type { TidelogError } from "../errors.js";
@@ -13,11 +13,6 @@ import type { ProducerRecord } from "../record.js";
 import type { TopicState } from "../topic_state.js";
 import type { SentTo } from "./result.js";
 
-interface Waiting {
-  topic: TopicState;
-  pack: Pack;
-}
-
 /** What is sent in one transaction. */
 export class Sends implements Sink {
   inFlight = 0;
@@ -29,9 +24,6 @@ export class Sends implements Sink {
   readonly #failed: (error: TidelogError) => void;
   /** By topic id, so that the order of the calls holds for all handles of one topic. */
   readonly #lanes = new Map<string, { lane: Lane; sent: SentTo }>();
-  /** The first is under way. */
-  #line: Waiting[] = [];
-  #settled: (() => void)[] = [];
   #closed = false;
   /** The transaction's number, once it has begun. */
   number = 0;
@@ -74,53 +66,34 @@ export class Sends implements Sink {
     for (const { lane } of this.#lanes.values()) lane.flush();
   }
 
-  /** Resolves once all that was handed over is answered. */
-  settled(): Promise<void> {
-    if (this.#line.length === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#settled.push(resolve));
-  }
-
   /** Drops what is gathered, and whatever comes. */
   close(): void {
     this.#closed = true;
-    // The one that is under way is given back when it is answered.
-    for (const { pack } of this.#line.splice(1)) givePack(pack);
   }
 
   produce(topic: TopicState, pack: Pack): void {
     this.inFlight -= pack.size;
-    if (this.#closed) {
-      givePack(pack);
-      return;
-    }
-    const { sent } = this.#lanes.get(topic.id)!;
-    if (sent.parts.push(partOf(pack)) === 1) this.sent.push(sent);
-    if (this.#line.push({ topic, pack }) === 1) this.#handOver();
+    if (!this.#closed) this.#handOver(topic, pack);
+    givePack(pack);
   }
 
-  #handOver(): void {
-    const { topic, pack } = this.#line[0]!;
+  #handOver(topic: TopicState, pack: Pack): void {
+    const { sent } = this.#lanes.get(topic.id)!;
+    if (sent.parts.push(partOf(pack)) === 1) this.sent.push(sent);
     const { table, bytes, rows, length } = pack;
-    const native = this.#native;
+    const refused = (error: TidelogError): void => {
+      if (this.#closed) return;
+      if (error.code === "ERR_TIDELOG_TOPIC_DELETED") this.#context.forget(topic.name);
+      this.#failed(error);
+    };
     try {
       tickets().issue(
         (_completions, ticket) =>
-          native.send(ticket, this.number, topic.native, table, rows * PACKED_ROW_BYTES, bytes, length),
-        ({ error }) => this.#answered(error ? fromNative(error) : undefined),
+          this.#native.send(ticket, this.number, topic.native, table, rows * PACKED_ROW_BYTES, bytes, length),
+        ({ error }) => error && refused(fromNative(error)),
       );
     } catch (error) {
-      queueMicrotask(() => this.#answered(error as TidelogError));
+      refused(error as TidelogError);
     }
-  }
-
-  #answered(error: TidelogError | undefined): void {
-    const { topic, pack } = this.#line.shift()!;
-    givePack(pack);
-    if (error !== undefined && !this.#closed) {
-      if (error.code === "ERR_TIDELOG_TOPIC_DELETED") this.#context.forget(topic.name);
-      this.#failed(error);
-    }
-    if (this.#line.length > 0) this.#handOver();
-    else for (const resolve of this.#settled.splice(0)) resolve();
   }
 }

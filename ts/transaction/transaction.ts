@@ -8,6 +8,7 @@ import type { Reading } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
 import { AbortedError, InvalidArgumentError, TidelogError, TransactionTimedOutError } from "../errors.js";
 import { direct, type NativeTransactionalProducer, type NativeTransactionNumber, tickets } from "../native.js";
+import { fromNative } from "../native_errors.js";
 import { checkInteger, checkOptions, checkSignal, shown } from "../options.js";
 import type { BytesRecord, Into } from "../producer/producer.js";
 import type { ConsumerRecord, ProducerRecord } from "../record.js";
@@ -80,10 +81,7 @@ export class Transaction implements AsyncDisposable {
 
   private constructor(owner: TransactionOwner, signal: AbortSignal | undefined) {
     this.#owner = owner;
-    this.#sends = new Sends(owner.context, owner.native, owner.options.partitioner, (error) => {
-      this.#refused ??= error;
-      void this.#fail(error);
-    });
+    this.#sends = new Sends(owner.context, owner.native, owner.options.partitioner, (error) => this.#refuse(error));
     this.#quiet = onAbort([signal], () => void this.#fail(new AbortedError("the transaction", signal?.reason)));
   }
 
@@ -262,7 +260,10 @@ export class Transaction implements AsyncDisposable {
 
   #sendOffsets({ group, topics, numbers, metadata }: GroupOffsets): void {
     const { number } = this.#number!;
-    direct(() => this.#owner.native.sendOffsets(number, group, topics, numbers, metadata));
+    tickets().issue(
+      (_completions, ticket) => this.#owner.native.sendOffsets(ticket, number, group, topics, numbers, metadata),
+      ({ error }) => error && this.#refuse(fromNative(error)),
+    );
   }
 
   #add(topic: TopicState, record: AnyRecord): void {
@@ -297,7 +298,7 @@ export class Transaction implements AsyncDisposable {
     this.#state = "committing";
     clearTimeout(this.#timer);
     try {
-      if (!this.#sealed) await this.#handOver();
+      if (!this.#sealed) this.#handOver();
       const number = this.#number;
       let result = transactionResult([], []);
       if (number !== undefined) {
@@ -322,16 +323,21 @@ export class Transaction implements AsyncDisposable {
     }
   }
 
-  /** All that is left to be handed over before a commit. */
-  async #handOver(): Promise<void> {
+  /** All that is left to be handed over before a commit, which is refused if any of it is. */
+  #handOver(): void {
     this.#sealed = true;
     this.#sends.flush();
-    await this.#sends.settled();
     if (this.#refused !== undefined) throw this.#refused;
     for (const offsets of this.#takings.offsets()) {
       this.#begin();
       this.#sendOffsets(offsets);
     }
+  }
+
+  /** The engine does not take what was handed over, and won't commit without it. */
+  #refuse(error: TidelogError): void {
+    this.#refused ??= error;
+    void this.#fail(error);
   }
 
   /** Ends it without a commit. */

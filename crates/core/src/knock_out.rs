@@ -1,4 +1,4 @@
-//! Rules of the journal and of recovery that the simulation takes away, one at a time, to show that its checks
+//! Rules of the journal, of recovery and of what hangs on them, that the simulation takes away, one at a time, to show that its checks
 //! notice. In a program none is ever out, and the compiler removes the question.
 
 /// A rule that can be taken away.
@@ -44,6 +44,10 @@ pub(crate) enum Rule {
     OneFrame,
     /// A topic that begins to use the journal is checkpointed before its first frame.
     CheckpointBeforeJournal,
+    /// The retry of a batch is answered when its original is durable.
+    RetryAfterOriginal,
+    /// Records are durable before an offset that covers them is committed.
+    SyncBeforeOffsets,
 }
 
 pub(crate) use switch::*;

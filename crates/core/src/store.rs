@@ -213,6 +213,10 @@ impl Store {
     ) {
         let (answer, engine) = (Answer::new(done), self.engine());
         let committed = self.check_writable().and_then(|()| {
+            let offsets = offsets
+                .iter()
+                .map(OffsetCommit::of_log)
+                .collect::<Result<_>>()?;
             engine
                 .coordinator
                 .commit_offsets(engine, group, offsets, &answer)

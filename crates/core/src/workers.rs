@@ -1,5 +1,6 @@
 //! The core's own threads: writing, reading ahead and checking run here, so that a caller (Node's event
-//! loop) never waits for the disk. A lane runs its jobs one after the other, in the order they came.
+//! loop) never waits for the disk. A lane runs its jobs one after the other, in the order they came. A thread that runs
+//! out of jobs does what they have left to be done before it waits.
 
 use std::collections::VecDeque;
 use std::io;
@@ -39,12 +40,17 @@ impl Workers {
         }))
     }
 
-    pub fn start(&self, threads: usize) -> io::Result<()> {
+    /// `left` is called by a thread that has run a job and finds no other one; it may block.
+    pub fn start(
+        &self,
+        threads: usize,
+        left: impl Fn() + Clone + Send + 'static,
+    ) -> io::Result<()> {
         for number in 0..threads {
-            let shared = Arc::clone(&self.0);
+            let (shared, left) = (Arc::clone(&self.0), left.clone());
             let handle = thread::Builder::new()
                 .name(format!("tidelog-{number}"))
-                .spawn(move || shared.work())?;
+                .spawn(move || shared.work(left))?;
             lock(&self.0.threads).push(handle);
         }
         Ok(())
@@ -79,12 +85,19 @@ impl Workers {
 }
 
 impl Pool {
-    fn work(&self) {
+    fn work(&self, left: impl Fn()) {
+        let mut has_worked = false;
         loop {
             let mut queue = lock(&self.queue);
             let job = loop {
                 if let Some(job) = queue.jobs.pop_front() {
                     break job;
+                }
+                if std::mem::take(&mut has_worked) {
+                    drop(queue);
+                    let _ = catch_unwind(AssertUnwindSafe(&left));
+                    queue = lock(&self.queue);
+                    continue;
                 }
                 if queue.stopping {
                     return;
@@ -97,6 +110,7 @@ impl Pool {
             drop(queue);
             // A panic must not take the thread with it; locks it held tell the rest (see `sync`).
             let _ = catch_unwind(AssertUnwindSafe(job));
+            has_worked = true;
         }
     }
 }
@@ -163,7 +177,7 @@ mod tests {
     #[test]
     fn a_lane_keeps_order_over_many_threads_and_survives_a_panic() {
         let workers = Workers::new();
-        workers.start(4).unwrap();
+        workers.start(4, || ()).unwrap();
         let lane = Lane::new(workers.clone());
         let (send, receive) = mpsc::channel();
         for n in 0..1000 {
@@ -183,7 +197,7 @@ mod tests {
     #[test]
     fn stopping_runs_what_was_queued() {
         let workers = Workers::new();
-        workers.start(2).unwrap();
+        workers.start(2, || ()).unwrap();
         let (send, receive) = mpsc::channel();
         for n in 0..100 {
             let send = send.clone();

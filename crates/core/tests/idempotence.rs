@@ -18,104 +18,11 @@ use std::sync::{Arc, Barrier, mpsc};
 
 use support::killed::{ROOT, open};
 use support::sending::*;
+use support::sequences::*;
 use support::*;
 use tidelog::format::batch::BatchHeader;
 use tidelog::io::{CrashKind, OsStorage, SimulatedStorage, Storage};
-use tidelog::{Appended, Condition, Error, OpenOptions, Partition, Result, Store, TopicConfig};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Appended(u64),
-    Original(u64),
-    StoredSomewhere,
-    Fenced,
-    Gap(i32),
-    Overlap,
-    Unknown,
-}
-
-fn answer(outcome: Result<Appended>) -> Answer {
-    match outcome {
-        Ok(appended) if appended.duplicate => Answer::Original(appended.base_offset),
-        Ok(appended) => Answer::Appended(appended.base_offset),
-        Err(Error::DuplicateSequence { .. }) => Answer::StoredSomewhere,
-        Err(Error::ProducerFenced { .. }) => Answer::Fenced,
-        Err(Error::OutOfOrderSequence { expected, .. }) => Answer::Gap(expected),
-        Err(Error::SequenceOverlap { .. }) => Answer::Overlap,
-        Err(Error::UnknownProducer { .. }) => Answer::Unknown,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// What was stored of a producer in its epoch: first and last sequence, and base offset.
-#[derive(Debug, Clone)]
-struct Known {
-    id: i64,
-    epoch: i16,
-    stored: Vec<(i32, i32, u64)>,
-}
-
-impl Known {
-    fn next(&self) -> i32 {
-        self.stored.last().map_or(0, |(_, last, _)| last + 1)
-    }
-
-    /// What is to be answered to these sequence numbers where the log ends at `end`.
-    fn expected(&self, epoch: i16, first: i32, last: i32, end: u64) -> Answer {
-        let next = self.next();
-        let newest = self.stored.len().saturating_sub(5);
-        let original = |(f, l, _): &&(i32, i32, u64)| (*f, *l) == (first, last);
-        if epoch != self.epoch {
-            return if epoch < self.epoch {
-                Answer::Fenced
-            } else {
-                Answer::Unknown
-            };
-        }
-        if let Some((_, _, offset)) = self.stored[newest..].iter().find(original) {
-            return Answer::Original(*offset);
-        }
-        match () {
-            () if last < next => Answer::StoredSomewhere,
-            () if first < next => Answer::Overlap,
-            () if first == next => Answer::Appended(end),
-            // Of a session nothing at all is known before its first batch.
-            () if self.stored.is_empty() && self.id & 1 << 31 == 0 => Answer::Unknown,
-            () => Answer::Gap(next),
-        }
-    }
-}
-
-fn batch_for(known: &Known, epoch: i16, first: i32, last: i32) -> Vec<u8> {
-    let number = |sequence: i32| (known.id as u64) << 16 | sequence as u64;
-    let values: Vec<_> = (first..=last)
-        .map(|sequence| value(number(sequence), 40))
-        .collect();
-    sequenced(known.id, epoch, first, &values)
-}
-
-/// Sends and compares. Gives whether it was appended.
-fn send_and_compare(
-    partition: &Partition,
-    known: &mut Known,
-    epoch: i16,
-    (first, last): (i32, i32),
-    context: &str,
-) -> bool {
-    let end = partition.log_end_offset();
-    let expected = known.expected(epoch, first, last, end);
-    let got = answer(partition.append(batch_for(known, epoch, first, last)));
-    assert_eq!(
-        got, expected,
-        "{context}: {epoch}, {first}..={last} of {known:?}"
-    );
-    if got != Answer::Appended(end) {
-        assert_eq!(partition.log_end_offset(), end, "{context}");
-        return false;
-    }
-    known.stored.push((first, last, end));
-    true
-}
+use tidelog::{Appended, Condition, OpenOptions, Partition, Store, TopicConfig};
 
 /// Sends all that was ever stored once more, and what neither follows nor repeats. Nothing is appended. Gives how many
 /// batches were sent.
@@ -204,21 +111,13 @@ fn answers_are_the_same_over_restarts_of_any_kind() {
             let store = open(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
             let partition = partition(&store);
             let id = store.init_producer_id(None).unwrap();
-            sessions.push(Known {
-                id: id.producer_id,
-                epoch: id.epoch,
-                stored: vec![],
-            });
+            sessions.push(Known::new(id.producer_id, id.epoch));
             // The same name in a new epoch: what the older ones have sent is behind it.
             let id = store.init_producer_id(Some("shop")).unwrap();
             if let Some(shop) = &shop {
                 assert_eq!((id.producer_id, id.epoch), (shop.id, shop.epoch + 1));
             }
-            let mut named = Known {
-                id: id.producer_id,
-                epoch: id.epoch,
-                stored: vec![],
-            };
+            let mut named = Known::new(id.producer_id, id.epoch);
             answers += retry_all(&partition, &mut sessions, &context);
             for step in 0..12 {
                 let context = format!("{context}, step {step}");
@@ -269,13 +168,13 @@ fn answers_are_the_same_over_restarts_of_any_kind() {
                     let changes = disk.counters().changes + 1 + random.below(4);
                     disk.crash_at_change(changes);
                     let end = partition.log_end_offset();
-                    let outcome = partition.append(batch_for(known, 0, first, last));
+                    let outcome = partition.append(known.batch(0, first, last));
                     let told = outcome.is_ok();
                     disk.crash(CrashKind::PowerLoss, seed << 16 | life);
                     bury(store);
                     let store = open(&disk).unwrap();
                     let partition = store.open_topic("t").unwrap().partition(0).unwrap();
-                    match answer(partition.append(batch_for(known, 0, first, last))) {
+                    match answer(partition.append(known.batch(0, first, last))) {
                         Answer::Original(offset) => assert_eq!(offset, end, "{context}"),
                         Answer::Appended(offset) if !told => assert_eq!(offset, end, "{context}"),
                         other => panic!("{context}: {other:?} after it was told {outcome:?}"),
@@ -322,11 +221,7 @@ fn three_lives(storage: &Arc<dyn Storage>, root: &Path) -> Vec<Known> {
         let partition = partition(&store);
         for _ in 0..2 {
             let id = store.init_producer_id(None).unwrap();
-            producers.push(Known {
-                id: id.producer_id,
-                epoch: id.epoch,
-                stored: vec![],
-            });
+            producers.push(Known::new(id.producer_id, id.epoch));
         }
         for (n, known) in producers.iter_mut().enumerate() {
             for round in 0..2 + n as i32 % 3 {
@@ -444,11 +339,7 @@ fn a_snapshot_of_another_past_is_passed_over() {
     let eight = |disk: &SimulatedStorage| {
         let store = open(disk).unwrap();
         let id = store.init_producer_id(None).unwrap();
-        let mut known = Known {
-            id: id.producer_id,
-            epoch: 0,
-            stored: vec![],
-        };
+        let mut known = Known::new(id.producer_id, 0);
         for first in [0, 2, 4, 6] {
             let batch = (first, first + 1);
             assert!(send_and_compare(
@@ -562,11 +453,7 @@ fn threads_that_send_the_same_store_it_once() {
     let partition = topic(&store, "t", TopicConfig::default())
         .partition(0)
         .unwrap();
-    let new = || Known {
-        id: store.init_producer_id(None).unwrap().producer_id,
-        epoch: 0,
-        stored: vec![],
-    };
+    let new = || Known::new(store.init_producer_id(None).unwrap().producer_id, 0);
     // Each thread has its own producer, and shares another one with its neighbour.
     let own: Vec<Known> = (0..THREADS).map(|_| new()).collect();
     let shared: Vec<Known> = (0..THREADS / 2).map(|_| new()).collect();
@@ -578,16 +465,12 @@ fn threads_that_send_the_same_store_it_once() {
             move || {
                 let mut answers = Vec::new();
                 for first in (0..BATCHES).map(|n| n * 2) {
-                    let mine = partition
-                        .append(batch_for(own, 0, first, first + 1))
-                        .unwrap();
+                    let mine = partition.append(own.batch(0, first, first + 1)).unwrap();
                     assert!(!mine.duplicate);
-                    let again = partition
-                        .append(batch_for(own, 0, first, first + 1))
-                        .unwrap();
+                    let again = partition.append(own.batch(0, first, first + 1)).unwrap();
                     assert!(again.duplicate && again.base_offset == mine.base_offset);
                     barrier.wait();
-                    let both = partition.append(batch_for(shared, 0, first, first + 1));
+                    let both = partition.append(shared.batch(0, first, first + 1));
                     answers.push(both.unwrap());
                 }
                 answers
@@ -625,11 +508,7 @@ fn a_retry_is_answered_when_its_original_is_durable() {
         let disk = SimulatedStorage::new();
         let store = open(&disk).unwrap();
         let partition = partition(&store);
-        let mut known = Known {
-            id: store.init_producer_id(None).unwrap().producer_id,
-            epoch: 0,
-            stored: vec![],
-        };
+        let mut known = Known::new(store.init_producer_id(None).unwrap().producer_id, 0);
         assert!(send_and_compare(
             &partition,
             &mut known,
@@ -638,8 +517,8 @@ fn a_retry_is_answered_when_its_original_is_durable() {
             "at first"
         ));
         let (told, answers) = mpsc::channel();
-        partition.append_with(batch_for(&known, 0, 1, 3), |_| {});
-        partition.append_with(batch_for(&known, 0, 1, 3), move |appended| {
+        partition.append_with(known.batch(0, 1, 3), |_| {});
+        partition.append_with(known.batch(0, 1, 3), move |appended| {
             told.send(appended).unwrap();
         });
         let appended = answers.recv().unwrap();
@@ -649,7 +528,7 @@ fn a_retry_is_answered_when_its_original_is_durable() {
         let store = open(&disk).unwrap();
         let partition = store.open_topic("t").unwrap().partition(0).unwrap();
         assert_eq!(partition.high_watermark(), 4, "seed {seed}");
-        let again = partition.append(batch_for(&known, 0, 1, 3));
+        let again = partition.append(known.batch(0, 1, 3));
         assert_eq!(answer(again), Answer::Original(1), "seed {seed}");
         store.close().unwrap();
     }

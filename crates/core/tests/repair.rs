@@ -16,9 +16,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use support::sending::sequenced;
 use support::*;
 use tidelog::format::batch::BatchHeader;
-use tidelog::io::{CrashKind, OpenMode, SimulatedStorage, Storage};
+use tidelog::io::{CrashKind, SimulatedStorage, Storage};
 use tidelog::repair::{LostRange, RepairPlan, RepairReport, survey};
 use tidelog::{Durability, Error, Store, TopicConfig};
 
@@ -65,20 +66,6 @@ fn filled(close: bool) -> (SimulatedStorage, Records) {
 
 fn life(disk: &SimulatedStorage) -> Arc<dyn Storage> {
     Arc::new(disk.process())
-}
-
-fn content(storage: &dyn Storage, path: &Path) -> Vec<u8> {
-    let file = storage.open(path, OpenMode::Read).unwrap();
-    let mut bytes = vec![0; file.len().unwrap() as usize];
-    file.read_exact_at(0, &mut bytes).unwrap();
-    bytes
-}
-
-fn set_content(storage: &dyn Storage, path: &Path, bytes: &[u8]) {
-    let file = storage.open(path, OpenMode::Create).unwrap();
-    file.set_len(0).unwrap();
-    file.write_all_at(0, bytes).unwrap();
-    file.sync_all().unwrap();
 }
 
 fn flip(storage: &dyn Storage, path: &Path, position: usize) {
@@ -486,6 +473,47 @@ fn indexes_that_do_not_fit_are_made_again() {
             .exists(&segments(&*storage, "safe-0")[0].with_extension("index"))
             .unwrap()
     );
+}
+
+#[test]
+fn a_snapshot_of_producers_that_does_not_hold_is_made_again() {
+    let (disk, mut records) = filled(true);
+    let storage = life(&disk);
+    let store = Store::open(ROOT, options(&storage, Durability::Fsync)).unwrap();
+    let id = store.init_producer_id(None).unwrap();
+    let partition = store.open_topic("safe").unwrap().partition(0).unwrap();
+    let sent = sequenced(id.producer_id, id.epoch, 0, &[value(7, 60)]);
+    let appended = partition.append(sent.clone()).unwrap();
+    let there = records.get_mut(&("safe", 0)).unwrap();
+    there.push((appended.base_offset, value(7, 60)));
+    store.close().unwrap();
+    let snapshots = || -> Vec<PathBuf> {
+        let folder = Path::new(ROOT).join("safe-0");
+        let entries = storage.read_dir(&folder).unwrap().into_iter();
+        let found = entries.filter(|entry| entry.name.ends_with(".snapshot"));
+        found.map(|entry| folder.join(entry.name)).collect()
+    };
+    let [snapshot] = &snapshots()[..] else {
+        panic!("{:?}", snapshots());
+    };
+    assert_eq!(complaints(&*storage), Vec::<String>::new());
+    flip(&*storage, snapshot, 12);
+    let name = snapshot.file_name().unwrap().to_str().unwrap();
+    assert_eq!(complaints(&*storage), [name]);
+    let report = repaired(&storage);
+    assert_eq!(report.done.snapshots, std::slice::from_ref(snapshot));
+    assert!(!report.done.gives_up() && !report.done.is_empty());
+    assert!(snapshots().is_empty());
+    check(&storage, &records, &[], "a snapshot");
+    // What it told of is known from the log.
+    let store = Store::open(ROOT, options(&storage, Durability::Fsync)).unwrap();
+    let partition = store.open_topic("safe").unwrap().partition(0).unwrap();
+    let again = partition.append(sent).unwrap();
+    assert_eq!(
+        (again.duplicate, again.base_offset),
+        (true, appended.base_offset)
+    );
+    store.close().unwrap();
 }
 
 fn all_files(storage: &dyn Storage, folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {

@@ -45,6 +45,8 @@ pub struct NativeRepairPlan {
     pub mended: Vec<NativeMendedBatch>,
     /// Indexes that are made again.
     pub indexes: Vec<String>,
+    /// Snapshots of producers that are made again.
+    pub snapshots: Vec<String>,
 }
 
 /// Frames of the journal that do not hold.
@@ -157,6 +159,7 @@ impl NativeSurvey {
 }
 
 fn to_js(plan: RepairPlan) -> tidelog::Result<NativeRepairPlan> {
+    let name = |path: PathBuf| path.to_string_lossy().into_owned();
     Ok(NativeRepairPlan {
         partitions: from_u64("partitions", plan.partitions)?,
         segments: from_u64("segments", plan.segments)?,
@@ -176,11 +179,8 @@ fn to_js(plan: RepairPlan) -> tidelog::Result<NativeRepairPlan> {
             .into_iter()
             .map(to_js_mended)
             .collect::<tidelog::Result<_>>()?,
-        indexes: plan
-            .indexes
-            .into_iter()
-            .map(|path| path.to_string_lossy().into_owned())
-            .collect(),
+        indexes: plan.indexes.into_iter().map(name).collect(),
+        snapshots: plan.snapshots.into_iter().map(name).collect(),
     })
 }
 

@@ -226,7 +226,7 @@ impl NativeStore {
         let (store, inbox) = (self.store.clone(), completions.inbox().clone());
         Ok(blocking(move || {
             let producer = store.transactional_producer(&id, options)?;
-            Ok(NativeTransactionalProducer::new(store, producer, inbox))
+            Ok(NativeTransactionalProducer::new(producer, inbox))
         }))
     }
 

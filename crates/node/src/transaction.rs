@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::{BigInt, ClassInstance, Float64ArraySlice};
 use napi_derive::napi;
-use tidelog::{
-    Store, TransactionNumber, TransactionOutcome, TransactionRun, TransactionalProducer,
-};
+use tidelog::{TransactionNumber, TransactionOutcome, TransactionRun, TransactionalProducer};
 
 use crate::completions::Inbox;
 use crate::error::{Thrown, thrown};
@@ -21,7 +19,6 @@ use crate::topic::NativeTopic;
 /// One transaction at a time. Made by `NativeStore.transactionalProducer`.
 #[napi]
 pub struct NativeTransactionalProducer {
-    store: Store,
     producer: TransactionalProducer,
     inbox: Arc<Inbox>,
     /// Names of the topics that the transaction sends to, in the order of first sends.
@@ -113,12 +110,10 @@ fn run(TransactionRun { topic, run }: TransactionRun) -> tidelog::Result<NativeT
 #[napi]
 impl NativeTransactionalProducer {
     pub(crate) fn new(
-        store: Store,
         producer: TransactionalProducer,
         inbox: Arc<Inbox>,
     ) -> NativeTransactionalProducer {
         NativeTransactionalProducer {
-            store,
             producer,
             inbox,
             topics: Mutex::default(),
@@ -138,8 +133,7 @@ impl NativeTransactionalProducer {
     }
 
     /// Adds packed records: the first `tableLength` bytes of `table` and `bytesLength` of `bytes`, which may be reused
-    /// as soon as this returns. No numbers. The answer to one must be there before the next is sent: they are carried
-    /// out in no order.
+    /// as soon as this returns. No numbers. Carried out in turn with the producer's other calls.
     #[napi(catch_unwind)]
     #[allow(clippy::too_many_arguments)]
     pub fn send(
@@ -165,7 +159,7 @@ impl NativeTransactionalProducer {
         }
         let (producer, inbox) = (self.producer.clone(), Arc::clone(&self.inbox));
         let ticket = Ticket::new(&self.inbox, number);
-        self.store.spawn(move || {
+        self.producer.spawn(move || {
             let sent = producer.send(transaction, &topic, &table, &bytes);
             give_back(&inbox, table, bytes);
             ticket.answer(Vec::new(), sent.err());
@@ -173,10 +167,12 @@ impl NativeTransactionalProducer {
         Ok(())
     }
 
-    /// Adds offsets to commit, as `NativeStore.commitOffsets` takes them. Does not wait.
+    /// Adds offsets to commit, as `NativeStore.commitOffsets` takes them. No numbers. Carried out in turn with the
+    /// producer's other calls.
     #[napi(catch_unwind)]
     pub fn send_offsets(
         &self,
+        ticket: f64,
         transaction: f64,
         group: String,
         topics: Vec<ClassInstance<NativeTopic>>,
@@ -184,10 +180,15 @@ impl NativeTransactionalProducer {
         metadata: Vec<String>,
     ) -> Result<(), Thrown> {
         let transaction = to_u64("transaction", transaction).map_err(thrown)?;
+        let number = to_u64("ticket", ticket).map_err(thrown)?;
         let offsets = offsets::commits(&topics, &numbers, metadata).map_err(thrown)?;
-        self.producer
-            .send_offsets(transaction, &group, offsets)
-            .map_err(thrown)
+        let producer = self.producer.clone();
+        let ticket = Ticket::new(&self.inbox, number);
+        self.producer.spawn(move || {
+            let sent = producer.send_offsets(transaction, &group, offsets);
+            ticket.answer(Vec::new(), sent.err());
+        });
+        Ok(())
     }
 
     /// Commits the transaction. Numbers are, for each run of consecutive offsets: its topic's place among those sent
@@ -199,7 +200,7 @@ impl NativeTransactionalProducer {
         let ticket = Ticket::new(&self.inbox, number);
         let (producer, topics) = (self.producer.clone(), self.topics().clone());
         // It waits for locks, and for room in the journal.
-        self.store.spawn(move || {
+        self.producer.spawn(move || {
             producer.commit(transaction, move |outcome| {
                 ticket.answer_with(outcome.and_then(|runs| numbers(&topics, &runs)));
             });

@@ -102,9 +102,9 @@ impl InternalLog {
                 let _ = answer.send(written);
             }))?;
         }
-        Ok(begin.map(|begin| Rewrite {
+        Ok(Some(Rewrite {
             log: Arc::clone(&self.log),
-            begin,
+            begin: begin.unwrap_or_else(|| self.log.log_end()),
             durable,
         }))
     }

@@ -12,6 +12,7 @@ use super::{Coordinator, check_name};
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::knock_out::{self, Rule};
 use crate::partition::{AtomicAppend, CONSUMER_OFFSETS, Log, now_ms};
 use crate::producer_ids::Claim;
 use crate::sync::{Mutex, lock};
@@ -32,6 +33,24 @@ pub struct OffsetCommit {
     /// The offset of the next record to read, at most the high watermark.
     pub offset: u64,
     /// Anything that helps to go on from there, up to 4096 bytes.
+    pub metadata: String,
+}
+
+impl OffsetCommit {
+    /// The same by the partition's log.
+    pub(crate) fn of_log(&self) -> Result<LogOffset> {
+        Ok(LogOffset {
+            log: self.topic.log(self.partition)?,
+            offset: self.offset,
+            metadata: self.metadata.clone(),
+        })
+    }
+}
+
+/// An offset of a log that is to be committed.
+pub(crate) struct LogOffset {
+    pub log: Arc<Log>,
+    pub offset: u64,
     pub metadata: String,
 }
 
@@ -98,36 +117,40 @@ pub(crate) struct CheckedOffsets {
 
 impl CheckedOffsets {
     /// Checks offsets, and makes the records that they cover durable. Blocks for the disk.
-    pub fn new(group: &str, offsets: &[OffsetCommit]) -> Result<CheckedOffsets> {
+    pub fn new(group: &str, offsets: Vec<LogOffset>) -> Result<CheckedOffsets> {
         check_name("group", group)?;
         let now = now_ms();
         let mut entries = Vec::with_capacity(offsets.len());
         for commit in offsets {
-            if commit.metadata.len() > METADATA_MAX {
+            let LogOffset {
+                log,
+                offset,
+                metadata,
+            } = commit;
+            if metadata.len() > METADATA_MAX {
                 return Err(Error::InvalidArgument {
                     argument: "metadata",
                     reason: format!(
                         "has {} bytes; at most {METADATA_MAX} are allowed",
-                        commit.metadata.len()
+                        metadata.len()
                     ),
                 });
             }
-            let log = commit.topic.log(commit.partition)?;
             log.check()?;
-            if commit.offset > log.high_watermark() {
-                return Err(log.out_of_range(commit.offset));
+            if offset > log.high_watermark() {
+                return Err(log.out_of_range(offset));
             }
-            if !log.is_journaled() {
+            if !log.is_journaled() && !knock_out::is_out(Rule::SyncBeforeOffsets) {
                 log.sync_files()?;
             }
             entries.push((
-                (log.topic().id, commit.partition),
+                (log.topic().id, log.number()),
                 Entry {
                     topic: log.topic().name.clone(),
                     value: OffsetCommitValue {
-                        offset: commit.offset,
+                        offset,
                         leader_epoch: -1,
-                        metadata: commit.metadata.clone(),
+                        metadata,
                         commit_timestamp: now,
                         topic_id: Some(log.topic().id),
                     },
@@ -336,13 +359,18 @@ impl Offsets {
     }
 }
 
+/// Whether an offset is one of a topic that is there, and not of one that had its name before.
+fn is_of_topic_in(engine: &Engine) -> impl Fn(&(&Place, &Entry)) -> bool {
+    |((id, _), entry)| engine.topic_id(&entry.topic) == Some(*id)
+}
+
 impl Coordinator {
     /// Commits offsets of a group; the answer is given when they are durable. Blocks for the disk.
     pub fn commit_offsets(
         &self,
         engine: &Engine,
         group: &str,
-        offsets: &[OffsetCommit],
+        offsets: Vec<LogOffset>,
         answer: &Answer<()>,
     ) -> Result<()> {
         let checked = CheckedOffsets::new(group, offsets)?;
@@ -366,7 +394,7 @@ impl Coordinator {
         let durable = lock(&self.durable().0);
         let entries = durable.get(group).into_iter().flatten();
         Ok(entries
-            .filter(|((id, _), entry)| engine.topic_id(&entry.topic) == Some(*id))
+            .filter(is_of_topic_in(engine))
             .map(|((_, partition), entry)| CommittedOffset {
                 topic: entry.topic.clone(),
                 partition: *partition,
@@ -377,10 +405,15 @@ impl Coordinator {
             .collect())
     }
 
-    /// The groups that have committed offsets, sorted.
+    /// The groups that have committed offsets of topics that are there, sorted.
     pub fn groups(&self, engine: &Engine) -> Result<Vec<String>> {
         self.load_offsets(engine)?;
-        let mut groups: Vec<String> = lock(&self.durable().0).keys().cloned().collect();
+        let durable = lock(&self.durable().0);
+        let mut groups: Vec<String> = durable
+            .iter()
+            .filter(|(_, entries)| entries.iter().any(|entry| is_of_topic_in(engine)(&entry)))
+            .map(|(group, _)| group.clone())
+            .collect();
         groups.sort_unstable();
         Ok(groups)
     }

@@ -26,6 +26,9 @@ pub(super) struct Intervals {
 }
 
 pub(super) fn maintain(engine: &Weak<Engine>, context: &Context, intervals: Intervals) {
+    if let Some(engine) = engine.upgrade() {
+        engine.finish_deletions();
+    }
     let mut retention_due = Instant::now() + intervals.maintenance;
     while context.changes.wait(retention_due) && context.changes.pause(PUBLISH_DELAY) {
         let Some(engine) = engine.upgrade() else {
@@ -91,6 +94,15 @@ impl Engine {
         moved
             .iter()
             .try_for_each(|log| log.unlink_below_start().map(|_| ()))
+    }
+
+    /// Does what a crash came before: files whose records were deleted are unlinked.
+    fn finish_deletions(&self) {
+        let logs = self.all_logs().into_iter();
+        for log in logs.filter(|log| log.has_segments_below_start()) {
+            // A failure passes: they are unlinked with what is deleted next.
+            let _ = log.unlink_below_start();
+        }
     }
 }
 

@@ -199,9 +199,16 @@ impl Engine {
         let threads = std::thread::available_parallelism()
             .map_or(2, |n| n.get())
             .clamp(2, 8);
+        let (weak, read_only) = (Arc::downgrade(&self.context), self.context.read_only);
+        // Whoever has appended, and has nothing else to do, makes it durable: that spares waking another thread.
+        let left = move || {
+            if let Some(context) = weak.upgrade().filter(|_| !read_only) {
+                context.journal.run_next(&context);
+            }
+        };
         self.context
             .workers
-            .start(threads)
+            .start(threads, left)
             .during("start threads for", &self.path)?;
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new()

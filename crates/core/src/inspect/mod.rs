@@ -2,6 +2,7 @@
 
 mod indexes;
 mod own_files;
+mod snapshots;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::segment::{Damage, Expect, Found, Scanner};
 pub(crate) use indexes::{Ends, WrongEntry, check_indexes};
 use own_files::verify_own_files;
+pub(crate) use snapshots::{BadSnapshot, check_snapshots};
 
 /// The batches of one segment file, in order, with their CRC checked.
 pub struct SegmentScan {
@@ -154,8 +156,23 @@ pub struct Problem {
     pub records_affected: bool,
 }
 
-/// Checks every batch and every index entry under a store's folder, or under one partition's. Of a store that
-/// is being written, what lies behind the published end is left out. `progress` gets the bytes done and all
+impl From<BadSnapshot> for Problem {
+    fn from(bad: BadSnapshot) -> Problem {
+        Problem {
+            file: bad.path,
+            position: 0,
+            offset: bad.offset,
+            reason: format!(
+                "{}; what is known of producers is read from the log",
+                bad.reason
+            ),
+            records_affected: false,
+        }
+    }
+}
+
+/// Checks every batch, every index entry and every snapshot of producers under a store's folder, or under one
+/// partition's. Of a store that is being written, what lies behind the published end is left out. `progress` gets the bytes done and all
 /// bytes, and stops the check by giving false.
 ///
 /// # Errors
@@ -196,6 +213,8 @@ pub fn verify_store(
     let mut done = 0;
     for (folder, files) in folders.iter().zip(segments) {
         let end = crate::published::load(storage, folder)?.map(|ends| ends.high_watermark);
+        let snapshots = check_snapshots(storage, folder)?.into_iter();
+        report.problems.extend(snapshots.map(Problem::from));
         let mut expected = None;
         for (base, path, len) in files {
             report.segments += 1;

@@ -260,6 +260,16 @@ impl Journal {
         }
     }
 
+    /// Does the next round on this thread, if anything has gathered and none is under way.
+    pub fn run_next(&self, context: &Context) {
+        let at = self.queue.enter();
+        if !at.is_empty()
+            && let Some(round) = at.take_or_announce()
+        {
+            round.run(context);
+        }
+    }
+
     /// The next round, if anything has gathered and none is under way.
     pub fn try_take(&self) -> Option<Round> {
         self.queue.enter().take_or_announce()

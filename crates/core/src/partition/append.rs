@@ -110,10 +110,10 @@ impl Log {
         let _admitted = match verdict {
             Ok((Verdict::Append, admitted)) => admitted,
             Ok((Verdict::Duplicate(original), _)) => {
-                let journaled = writer.journaled;
+                let waits = writer.journaled && !knock_out::is_out(Rule::RetryAfterOriginal);
                 drop(writer);
                 let done = move |synced: Result<()>| done(synced.map(|()| original));
-                match journaled {
+                match waits {
                     true => self.context().journal.after(Box::new(done)),
                     false => done(Ok(())),
                 }

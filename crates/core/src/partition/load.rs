@@ -96,7 +96,7 @@ impl Log {
         let Marks {
             log_start, durable, ..
         } = marks;
-        drop_below(&context, &mut segments, log_start)?;
+        let below = take_below(&mut segments, log_start);
 
         let missing = |what: String| {
             Some(Error::Corruption {
@@ -160,6 +160,14 @@ impl Log {
             }
             segments.clear();
             tail.end = log_start;
+        }
+        // They hold what is known of producers, which is written out before they are unlinked.
+        if segments.is_empty() {
+            below
+                .iter()
+                .try_for_each(|segment| unlink(&context, segment))?;
+        } else {
+            segments.splice(0..0, below);
         }
         if tail.damage.is_some() && tail.end == log_start {
             segments.retain(|segment| segment.base() <= log_start);
@@ -287,9 +295,9 @@ fn list(context: &Context, folder: &Path, capacity: u64) -> Result<Vec<Arc<Segme
     Ok(kept)
 }
 
-/// Removes what a crash kept from being unlinked: segments that lie wholly below the log start. An empty one does not
-/// tell where the one before it ends: its making may have failed, and the log gone on in that.
-fn drop_below(context: &Context, segments: &mut Vec<Arc<Segment>>, log_start: u64) -> Result<()> {
+/// Takes out what a crash kept from being unlinked: segments that lie wholly below the log start, of which some may be
+/// gone. An empty one does not tell where the one before it ends: its making may have failed, and the log gone on in that.
+fn take_below(segments: &mut Vec<Arc<Segment>>, log_start: u64) -> Vec<Arc<Segment>> {
     let keep_from = segments
         .windows(2)
         .take_while(|pair| {
@@ -297,10 +305,7 @@ fn drop_below(context: &Context, segments: &mut Vec<Arc<Segment>>, log_start: u6
             next.is_some_and(|next| next.base() <= log_start && next.size() > 0)
         })
         .count();
-    for segment in segments.drain(..keep_from) {
-        unlink(context, &segment)?;
-    }
-    Ok(())
+    segments.drain(..keep_from).collect()
 }
 
 /// Removes all segments, durably: none may come back beside a recovery point that lies behind it.

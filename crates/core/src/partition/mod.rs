@@ -212,15 +212,28 @@ impl Log {
     /// Syncs the segments, and the folder if there are new ones. What was appended before is then in them for good.
     pub fn sync_files(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.sync);
-        let Unsynced { segments, folder } = std::mem::take(&mut *lock(&self.unsynced));
-        for segment in &segments {
+        let mut left = std::mem::take(&mut *lock(&self.unsynced));
+        let synced = self.sync_all_of(&mut left);
+        if synced.is_err() {
+            // The next one does what this one could not.
+            let mut unsynced = lock(&self.unsynced);
+            unsynced.segments.append(&mut left.segments);
+            unsynced.folder |= left.folder;
+        }
+        synced
+    }
+
+    /// Leaves what could not be synced.
+    fn sync_all_of(&self, left: &mut Unsynced) -> Result<()> {
+        while let Some(segment) = left.segments.last() {
             match segment.sync(&self.context) {
                 // Its file is gone already.
                 Err(Error::Io { .. }) if self.is_deleted() => {}
                 other => other?,
             }
+            left.segments.pop();
         }
-        if folder && !knock_out::is_out(Rule::SyncFolders) {
+        if left.folder && !knock_out::is_out(Rule::SyncFolders) {
             self.sync_folder()?;
         }
         self.context.health.check_disk()
@@ -252,10 +265,21 @@ impl Log {
         let writer = lock(&self.writer);
         match writer.active() {
             Some(active) if self.damage.is_none() && active.is_touched() => {
-                active.seal(&self.context, self.topic.config().index_interval_bytes)
+                self.seal(active, self.topic.config().index_interval_bytes)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Ends a segment; its indexes are made durable with it.
+    fn seal(&self, segment: &Arc<Segment>, index_interval: u32) -> Result<()> {
+        segment.seal(&self.context, index_interval)?;
+        let mut unsynced = lock(&self.unsynced);
+        if segment.mark_dirty() {
+            unsynced.segments.push(Arc::clone(segment));
+        }
+        unsynced.folder = true;
+        Ok(())
     }
 
     /// How far the log may be read, with the place.

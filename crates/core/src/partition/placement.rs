@@ -307,7 +307,7 @@ impl Log {
         if !(full || old || far) {
             return Ok(active);
         }
-        active.seal(self.context(), config.index_interval_bytes)?;
+        self.seal(&active, config.index_interval_bytes)?;
         self.roll(writer, config, header.base_offset)
     }
 

@@ -70,7 +70,7 @@ impl Recovery<'_> {
                 if end.is_some_and(|end| end < segment.size() || next_base.is_some()) {
                     self.cut(segments, index, &*file, end.unwrap_or(0))?;
                 }
-                self.keep(&*file, &segment)?;
+                self.keep(&*file, &segment, next_base.is_some())?;
                 index += 1;
                 continue;
             };
@@ -85,7 +85,7 @@ impl Recovery<'_> {
                 });
             }
             self.cut(segments, index, &*file, stop.position)?;
-            self.keep(&*file, &segment)?;
+            self.keep(&*file, &segment, false)?;
             break;
         }
         if !self.keep_all && !knock_out::is_out(Rule::SyncRecoveredFolders) {
@@ -186,8 +186,8 @@ impl Recovery<'_> {
             }))
     }
 
-    /// Makes what holds durable, and its indexes again.
-    fn keep(&self, file: &dyn StorageFile, segment: &Arc<Segment>) -> Result<()> {
+    /// Makes what holds durable, and its indexes again; those of a segment that was `sealed` durable, too.
+    fn keep(&self, file: &dyn StorageFile, segment: &Arc<Segment>, sealed: bool) -> Result<()> {
         let files = segment.files(self.context)?;
         segment.rebuild_indexes(
             self.context,
@@ -197,7 +197,11 @@ impl Recovery<'_> {
         if self.keep_all || knock_out::is_out(Rule::SyncRecovered) {
             return Ok(());
         }
-        file.sync_data().during("sync", segment.path())
+        file.sync_data().during("sync", segment.path())?;
+        match sealed {
+            true => segment.sync_indexes(self.context),
+            false => Ok(()),
+        }
     }
 
     /// Cuts the log at a position of the segment with this index. The bytes are kept beside it as `.torn`, unless

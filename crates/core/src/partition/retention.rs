@@ -64,6 +64,14 @@ impl Log {
         Ok(start.filter(|start| *start > self.log_start()))
     }
 
+    /// Whether there is something for `unlink_below_start` to do.
+    pub fn has_segments_below_start(&self) -> bool {
+        let segments = self.segments();
+        segments
+            .get(1)
+            .is_some_and(|second| second.base() <= self.log_start())
+    }
+
     /// Unlinks the segments that lie wholly below the log start, which is durable, and below the recovery point: the
     /// journal must not bring back a part of one.
     pub fn unlink_below_start(self: &Arc<Self>) -> Result<usize> {

@@ -97,7 +97,7 @@ impl Survey {
         for partition in assessed
             .partitions
             .iter()
-            .filter(|one| !one.work.is_empty())
+            .filter(|one| !(one.work.is_empty() && one.snapshots.is_empty()))
         {
             let folder = &partition.partition.folder;
             if !storage.exists(folder).during("look for", folder)? {
@@ -106,6 +106,9 @@ impl Survey {
             }
             for work in &partition.work {
                 kept.extend(rewrite::rewrite(storage, work)?);
+            }
+            for snapshot in &partition.snapshots {
+                rewrite::remove(storage, snapshot)?;
             }
             storage.sync_dir(folder).during("sync", folder)?;
         }
@@ -181,6 +184,7 @@ fn to_plan(assessed: &Assessed) -> RepairPlan {
     };
     for surveyed in &assessed.partitions {
         plan.segments += surveyed.segments.len() as u64;
+        plan.snapshots.extend(surveyed.snapshots.iter().cloned());
         let (topic, number) = (&surveyed.partition.topic, surveyed.partition.id.partition);
         for work in &surveyed.work {
             plan.indexes.extend(work.indexes.iter().cloned());

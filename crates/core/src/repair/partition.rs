@@ -11,7 +11,7 @@ use tidelog_io::Storage;
 use super::patches::Patches;
 use super::walk::{Bounds, Hole, Mend, Walk};
 use crate::error::{IoContext, Result};
-use crate::inspect::check_indexes;
+use crate::inspect::{check_indexes, check_snapshots};
 use crate::partition::SyncPoint;
 
 /// What is known of a partition beside its segments.
@@ -59,6 +59,8 @@ pub(super) struct Work {
 pub(super) struct Surveyed {
     pub partition: Partition,
     pub work: Vec<Work>,
+    /// Snapshots of producers that do not hold.
+    pub snapshots: Vec<PathBuf>,
     /// The end of what was walked, in the files as they are.
     pub end: SyncPoint,
     /// Epoch of the last batch.
@@ -101,6 +103,10 @@ impl Survey<'_> {
         let mut out = Surveyed {
             end: partition.end,
             work: Vec::new(),
+            snapshots: check_snapshots(self.storage, &partition.folder)?
+                .into_iter()
+                .map(|bad| bad.path)
+                .collect(),
             epoch: i32::MIN,
             segments: Vec::with_capacity(files.len()),
             deleted,

@@ -27,6 +27,8 @@ pub struct RepairPlan {
     pub mended: Vec<MendedBatch>,
     /// Indexes that are made again from the log.
     pub indexes: Vec<PathBuf>,
+    /// Snapshots of producers that are made again from the log.
+    pub snapshots: Vec<PathBuf>,
 }
 
 impl RepairPlan {
@@ -38,6 +40,7 @@ impl RepairPlan {
             && self.lost.is_empty()
             && self.mended.is_empty()
             && self.indexes.is_empty()
+            && self.snapshots.is_empty()
     }
 
     /// Whether a repair gives something up, be it only certainty.

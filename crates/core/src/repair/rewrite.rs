@@ -197,7 +197,7 @@ fn pieces(hole: &Hole, mut each: impl FnMut(u64, usize) -> Result<()>) -> Result
     Ok(())
 }
 
-fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
+pub(super) fn remove(storage: &dyn Storage, path: &Path) -> Result<()> {
     if storage.exists(path).during("look for", path)? {
         storage.remove_file(path).during("remove", path)?;
     }

@@ -45,17 +45,11 @@ impl Segment {
         // An entry names the LAST offset of its batch: the batch that holds `offset` may be the one after it.
         let before = |entry: &OffsetEntry| self.base + u64::from(entry.relative_offset) <= offset;
         for _ in 0..2 {
-            let lookup =
+            let indexed =
                 self.with_checked_indexes(context, files, interval, |indexes, context| {
-                    indexes
-                        .offset
-                        .lookup(&*context.storage, !context.read_only, before)
+                    indexes.offset_lookup(context, before)
                 })?;
-            let indexed = match lookup.finish(before) {
-                None => Some(self.start()),
-                Some(entry) => self.confirm(files, &entry),
-            };
-            if let Some(place) = indexed {
+            if let Some(place) = self.confirmed(files, indexed.finish(before)) {
                 return Ok(match hint {
                     Some(hint) if hint.offset <= offset && hint.offset > place.offset => hint,
                     _ => place,
@@ -120,6 +114,14 @@ impl Segment {
         self.with_checked_indexes(context, &files, interval, |indexes, _| {
             Ok(indexes.max_timestamp.map(|(timestamp, _)| timestamp))
         })
+    }
+
+    /// The place that was found in the index, if it fits; without an entry that is the start.
+    fn confirmed(&self, files: &OpenFiles, entry: Option<OffsetEntry>) -> Option<Place> {
+        match entry {
+            None => Some(self.start()),
+            Some(entry) => self.confirm(files, &entry),
+        }
     }
 
     /// The place that an offset entry points at, if the batch there is the one it names.
@@ -215,6 +217,22 @@ impl Segment {
         let Some((timestamp, unindexed)) = self.tail(files, from, interval) else {
             return Ok(context.read_only);
         };
+        if time.is_none() && last.is_some() {
+            return Ok(context.read_only);
+        }
+        if let Some(entry) = time {
+            // Retention trusts it: it must not tell of an earlier time.
+            let offset = self.base + u64::from(entry.relative_offset);
+            let before =
+                |entry: &OffsetEntry| self.base + u64::from(entry.relative_offset) <= offset;
+            let indexed =
+                self.with_indexes(context, |indexes| indexes.offset_lookup(context, before))?;
+            let place = self.confirmed(files, indexed.finish(before));
+            let fits = |place| self.confirm_time(files, place, offset, entry.timestamp);
+            if !place.is_some_and(fits) {
+                return Ok(context.read_only);
+            }
+        }
         let newest = match (time, timestamp) {
             (Some(entry), Some((in_tail, _))) if in_tail > entry.timestamp => timestamp,
             (Some(entry), _) => Some((

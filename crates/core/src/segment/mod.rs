@@ -38,6 +38,8 @@ pub(crate) struct Segment {
     last_used: AtomicU64,
     /// Written since the last sync. Set after a write and before the new end is published; cleared before a sync.
     dirty: AtomicBool,
+    /// Its index files were completed since the last sync.
+    indexes_dirty: AtomicBool,
     sync: Mutex<()>,
     indexes: Mutex<Option<Indexes>>,
     /// Where the last read ended, which is where the next one in a row begins.
@@ -69,6 +71,7 @@ impl Segment {
             open: RwLock::new(None),
             last_used: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
+            indexes_dirty: AtomicBool::new(false),
             sync: Mutex::new(()),
             indexes: Mutex::new(None),
             hint: Mutex::new(None),
@@ -239,7 +242,9 @@ impl Segment {
             indexes.enter_time(self.base);
             indexes.offset.flush(&*context.storage)?;
             indexes.time.flush(&*context.storage)
-        })
+        })?;
+        self.indexes_dirty.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Whether its indexes may hold more than their files do.
@@ -251,7 +256,7 @@ impl Segment {
         !self.dirty.swap(true, Ordering::AcqRel)
     }
 
-    /// Makes what was written durable. Syncs of one file are serialised: whoever finds the mark cleared must
+    /// Makes what was written durable, index files that were completed, too. Syncs of one file are serialised: whoever finds the mark cleared must
     /// know that the sync that cleared it has ended.
     pub fn sync(self: &Arc<Self>, context: &Context) -> Result<()> {
         let _one_at_a_time = lock(&self.sync);
@@ -259,12 +264,34 @@ impl Segment {
         if !self.dirty.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
-        let files = self.files(context)?;
-        files.file.sync_data().map_err(|error| {
-            context
-                .health
-                .poison(format!("sync of {}: {error}", self.path.display()))
-        })
+        let synced = self.sync_written(context);
+        if synced.is_err() {
+            self.dirty.store(true, Ordering::Release);
+        }
+        synced
+    }
+
+    fn sync_written(self: &Arc<Self>, context: &Context) -> Result<()> {
+        sync(context, &*self.files(context)?.file, &self.path)?;
+        // Those of a segment that is written on are made again after a crash, and not worth a sync.
+        if !self.indexes_dirty.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let synced = self.sync_indexes(context);
+        if synced.is_err() {
+            self.indexes_dirty.store(true, Ordering::Release);
+        }
+        synced
+    }
+
+    /// Makes the index files durable, which are not made again once a checkpoint lies behind the segment.
+    pub fn sync_indexes(&self, context: &Context) -> Result<()> {
+        for extension in ["index", "timeindex"] {
+            let path = self.path.with_extension(extension);
+            let file = context.storage.open(&path, OpenMode::Write);
+            sync(context, &*file.during("open", &path)?, &path)?;
+        }
+        Ok(())
     }
 
     /// Closes file and map unless they are in use.
@@ -319,7 +346,24 @@ impl OpenFiles {
     }
 }
 
+fn sync(context: &Context, file: &dyn StorageFile, path: &Path) -> Result<()> {
+    file.sync_data().map_err(|error| {
+        let path = path.display();
+        context.health.poison(format!("sync of {path}: {error}"))
+    })
+}
+
 impl Indexes {
+    /// Prepares the search for the last offset entry that `before` holds for.
+    fn offset_lookup(
+        &mut self,
+        context: &Context,
+        before: impl Fn(&OffsetEntry) -> bool,
+    ) -> Result<index::Lookup<OffsetEntry>> {
+        self.offset
+            .lookup(&*context.storage, !context.read_only, before)
+    }
+
     /// Kafka's rule: an entry for a batch once more than the interval has gone by since the last entry.
     fn enter(&mut self, base: u64, position: u64, header: &BatchHeader, interval: u32) {
         let last_offset = header.last_offset();

@@ -1,5 +1,5 @@
-//! The real engine over a simulated disk, one step at a time: appends, groups of appends, the phases of a journal
-//! round and those of a checkpoint follow one another in an order that a seed decides, and the disk fails, or the
+//! The real engine over a simulated disk, one step at a time: appends and retries, groups of appends, committed offsets,
+//! the phases of a journal round and those of a checkpoint follow one another in an order that a seed decides, and the disk fails, or the
 //! machine dies, in the middle of any of them. Nothing runs on a thread of its own, so a seed tells the same story
 //! every time.
 //!
@@ -171,6 +171,14 @@ fn every_rule_that_is_taken_away_is_missed() {
         (
             "a topic joins the journal without a checkpoint",
             one(Rule::CheckpointBeforeJournal),
+        ),
+        (
+            "retries are answered before their originals are durable",
+            one(Rule::RetryAfterOriginal),
+        ),
+        (
+            "offsets are committed before their records are durable",
+            one(Rule::SyncBeforeOffsets),
         ),
     ];
     for (name, rules) in knock_outs {

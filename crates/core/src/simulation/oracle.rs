@@ -54,6 +54,17 @@ pub(super) struct Append {
     pub buffered: bool,
     /// Its topic was deleted since.
     pub forgotten: bool,
+    /// It was appended before, and is not to be appended again.
+    pub retry: bool,
+}
+
+/// What is known of a committed offset.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    /// What was to be committed, in order, each with a number of its own.
+    pub asked: Vec<(u64, u64)>,
+    /// How many of them were settled by an answer: none but the last of these, or a later one, may be found.
+    pub settled: usize,
 }
 
 /// How a life ended.
@@ -70,6 +81,8 @@ pub(super) struct Oracle {
     pub appends: Vec<Append>,
     /// Appends that are in the log all together or not at all.
     pub groups: Vec<Vec<usize>>,
+    /// The offsets that one group commits.
+    pub offsets: BTreeMap<Key, Committed>,
     /// A sync has failed in this life.
     pub failed: bool,
 }
@@ -82,6 +95,7 @@ impl Oracle {
             offsets,
             buffered,
             forgotten,
+            retry,
         } = &self.appends[append];
         if *forgotten {
             return Ok(());
@@ -89,6 +103,9 @@ impl Oracle {
         match answer {
             Ok(appended) => {
                 let told = appended.base_offset..appended.last_offset + 1;
+                if *retry != appended.duplicate {
+                    return violation("stored twice", format!("{key:?}: {told:?}"));
+                }
                 if told != *offsets {
                     return violation(
                         "wrong offset",
@@ -104,7 +121,7 @@ impl Oracle {
                 }
                 Ok(())
             }
-            Err(error) if !error.indefinite() && !offsets.is_empty() => {
+            Err(error) if !error.indefinite() && !offsets.is_empty() && !retry => {
                 violation("wrong error", format!("{key:?}: appended, but: {error}"))
             }
             Err(_) => Ok(()),
@@ -150,6 +167,35 @@ impl Oracle {
         Ok(())
     }
 
+    /// A commit of an offset got its answer.
+    pub fn committed(&mut self, key: Key, number: u64) {
+        // Unless the topic was made again since.
+        if let Some(Committed { asked, settled }) = self.offsets.get_mut(&key)
+            && let Some(index) = asked.iter().position(|(other, _)| *other == number)
+        {
+            *settled = (*settled).max(index + 1);
+        }
+    }
+
+    /// Compares a committed offset that is found with those that were asked for, and goes on from there.
+    pub fn found_offset(&mut self, key: Key, found: Option<u64>) -> Checked {
+        let Committed { asked, settled } = self.offsets.remove(&key).unwrap_or_default();
+        let may_be = asked.get(settled.saturating_sub(1)..).unwrap_or_default();
+        let holds = match found {
+            Some(found) => may_be.iter().any(|(_, offset)| *offset == found),
+            None => settled == 0,
+        };
+        if !holds {
+            let what = format!("{key:?}: {found:?}, not one of {may_be:?}");
+            return violation("committed offset", what);
+        }
+        if let Some(found) = found {
+            let asked = vec![(0, found)];
+            self.offsets.insert(key, Committed { asked, settled: 1 });
+        }
+        Ok(())
+    }
+
     /// Whether each group is there whole or not at all. To be asked before `settle`, after `found` of all partitions.
     pub fn groups_are_whole(&self) -> Checked {
         for group in &self.groups {
@@ -170,6 +216,7 @@ impl Oracle {
     /// The topic is gone, with all that was promised of it.
     pub fn forget(&mut self, topic: &str) {
         self.logs.retain(|key, _| key.0 != topic);
+        self.offsets.retain(|key, _| key.0 != topic);
         for append in self.appends.iter_mut().filter(|a| a.key.0 == topic) {
             append.forgotten = true;
         }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use tidelog_format::batch::{BatchHeader, TimestampType};
+use tidelog_format::batch::{BatchHeader, Sequenced, TimestampType};
 use tidelog_format::builder::BatchBuilder;
 use tidelog_format::compression::Compression;
 
 use super::oracle::{Append, Exists, Key};
-use super::story::{Life, Story, TOPICS};
+use super::story::{GROUP, Life, SOURCES, Sent, Story, TOPICS};
+use crate::answer::Answer;
 use crate::config::{Durability, TopicChange, TopicConfig};
+use crate::coordinator::offsets::LogOffset;
 use crate::engine::Engine;
 use crate::journal::Round;
 use crate::knock_out::Rule;
@@ -16,12 +18,16 @@ use crate::partition::{Appended, AtomicAppend, Log, Terms};
 use crate::producer_ids::Claim;
 use crate::sync::{lock, read};
 
+/// As many batches of one producer a partition remembers.
+const REMEMBERED: usize = 5;
+
 impl Story<'_> {
     pub fn step<'e>(&mut self, life: &mut Life<'e>) {
         let step = self.random.below(100);
         self.trace(|_| format!("step {step}"));
         match step {
-            0..26 => self.append(life),
+            0..21 => self.append(life),
+            21..26 => self.retry(life),
             26..36 => self.append_group(life),
             36..68 => self.journal(life),
             68..86 if step - 68 < self.checkpoints => self.checkpoint(life),
@@ -29,8 +35,10 @@ impl Story<'_> {
             77..86 => self.journal(life),
             86..90 => self.delete_records(life),
             90..96 => self.change_topics(life),
-            96..98 => self.change_durability(life),
-            _ => self.flush(life),
+            96..97 => self.change_durability(life),
+            97..98 => self.save_producers(life),
+            98..99 => self.flush(life),
+            _ => self.commit_offset(life),
         }
     }
 
@@ -63,8 +71,8 @@ impl Story<'_> {
         (name, self.random.below(u64::from(partitions)) as u32)
     }
 
-    /// A batch with the records that it holds.
-    fn batch(&mut self) -> (Vec<u8>, Vec<u64>) {
+    /// A batch with the records that it holds, of a producer if it is told which and how far it is.
+    fn batch(&mut self, producer: Option<(i64, i32)>) -> (Vec<u8>, Vec<u64>) {
         let mut builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
         let mut ids = Vec::new();
         for _ in 0..self.random.between(1, 3) {
@@ -79,7 +87,15 @@ impl Story<'_> {
             ids.push(self.next_record);
             self.next_record += 1;
         }
-        (builder.finish().unwrap(), ids)
+        let finished = match producer {
+            Some((producer_id, base_sequence)) => builder.finish_for(Sequenced {
+                producer_id,
+                producer_epoch: 0,
+                base_sequence,
+            }),
+            None => builder.finish(),
+        };
+        (finished.unwrap(), ids)
     }
 
     /// Enters an append that took the offsets up to `end`.
@@ -98,21 +114,62 @@ impl Story<'_> {
         let Some(log) = self.log(life.engine, key) else {
             return;
         };
-        let (mut batch, ids) = self.batch();
+        let sequence = life.sequences.get(&log.uid()).copied().unwrap_or(0);
+        let producer = self
+            .random
+            .percent(60)
+            .then_some((life.producer_id, sequence));
+        let (mut batch, ids) = self.batch(producer);
         let journaled = log.is_journaled();
         if journaled && !life.engine.context.journal.has_room(&[batch.len()]) {
             return;
         }
+        let before = log.log_end();
         let append = self.begin(key, !journaled);
+        let sent = batch.clone();
+        self.hand_over(life, &log, append, &mut batch);
+        self.note(append, key, log.log_end(), &ids);
+        if producer.is_some() && (log.log_end() > before || self.disk.is_down()) {
+            life.sequences
+                .insert(log.uid(), sequence + ids.len() as i32);
+            let newest = self.sent.entry(key).or_default();
+            newest.push_back(Sent {
+                batch: sent,
+                offsets: before..before + ids.len() as u64,
+            });
+            if newest.len() > REMEMBERED {
+                newest.pop_front();
+            }
+        }
+    }
+
+    /// Sends what is in the log once more.
+    fn retry(&mut self, life: &mut Life<'_>) {
+        let key = self.any_key();
+        let (Some(log), Some(sent)) = (self.log(life.engine, key), self.sent.get(&key)) else {
+            return;
+        };
+        let index = self.random.below(sent.len() as u64) as usize;
+        let Some(Sent { batch, offsets }) = sent.get(index) else {
+            return;
+        };
+        let (mut batch, offsets) = (batch.clone(), offsets.clone());
+        self.trace(|_| format!("step retry of {key:?} {offsets:?}"));
+        let append = self.begin(key, !log.is_journaled());
+        self.oracle.appends[append].offsets = offsets;
+        self.oracle.appends[append].retry = true;
+        self.hand_over(life, &log, append, &mut batch);
+    }
+
+    fn hand_over(&self, life: &Life<'_>, log: &Arc<Log>, append: usize, batch: &mut [u8]) {
         let answers = Arc::clone(&life.answers);
-        let header = BatchHeader::parse(&batch).unwrap();
+        let header = BatchHeader::parse(batch).unwrap();
         log.append(
-            &mut batch,
+            batch,
             &header,
             Terms::FOREIGN,
             Box::new(move |answer| lock(&answers).push((append, answer))),
         );
-        self.note(append, key, log.log_end(), &ids);
     }
 
     fn begin(&mut self, key: Key, buffered: bool) -> usize {
@@ -121,8 +178,47 @@ impl Story<'_> {
             offsets: 0..0,
             buffered,
             forgotten: false,
+            retry: false,
         });
         self.oracle.appends.len() - 1
+    }
+
+    /// Writes out what is known of the producers of one partition.
+    fn save_producers(&mut self, life: &mut Life<'_>) {
+        let key = self.any_key();
+        if let Some(log) = self.log(life.engine, key) {
+            self.with_rounds(life, |_| {
+                let _ = log.save_producers(1, || log.sync());
+            });
+        }
+    }
+
+    /// Commits how far a group has come in a partition.
+    fn commit_offset(&mut self, life: &mut Life<'_>) {
+        let key = SOURCES[self.random.below(2) as usize];
+        let Some(log) = self.log(life.engine, key) else {
+            return;
+        };
+        let offset = self.random.between(log.log_start(), log.high_watermark());
+        let number = self.random.next();
+        let asked = &mut self.oracle.offsets.entry(key).or_default().asked;
+        asked.push((number, offset));
+        let committed = Arc::clone(&life.committed);
+        let answer = Answer::new(move |outcome: crate::Result<()>| {
+            if outcome.is_ok() {
+                lock(&committed).push((key, number));
+            }
+        });
+        self.with_rounds(life, |engine| {
+            let offsets = vec![LogOffset {
+                log,
+                offset,
+                metadata: String::new(),
+            }];
+            let _ = engine
+                .coordinator
+                .commit_offsets(engine, GROUP, offsets, &answer);
+        });
     }
 
     fn append_group(&mut self, life: &mut Life<'_>) {
@@ -137,7 +233,7 @@ impl Story<'_> {
         }
         let (mut batches, mut ids) = (Vec::new(), Vec::new());
         for _ in &members {
-            let (batch, records) = self.batch();
+            let (batch, records) = self.batch(None);
             batches.push(batch);
             ids.push(records);
         }
@@ -268,18 +364,23 @@ impl Story<'_> {
             return;
         };
         let before = self.random.between(log.log_start(), log.high_watermark());
-        let start = &mut self.oracle.logs.entry(key).or_default().start;
         if log.raise_start(before).is_err() {
             return;
         }
+        let start = &mut self.oracle.logs.entry(key).or_default().start;
         start.1 = start.1.max(before);
         let unlink_early = self.rules.out.contains(&Rule::UnlinkAfterCheckpoint);
         if unlink_early {
-            let _ = log.unlink_below_start();
+            self.with_rounds(life, |_| {
+                let _ = log.unlink_below_start();
+            });
         }
         if life.engine.checkpoint(false).is_ok() && !self.disk.is_down() {
+            let start = &mut self.oracle.logs.entry(key).or_default().start;
             start.0 = start.0.max(before);
-            let _ = log.unlink_below_start();
+            self.with_rounds(life, |_| {
+                let _ = log.unlink_below_start();
+            });
         }
     }
 
@@ -310,7 +411,7 @@ impl Story<'_> {
         if let Some(exists) = worked.filter(|_| !self.disk.is_down()) {
             self.topics.insert(name, exists);
             if exists == Exists::No {
-                self.oracle.forget(name);
+                self.forget(name);
             }
         }
     }
@@ -327,27 +428,35 @@ impl Story<'_> {
             Durability::Fsync => Durability::Buffered,
             Durability::Buffered => Durability::Fsync,
         };
-        // The change waits for the journal, which nobody works on here.
-        if let Some((round, phase)) = life.round.take() {
-            finish(round, phase, life.engine);
-        }
-        while let Some(round) = life.engine.context.journal.try_take() {
-            round.run(&life.engine.context);
-        }
-        if !life.engine.context.journal.has_room(&[100]) {
-            return;
-        }
         let change = TopicChange {
             durability: Some(to),
             ..TopicChange::default()
         };
-        let (engine, out) = (life.engine, &self.rules.out);
+        self.with_rounds(life, |engine| {
+            let _ = engine.alter_topic(&topic, &change);
+        });
+    }
+
+    /// Does what may wait for the journal, which nobody works on here but this.
+    fn with_rounds(&self, life: &mut Life<'_>, work: impl FnOnce(&Engine) + Send) {
+        let engine: &Engine = life.engine;
+        if let Some((round, phase)) = life.round.take() {
+            finish(round, phase, engine);
+        }
+        while let Some(round) = engine.context.journal.try_take() {
+            round.run(&engine.context);
+        }
+        // Room for more comes with a checkpoint, which nobody makes meanwhile.
+        if !engine.context.journal.has_room(&[300]) {
+            return;
+        }
+        let out = &self.rules.out;
         std::thread::scope(|scope| {
-            let altered = scope.spawn(move || {
+            let working = scope.spawn(move || {
                 crate::knock_out::take_out(out);
-                engine.alter_topic(&topic, &change)
+                work(engine);
             });
-            while !altered.is_finished() {
+            while !working.is_finished() {
                 if let Some(round) = engine.context.journal.try_take() {
                     round.run(&engine.context);
                 }

@@ -1,6 +1,7 @@
 //! One seed's story: a few lives of a store, each ending with a close, a kill or a loss of power.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -11,6 +12,7 @@ use super::oracle::{Checked, End, Exists, Key, Oracle, violation};
 use super::random::Random;
 use super::steps::finish;
 use crate::config::{Durability, OpenOptions};
+use crate::coordinator::offsets::CommittedOffset;
 use crate::engine::{CheckpointRun, Engine};
 use crate::error::Result;
 use crate::journal::{JournalOptions, Round};
@@ -25,6 +27,10 @@ pub(super) const TOPICS: [(&str, u32, Durability); 3] = [
     ("b", 1, Durability::Fsync),
     ("c", 1, Durability::Buffered),
 ];
+
+/// The partitions of which one group commits offsets, and its name.
+pub(super) const SOURCES: [Key; 2] = [("c", 0), ("b", 0)];
+pub(super) const GROUP: &str = "g";
 
 /// The rules that a story is told by.
 #[derive(Default)]
@@ -45,8 +51,16 @@ pub(super) struct Story<'a> {
     pub next_record: u64,
     /// How often, of a hundred steps, a checkpoint goes on.
     pub checkpoints: u64,
+    /// The newest batches of producers in each partition, as many as are remembered of one producer.
+    pub sent: BTreeMap<Key, VecDeque<Sent>>,
     /// A slot of the checkpoint was written, but not synced, when the machine went down.
     pub slot_is_cached: bool,
+}
+
+/// A batch with a producer's sequence numbers.
+pub(super) struct Sent {
+    pub batch: Vec<u8>,
+    pub offsets: Range<u64>,
 }
 
 /// A checkpoint under way, with the ends that it noted, of which log, and whether everything is synced.
@@ -60,6 +74,11 @@ pub(super) struct Life<'e> {
     pub checkpoint: Option<Checkpointing<'e>>,
     pub round: Option<(Round, u8)>,
     pub answers: Answers,
+    /// Commits of offsets that are done, by partition and number.
+    pub committed: Arc<Mutex<Vec<(Key, u64)>>>,
+    /// The id that batches of this life are sent under, and what comes next in each log.
+    pub producer_id: i64,
+    pub sequences: HashMap<u64, i32>,
 }
 
 impl<'a> Story<'a> {
@@ -81,6 +100,7 @@ impl<'a> Story<'a> {
             rules,
             checkpoints,
             slot_is_cached: false,
+            sent: BTreeMap::new(),
             random,
             disk: SimulatedStorage::new(),
             oracle: Oracle::default(),
@@ -169,7 +189,8 @@ impl<'a> Story<'a> {
                     .read_dir(&PathBuf::from(&folder))
                     .unwrap_or_default()
                 {
-                    if entry.name.ends_with(".log") || entry.name.ends_with(".torn") {
+                    let suffixes = [".log", ".torn", ".snapshot"];
+                    if suffixes.iter().any(|suffix| entry.name.ends_with(suffix)) {
                         text += &format!(
                             " {name}-{number}/{}:{}",
                             entry.name.trim_start_matches('0'),
@@ -203,7 +224,7 @@ impl<'a> Story<'a> {
             let topic = match (engine.open_topic(name), exists) {
                 (Ok(topic), Exists::Yes | Exists::Maybe) => topic,
                 (Err(_), Exists::No | Exists::Maybe) => {
-                    self.oracle.forget(name);
+                    self.forget(name);
                     self.topics.insert(name, Exists::No);
                     continue;
                 }
@@ -222,7 +243,34 @@ impl<'a> Story<'a> {
         }
         self.oracle.groups_are_whole()?;
         self.oracle.settle();
+        // What was cut off may be sent again, as if for the first time.
+        for (key, sent) in &mut self.sent {
+            let held = self.oracle.logs.get(key).map_or(0, |log| log.records.len());
+            sent.retain(|sent| sent.offsets.end <= held as u64);
+        }
+        self.check_offsets(engine)
+    }
+
+    fn check_offsets(&mut self, engine: &Engine) -> Checked {
+        if let Some(clamped) = engine.recovery.clamped_offsets.first() {
+            return violation("offset beyond its log", format!("{clamped:?}"));
+        }
+        let committed = engine
+            .coordinator
+            .committed_offsets(engine, GROUP)
+            .or_else(|error| violation("unreadable", format!("offsets: {error}")))?;
+        for key in SOURCES {
+            let is_of = |one: &&CommittedOffset| (one.topic.as_str(), one.partition) == key;
+            let found = committed.iter().find(is_of).map(|one| one.offset);
+            self.oracle.found_offset(key, found)?;
+        }
         Ok(())
+    }
+
+    /// The topic is gone, with all that was promised of it.
+    pub fn forget(&mut self, topic: &str) {
+        self.oracle.forget(topic);
+        self.sent.retain(|key, _| key.0 != topic);
     }
 
     fn live(&mut self, engine: &Arc<Engine>) -> Checked<End> {
@@ -231,6 +279,9 @@ impl<'a> Story<'a> {
             checkpoint: None,
             round: None,
             answers: Answers::default(),
+            committed: Arc::default(),
+            producer_id: engine.context.producer_ids.new_session().unwrap_or(-1),
+            sequences: HashMap::new(),
         };
         let counters = self.disk.counters();
         if self.random.percent(50) {
@@ -272,6 +323,7 @@ impl<'a> Story<'a> {
                     return violation("acknowledged after a failed sync", "");
                 }
             }
+            self.hear_commits(&life);
             self.oracle.failed |= engine.context.health.check_disk().is_err();
         }
         if !self.disk.is_down() && self.random.percent(25) {
@@ -286,6 +338,7 @@ impl<'a> Story<'a> {
             for (append, answer) in std::mem::take(&mut *lock(&life.answers)) {
                 self.oracle.answered(append, &answer)?;
             }
+            self.hear_commits(&life);
             self.oracle.failed |= engine.context.health.check_disk().is_err();
             if closed.is_ok() && !self.disk.is_down() {
                 self.disk.clear_plans();
@@ -305,7 +358,14 @@ impl<'a> Story<'a> {
         for (append, answer) in std::mem::take(&mut *lock(&life.answers)) {
             self.oracle.answered(append, &answer)?;
         }
+        self.hear_commits(&life);
         Ok(self.crash())
+    }
+
+    fn hear_commits(&mut self, life: &Life<'_>) {
+        for (key, number) in std::mem::take(&mut *lock(&life.committed)) {
+            self.oracle.committed(key, number);
+        }
     }
 
     /// Says what happens, when one story is told again to find out why.

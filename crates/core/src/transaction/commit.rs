@@ -11,7 +11,7 @@ use tidelog_format::transaction_state::StoredRun;
 use super::{Content, Open, Shared, TransactionRun};
 use crate::answer::Answer;
 use crate::coordinator::names::{self, Names};
-use crate::coordinator::offsets::{CheckedOffsets, Offsets};
+use crate::coordinator::offsets::{CheckedOffsets, OffsetCommit, Offsets};
 use crate::encode::{Encoded, Encoder};
 use crate::error::Result;
 use crate::partition::{Appended, AtomicAppend, Log};
@@ -39,7 +39,13 @@ impl Shared {
         let offsets = open
             .offsets
             .iter()
-            .map(|(group, offsets)| CheckedOffsets::new(group, offsets).map(Arc::new))
+            .map(|(group, offsets)| {
+                let offsets = offsets
+                    .iter()
+                    .map(OffsetCommit::of_log)
+                    .collect::<Result<_>>()?;
+                CheckedOffsets::new(group, offsets).map(Arc::new)
+            })
             .collect::<Result<Vec<_>>>()?;
         let offsets: Vec<_> = offsets.into_iter().filter(|o| !o.is_empty()).collect();
         let (coordinator, hold) = (&engine.coordinator, &self.hold);

@@ -22,6 +22,7 @@ use crate::producer_ids::Hold;
 use crate::store::Store;
 use crate::sync::{Mutex, lock};
 use crate::topic::Topic;
+use crate::workers::Lane;
 
 pub use outcome::TransactionOutcome;
 pub(crate) use outcome::outcome;
@@ -92,6 +93,7 @@ pub(crate) struct Shared {
     hold: Hold,
     options: TransactionOptions,
     spare: Arc<Spare>,
+    lane: Lane,
     state: Mutex<State>,
 }
 
@@ -154,6 +156,7 @@ impl TransactionalProducer {
                 last: 0,
                 phase: Phase::Idle,
             }),
+            lane: Lane::new(store.engine().context.workers.clone()),
             store: store.clone(),
         });
         store.engine().coordinator.enter(&shared);
@@ -163,6 +166,11 @@ impl TransactionalProducer {
     /// The transactional id.
     pub fn id(&self) -> &str {
         &self.0.id
+    }
+
+    /// Runs a job on the core's threads, in turn with this producer's other ones.
+    pub fn spawn(&self, job: impl FnOnce() + Send + 'static) {
+        self.0.lane.push(job);
     }
 
     /// Begins a transaction. Does not wait.
@@ -309,6 +317,21 @@ impl TransactionalProducer {
             }
         };
         shared.commit(open);
+    }
+
+    /// As [`TransactionalProducer::commit`], and waits for the answer: what nobody else is making durable is made so on
+    /// the caller's thread.
+    ///
+    /// # Errors
+    /// Those of `commit`.
+    pub fn commit_and_wait(&self, number: u64) -> Result<Vec<TransactionRun>> {
+        let context = &self.0.store.engine().context;
+        let ((), runs) = wait(|done| {
+            self.commit(number, done);
+            context.journal.run_next(context);
+            Ok(())
+        })?;
+        Ok(runs)
     }
 
     /// Forgets a transaction. One that was aborted already stays so. Does not wait.

@@ -8,6 +8,7 @@ pub mod damage;
 pub mod killed;
 pub mod opening;
 pub mod sending;
+pub mod sequences;
 
 use std::path::Path;
 use std::sync::Arc;
