@@ -73,10 +73,8 @@ impl Log {
         let first = segments
             .partition_point(|segment| segment.base() < offset.max(1))
             .saturating_sub(1);
-        let mut fits = incarnation.is_none()
-            || segments
-                .first()
-                .is_none_or(|segment| segment.base() >= offset);
+        // A batch below the log start may be gone, and was durable when the snapshot was made.
+        let mut fits = incarnation.is_none() || offset <= self.log_start();
         for segment in segments.iter().skip(first) {
             let files = segment.files(context)?;
             let from = match offset.checked_sub(1) {
