@@ -80,10 +80,10 @@ impl Round {
         if !knock_out::is_out(Rule::SyncExtents) {
             self.sync.iter().try_for_each(|log| log.sync_files())?;
         }
+        context.health.check_disk()?;
         let Some(spot) = &self.spot else {
             return Ok(());
         };
-        context.health.check_disk()?;
         spot.file.sync_data().map_err(|error| {
             let path = spot.path.display();
             context.health.poison(format!("sync of {path}: {error}"))

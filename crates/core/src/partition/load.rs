@@ -243,6 +243,7 @@ impl Log {
             writer: Mutex::new(Writer::new(active, journaled)),
             unsynced: Mutex::new(Unsynced::default()),
             sync: Mutex::new(()),
+            saving: Mutex::new(()),
             waiters: Waiters::default(),
             announced: AtomicBool::new(false),
             deleted: AtomicBool::new(false),

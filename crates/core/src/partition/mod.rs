@@ -108,6 +108,8 @@ pub(crate) struct Log {
     writer: Mutex<placement::Writer>,
     unsynced: Mutex<Unsynced>,
     sync: Mutex<()>,
+    /// Held while what is known of producers is written out.
+    saving: Mutex<()>,
     waiters: Waiters,
     /// Whether its ends are already in the queue for readers in other processes.
     pub(crate) announced: AtomicBool,

@@ -164,6 +164,7 @@ impl Log {
     /// Writes the state of producers out, if at least so many bytes of theirs have come since the last time. What it
     /// tells of is durable before the file is. Blocks for the disk.
     pub fn save_producers(&self, unsaved_min: u64, sync: impl Fn() -> Result<()>) -> Result<()> {
+        let _one_at_a_time = lock(&self.saving);
         let (offset, snapshot) = {
             let mut writer = lock(&self.writer);
             let Some(producers) = &mut writer.producers else {
