@@ -154,10 +154,8 @@ impl Log {
             return Ok(None);
         }
         let mut bytes = vec![0; len as usize];
-        // A sector that can't be read is damage as any other.
-        if file.read_exact_at(0, &mut bytes).is_err() {
-            return Ok(None);
-        }
+        // Damage is passed over, but not what may be read the next time: the log may not hold what it tells of any more.
+        file.read_exact_at(0, &mut bytes).during("read", &path)?;
         Ok(ProducerSnapshot::decode(&bytes).ok())
     }
 
