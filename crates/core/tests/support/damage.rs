@@ -92,14 +92,15 @@ pub fn try_all(killed: &Killed, what: &str, cases: &[Case]) -> Tally {
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
         let (told, tell) = mpsc::channel();
+        let mut workers = Vec::new();
         for _ in 0..2 {
             let (told, next) = (told.clone(), &next);
-            scope.spawn(move || {
+            workers.push(scope.spawn(move || {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let _ = told.send(Err(case.clone()));
                     let _ = told.send(Ok(try_one(killed, case)));
                 }
-            });
+            }));
         }
         drop(told);
         let mut begun = Vec::new();
@@ -114,6 +115,10 @@ pub fn try_all(killed: &Killed, what: &str, cases: &[Case]) -> Tally {
                     std::process::abort();
                 }
             }
+        }
+        // The scope waits for their work, and not for their ends, which look like leaks when the process ends with them.
+        for worker in workers {
+            worker.join().unwrap();
         }
     });
     assert_eq!(tally.0.values().sum::<usize>(), cases.len());
