@@ -22,6 +22,8 @@ mod story;
 #[path = "model/subject.rs"]
 mod subject;
 mod support;
+#[path = "model/transactions.rs"]
+mod transactions;
 
 use std::sync::Arc;
 

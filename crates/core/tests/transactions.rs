@@ -99,6 +99,50 @@ fn a_commit_shows_all_of_it_and_an_abort_nothing() {
 }
 
 #[test]
+fn who_waits_for_a_commit_gets_what_others_are_called_back_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let orders = store.create_topic("orders", partitions(1)).unwrap();
+    std::thread::scope(|scope| {
+        for name in ["a", "b", "c"] {
+            let (store, orders) = (&store, &orders);
+            scope.spawn(move || {
+                let producer = producer(store, name);
+                for _ in 0..50 {
+                    let number = producer.begin().unwrap().number;
+                    send(&producer, number, orders, &[(0, name.as_bytes())]).unwrap();
+                    let runs = producer.commit_and_wait(number).unwrap();
+                    assert_eq!(commit(&producer, number).unwrap(), runs);
+                    let at = runs[0].run.base_offset as usize;
+                    assert_eq!(values(orders, 0)[at], name.as_bytes());
+                    assert!(producer.commit_and_wait(number + 1).is_err());
+                }
+            });
+        }
+    });
+    assert_eq!(values(&orders, 0).len(), 150);
+    store.close().unwrap();
+}
+
+#[test]
+fn a_group_without_a_name_ends_the_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder);
+    let orders = store.create_topic("orders", partitions(1)).unwrap();
+    let billing = producer(&store, "billing");
+    let number = billing.begin().unwrap().number;
+    send(&billing, number, &orders, &[(0, b"a")]).unwrap();
+    let nobody = billing.send_offsets(number, "", vec![offset_commit(&orders, 0, 0)]);
+    assert!(matches!(nobody, Err(Error::InvalidArgument { .. })));
+    assert!(matches!(
+        commit(&billing, number),
+        Err(Error::InvalidArgument { .. })
+    ));
+    assert!(values(&orders, 0).is_empty());
+    store.close().unwrap();
+}
+
+#[test]
 fn offsets_commit_with_the_records_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);

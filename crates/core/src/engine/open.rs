@@ -199,10 +199,10 @@ impl Engine {
         let threads = std::thread::available_parallelism()
             .map_or(2, |n| n.get())
             .clamp(2, 8);
-        let (weak, read_only) = (Arc::downgrade(&self.context), self.context.read_only);
+        let weak = Arc::downgrade(&self.context);
         // Whoever has appended, and has nothing else to do, makes it durable: that spares waking another thread.
         let left = move || {
-            if let Some(context) = weak.upgrade().filter(|_| !read_only) {
+            if let Some(context) = weak.upgrade() {
                 context.journal.run_next(&context);
             }
         };

@@ -172,8 +172,8 @@ impl From<BadSnapshot> for Problem {
 }
 
 /// Checks every batch, every index entry and every snapshot of producers under a store's folder, or under one
-/// partition's. Of a store that is being written, what lies behind the published end is left out. `progress` gets the bytes done and all
-/// bytes, and stops the check by giving false.
+/// partition's. Of a store that is being written, what lies behind the published end is left out. `progress` gets the
+/// bytes done and all bytes, and stops the check by giving false.
 ///
 /// # Errors
 /// [`Error::NotAStore`] if there is no partition folder, [`Error::Io`].

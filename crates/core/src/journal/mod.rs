@@ -262,10 +262,7 @@ impl Journal {
 
     /// Does the next round on this thread, if anything has gathered and none is under way.
     pub fn run_next(&self, context: &Context) {
-        let at = self.queue.enter();
-        if !at.is_empty()
-            && let Some(round) = at.take_or_announce()
-        {
+        if let Some(round) = self.try_take() {
             round.run(context);
         }
     }

@@ -135,9 +135,9 @@ impl<'a, T: Gather> Entrance<'a, T> {
     pub fn announce(self) {
         let Entrance { queue, state } = self;
         // Whoever is at work looks again when he is done.
-        let idle = !state.under_way;
+        let is_due = !state.under_way && !state.content.is_empty();
         drop(state);
-        if idle {
+        if is_due {
             queue.gathered.notify_one();
         }
     }

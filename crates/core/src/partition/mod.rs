@@ -30,6 +30,8 @@ pub(crate) use append::{AppendDone, Terms};
 pub(crate) use atomic_append::AtomicAppend;
 pub(crate) use load::{Left, Marks};
 pub(crate) use placement::now_ms;
+#[cfg(test)]
+pub(crate) use producers::WINDOW;
 pub use read::ReadResult;
 use waiters::{Waiters, Wake};
 

@@ -261,27 +261,11 @@ impl Segment {
     pub fn sync(self: &Arc<Self>, context: &Context) -> Result<()> {
         let _one_at_a_time = lock(&self.sync);
         context.health.check_disk()?;
-        if !self.dirty.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let synced = self.sync_written(context);
-        if synced.is_err() {
-            self.dirty.store(true, Ordering::Release);
-        }
-        synced
-    }
-
-    fn sync_written(self: &Arc<Self>, context: &Context) -> Result<()> {
-        sync(context, &*self.files(context)?.file, &self.path)?;
-        // Those of a segment that is written on are made again after a crash, and not worth a sync.
-        if !self.indexes_dirty.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let synced = self.sync_indexes(context);
-        if synced.is_err() {
-            self.indexes_dirty.store(true, Ordering::Release);
-        }
-        synced
+        clearing(&self.dirty, || {
+            sync(context, &*self.files(context)?.file, &self.path)?;
+            // Those of a segment that is written on are made again after a crash, and not worth a sync.
+            clearing(&self.indexes_dirty, || self.sync_indexes(context))
+        })
     }
 
     /// Makes the index files durable, which are not made again once a checkpoint lies behind the segment.
@@ -343,6 +327,14 @@ impl OpenFiles {
 
     pub fn file(&self) -> &dyn StorageFile {
         &*self.file
+    }
+}
+
+/// Does the work that a mark asks for, which stands again if it fails.
+fn clearing(mark: &AtomicBool, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    match mark.swap(false, Ordering::AcqRel) {
+        true => work().inspect_err(|_| mark.store(true, Ordering::Release)),
+        false => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The real engine over a simulated disk, one step at a time: appends and retries, groups of appends, committed offsets,
-//! the phases of a journal round and those of a checkpoint follow one another in an order that a seed decides, and the disk fails, or the
-//! machine dies, in the middle of any of them. Nothing runs on a thread of its own, so a seed tells the same story
-//! every time.
+//! the phases of a journal round and those of a checkpoint follow one another in an order that a seed decides, and the disk
+//! fails, or the machine dies, in the middle of any of them. What waits for the journal has a thread for as long as it
+//! waits, and the rounds are done meanwhile; nothing else runs beside a step, so a seed tells the same story every time.
 //!
 //! `TIDELOG_SIMULATION_SEEDS=1000000 cargo test --release -p tidelog --lib simulation` is the long form;
 //! `TIDELOG_SIMULATION_FIRST` is the first seed, to tell one story again, and `TIDELOG_SIMULATION_ALOUD` prints it.

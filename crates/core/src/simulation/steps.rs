@@ -14,12 +14,12 @@ use crate::coordinator::offsets::LogOffset;
 use crate::engine::Engine;
 use crate::journal::Round;
 use crate::knock_out::Rule;
-use crate::partition::{Appended, AtomicAppend, Log, Terms};
+use crate::partition::{Appended, AtomicAppend, Log, Terms, WINDOW};
 use crate::producer_ids::Claim;
 use crate::sync::{lock, read};
 
-/// As many batches of one producer a partition remembers.
-const REMEMBERED: usize = 5;
+/// More than the batch of one committed offset has.
+const COMMIT_BYTES: usize = 300;
 
 impl Story<'_> {
     pub fn step<'e>(&mut self, life: &mut Life<'e>) {
@@ -137,7 +137,7 @@ impl Story<'_> {
                 batch: sent,
                 offsets: before..before + ids.len() as u64,
             });
-            if newest.len() > REMEMBERED {
+            if newest.len() > WINDOW {
                 newest.pop_front();
             }
         }
@@ -199,6 +199,9 @@ impl Story<'_> {
         let Some(log) = self.log(life.engine, key) else {
             return;
         };
+        if !life.engine.context.journal.has_room(&[COMMIT_BYTES]) {
+            return;
+        }
         let offset = self.random.between(log.log_start(), log.high_watermark());
         let number = self.random.next();
         let asked = &mut self.oracle.offsets.entry(key).or_default().asked;
@@ -209,16 +212,15 @@ impl Story<'_> {
                 lock(&committed).push((key, number));
             }
         });
-        self.with_rounds(life, |engine| {
-            let offsets = vec![LogOffset {
-                log,
-                offset,
-                metadata: String::new(),
-            }];
-            let _ = engine
-                .coordinator
-                .commit_offsets(engine, GROUP, offsets, &answer);
-        });
+        let offsets = vec![LogOffset {
+            log,
+            offset,
+            metadata: String::new(),
+        }];
+        let engine = life.engine;
+        let _ = engine
+            .coordinator
+            .commit_offsets(engine, GROUP, offsets, &answer);
     }
 
     fn append_group(&mut self, life: &mut Life<'_>) {
@@ -443,11 +445,9 @@ impl Story<'_> {
         if let Some((round, phase)) = life.round.take() {
             finish(round, phase, engine);
         }
-        while let Some(round) = engine.context.journal.try_take() {
-            round.run(&engine.context);
-        }
+        engine.context.journal.run_gathered(&engine.context);
         // Room for more comes with a checkpoint, which nobody makes meanwhile.
-        if !engine.context.journal.has_room(&[300]) {
+        if !engine.context.journal.has_room(&[COMMIT_BYTES]) {
             return;
         }
         let out = &self.rules.out;
@@ -463,6 +463,8 @@ impl Story<'_> {
                 std::thread::yield_now();
             }
         });
+        // Whether the last one was begun before the work had ended must make no difference.
+        engine.context.journal.run_gathered(&engine.context);
     }
 }
 

@@ -244,8 +244,8 @@ impl TransactionalProducer {
     /// Adds offsets of a group, which are committed with the records. The last one of each partition counts. Does not
     /// wait; they are checked by the commit.
     pub fn send_offsets(&self, number: u64, group: &str, offsets: Vec<OffsetCommit>) -> Result<()> {
-        check_name("group", group)?;
         self.0.with_open(number, |open| {
+            check_name("group", group)?;
             if let Content::Encoded(_) = open.content {
                 return Err(self
                     .0
