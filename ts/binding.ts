@@ -74,6 +74,54 @@ export interface NativeRecovery {
   durationMs: number;
 }
 
+export interface NativeMemberOptions {
+  instanceId?: string | undefined;
+  strategy: string;
+  sessionTimeoutMs: number;
+  maxPollIntervalMs: number;
+}
+
+export interface NativeTopicPartition {
+  topic: string;
+  partition: number;
+}
+
+export interface NativeMemberDescription {
+  id: string;
+  instanceId?: string | null;
+  topics: string[];
+  owned: NativeTopicPartition[];
+}
+
+export interface NativeGroupMembership {
+  generation: number;
+  strategy?: string | null;
+  stable: boolean;
+  members: NativeMemberDescription[];
+}
+
+export interface NativeGroupEvent {
+  kind: string;
+  generation: number;
+  partitions: NativeTopicPartition[];
+  members: NativeMemberDescription[];
+  topics: { topic: string; partitions: number }[];
+  reason?: NativeError | null;
+}
+
+export interface NativeGroupMember {
+  readonly id: string;
+  /** Answers when there is an event; one at a time. */
+  next(ticket: number): void;
+  event(): NativeGroupEvent | null | undefined;
+  assign(generation: number, shares: { member: string; partitions: NativeTopicPartition[] }[]): void;
+  revoked(partitions: NativeTopicPartition[]): void;
+  heartbeat(): void;
+  polled(busy: boolean): void;
+  commitOffsets(ticket: number, topics: NativeTopic[], numbers: Float64Array): void;
+  leave(): void;
+}
+
 export interface NativeStore {
   readonly recovery: NativeRecovery;
   readonly path: string;
@@ -105,6 +153,13 @@ export interface NativeStore {
     metadata: string[],
   ): void;
   committedOffsets(group: string): Promise<NativeCommittedOffset[]>;
+  joinGroup(
+    completions: NativeCompletions,
+    group: string,
+    topics: NativeTopic[],
+    options: NativeMemberOptions,
+  ): NativeGroupMember;
+  groupMembers(group: string): NativeGroupMembership;
   groups(): Promise<string[]>;
   deleteGroup(group: string): Promise<void>;
   /** As they were in one moment, which no transaction is half visible in. */
@@ -213,6 +268,13 @@ export interface NativeTransactionalProducer {
     topics: NativeTopic[],
     numbers: Float64Array,
     metadata: string[],
+  ): void;
+  sendOffsetsOf(
+    ticket: number,
+    transaction: number,
+    member: NativeGroupMember,
+    topics: NativeTopic[],
+    numbers: Float64Array,
   ): void;
   /**
    * Numbers: for each run its topic's place among those sent to, partition, base offset, count, and time of the append

@@ -27,6 +27,7 @@ export {
   OffsetConflictError,
   OffsetOutOfRangeError,
   OutOfOrderSequenceError,
+  FencedMemberError,
   ProducerFencedError,
   SerializationError,
   StoreLockedError,
@@ -34,7 +35,7 @@ export {
   TransactionTimedOutError,
   TransactionTooLargeError,
 } from "./errors.js";
-export type { Group, GroupDescription, GroupOffset, ResetOptions } from "./group.js";
+export type { Group, GroupDescription, GroupOffset, ResetOptions } from "./group/group.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
 export type { Log, RecoveryReport, TopicOf } from "./log.js";
 export { type OpenOptions, open } from "./open.js";

@@ -5,7 +5,7 @@ import type { ConsumerOptions, GroupRecordOf, RecordOf } from "./consumer/option
 import { LogContext } from "./context.js";
 import { closed, publishError } from "./diagnostics.js";
 import { InvalidArgumentError, TidelogError } from "./errors.js";
-import { type Group, groupOf } from "./group.js";
+import { type Group, groupOf } from "./group/group.js";
 import { type NativeStore, type NativeTopic, settled } from "./native.js";
 import { fromNative } from "./native_errors.js";
 import { checkName, checkOptions, shown } from "./options.js";

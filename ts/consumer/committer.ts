@@ -3,6 +3,8 @@
 
 import { performance } from "node:perf_hooks";
 import type { LogContext } from "../context.js";
+import type { TidelogError } from "../errors.js";
+import type { Membership } from "../group/membership.js";
 import { type NativeTopic, tickets } from "../native.js";
 import type { Place } from "./place.js";
 
@@ -13,6 +15,8 @@ const PAUSE_MS = 50;
 export class Committer {
   readonly group: string;
   readonly #context: LogContext;
+  /** The member whose partitions they are of, if the group has members. */
+  readonly #membership: Membership | undefined;
   #wanted = new Map<Place, number>();
   /** The commit under way, and the one that comes after it. */
   #running: Promise<void> | undefined;
@@ -22,8 +26,9 @@ export class Committer {
   /** Of a commit that nobody waited for. */
   #failure: unknown;
 
-  constructor(context: LogContext, group: string) {
+  constructor(context: LogContext, group: string, membership: Membership | undefined) {
     this.#context = context;
+    this.#membership = membership;
     this.group = group;
   }
 
@@ -94,12 +99,18 @@ export class Committer {
     this.#began = performance.now();
     const { topics, numbers } = offsetsOf(wanted);
     try {
-      await tickets().request((completions, ticket) =>
-        this.#context.native.commitOffsets(completions, ticket, this.group, topics, numbers, []),
-      );
+      await tickets().request((completions, ticket) => {
+        const membership = this.#membership;
+        if (membership === undefined) {
+          this.#context.native.commitOffsets(completions, ticket, this.group, topics, numbers, []);
+        } else {
+          membership.checked().commitOffsets(ticket, topics, numbers);
+        }
+      });
     } catch (error) {
-      // Still to be done, unless there is something newer.
-      for (const [place, offset] of wanted) if (!this.#wanted.has(place)) this.#wanted.set(place, offset);
+      // Still to be done, unless there is something newer, or it is somebody else's.
+      const lost = (error as TidelogError).code === "ERR_TIDELOG_FENCED_MEMBER";
+      for (const [place, offset] of wanted) if (!lost && !this.#wanted.has(place)) this.#wanted.set(place, offset);
       throw error;
     }
     for (const [place, offset] of wanted) place.committed = offset;

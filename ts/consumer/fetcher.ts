@@ -32,10 +32,11 @@ export type OnOutOfRange = "error" | "earliest" | "latest";
 
 /** The reads of one consumer. */
 export class Fetcher {
-  readonly #places: readonly Place[];
+  readonly #places: Place[];
   readonly #readBytes: number;
   readonly #onOutOfRange: OnOutOfRange;
   readonly #rows = new RecordRows();
+  readonly #more: () => boolean;
   /** Partitions that have something to read, in turn. */
   #line: Place[] = [];
   #pending: Pending | null = null;
@@ -44,8 +45,10 @@ export class Fetcher {
   /** Wakes whoever waits for the next chunk. */
   #wake: (() => void) | undefined;
 
-  constructor(places: readonly Place[], readBytes: number, onOutOfRange: OnOutOfRange) {
-    this.#places = places;
+  /** `more` says whether partitions may still come. */
+  constructor(places: readonly Place[], readBytes: number, onOutOfRange: OnOutOfRange, more: () => boolean) {
+    this.#places = [...places];
+    this.#more = more;
     this.#readBytes = readBytes;
     this.#onOutOfRange = onOutOfRange;
   }
@@ -91,6 +94,22 @@ export class Fetcher {
     }
   }
 
+  /** Reads another partition as well. */
+  add(place: Place): void {
+    this.#places.push(place);
+    place.fetchAt = place.position;
+    this.resume(place);
+  }
+
+  /** Reads a partition no more. */
+  remove(place: Place): void {
+    this.drop(place);
+    place.paused = true;
+    const index = this.#places.indexOf(place);
+    if (index >= 0) this.#places.splice(index, 1);
+    this.wake();
+  }
+
   /** Reads no further than that in a partition, for now; what was fetched from beyond is not wanted yet. */
   limit(place: Place, end: number): void {
     place.end = end;
@@ -123,7 +142,8 @@ export class Fetcher {
         if (chunk !== null) return chunk;
         continue;
       }
-      if (this.#pending === null && this.#places.every((place) => place.fetchAt >= place.end)) return null;
+      const ended = this.#places.every((place) => place.fetchAt >= place.end);
+      if (this.#pending === null && ended && !this.#more()) return null;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

@@ -3,6 +3,7 @@
 
 import type { LogContext } from "../context.js";
 import { TidelogError } from "../errors.js";
+import type { Membership } from "../group/membership.js";
 import { Committer } from "./committer.js";
 import type { Chunk } from "./fetcher.js";
 import type { Delivery } from "./options.js";
@@ -13,15 +14,46 @@ export class Progress {
   readonly committer: Committer;
   readonly #context: LogContext;
   readonly #delivery: Delivery;
-  /** Whether records of the consumer are part of a transaction, so that it must not be moved. */
-  held = false;
+  readonly #membership: Membership | undefined;
+  #held = false;
   /** Where the item that was handed out last came from, while it is not done. */
   #undone: Place | null = null;
+  /** The same, however it is committed. */
+  #inHand: Place | null = null;
+  /** Those who wait until something is not in hand any more. */
+  #waiting: (() => void)[] = [];
 
-  constructor(context: LogContext, group: string, delivery: Delivery) {
+  constructor(context: LogContext, group: string, delivery: Delivery, membership: Membership | undefined) {
     this.#context = context;
     this.#delivery = delivery;
-    this.committer = new Committer(context, group);
+    this.#membership = membership;
+    this.committer = new Committer(context, group, membership);
+  }
+
+  /** The member that it commits for, if the group has members. */
+  get membership(): Membership | undefined {
+    return this.#membership;
+  }
+
+  /** Whether records of the consumer are part of a transaction, so that it must not be moved. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  set held(held: boolean) {
+    this.#held = held;
+    this.#released();
+  }
+
+  /** Resolves once nothing of a place is in anybody's hand. */
+  async free(place: Place): Promise<void> {
+    while (this.#held || this.#inHand === place) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  #released(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Has records of these places commit through this. */
@@ -31,7 +63,7 @@ export class Progress {
 
   /** A chunk was fetched, and is about to be handed out. */
   async fetched({ place, next }: Chunk): Promise<void> {
-    if (this.#delivery !== "at-most-once" || this.held) return;
+    if (this.#delivery !== "at-most-once" || this.#held) return;
     const { committer } = this;
     try {
       committer.note(place, next);
@@ -46,22 +78,29 @@ export class Progress {
   /** Something was handed out from here; the place stands behind it. */
   handedOut(place: Place): void {
     if (this.#delivery === "at-least-once") this.#undone = place;
+    this.#inHand = place;
+    this.#membership?.handedOut();
   }
 
   /** The next item is asked for, so the last one is done. */
   settle(): void {
     const place = this.#undone;
-    if (place === null) return;
-    this.#undone = null;
-    place.done = place.position;
-    this.committer.note(place, place.done);
-    this.committer.later();
+    this.#inHand = null;
+    if (place !== null) {
+      this.#undone = null;
+      place.done = place.position;
+      this.committer.note(place, place.done);
+    }
+    if (this.#waiting.length > 0) this.#released();
+    if (place !== null) this.committer.later();
   }
 
   /** An iteration ends with the rest of a chunk in hand: what is not done is handed out again. */
   leave(chunk: Chunk | null): void {
     if (this.#undone !== null) this.#undone.position = this.#undone.done;
     this.#undone = null;
+    this.#inHand = null;
+    this.#released();
     if (this.#delivery === "at-most-once" && chunk !== null) {
       this.committer.noteBack(chunk.place, chunk.place.position);
     }
@@ -71,6 +110,13 @@ export class Progress {
   moved(place: Place): void {
     if (this.#undone === place) this.#undone = null;
     this.committer.forget(place);
+  }
+
+  /** A place is somebody else's. */
+  lost(place: Place): void {
+    this.moved(place);
+    if (this.#inHand === place) this.#inHand = null;
+    this.#released();
   }
 
   /** Commits the positions: all that was handed out, the last one included. */
@@ -95,7 +141,7 @@ export class Progress {
 
   #checkFree(): void {
     this.#context.checkOpen();
-    if (!this.held) return;
+    if (!this.#held) return;
     throw new TidelogError(
       "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
       "records of the consumer are part of a transaction, which commits them",

@@ -2,11 +2,15 @@
 // how it ends. Only one iteration at a time; the places outlive it.
 
 import type { LogContext } from "../context.js";
+import { publishError } from "../diagnostics.js";
 import { AbortedError, ClosedError, InvalidArgumentError, TidelogError } from "../errors.js";
+import { Membership, type Owner } from "../group/membership.js";
+import type { TopicPartition } from "../group/strategies/strategy.js";
 import { direct } from "../native.js";
 import { checkOptions } from "../options.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
-import { placesNow, placesSoon } from "./opening.js";
+import type { TopicState } from "../topic_state.js";
+import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
 import type { PartitionChoice, ReadingOptions, SeekTarget } from "./options.js";
 import type { Place } from "./place.js";
 import { Progress } from "./progress.js";
@@ -20,19 +24,42 @@ export class Reading {
   #fetching = false;
   readonly #context: LogContext;
   readonly #options: ReadingOptions;
+  /** Resolves once its topics are open; of a member, before it has partitions. */
   readonly #opening: Promise<Place[]>;
+  readonly #membership: Membership | undefined;
+  /** Of a member: its topics. */
+  #topics: readonly TopicState[] = [];
+  /** Whether a member has all that is meant for it. */
+  #settled = false;
+  /** Why it can't go on. */
+  #failure: TidelogError | undefined;
+  /** Whether only what stands below the ends of one moment is read now. */
+  #narrow = false;
   readonly #abort = () => this.#end();
   #places: Place[] | undefined;
   #fetcher: Fetcher | undefined;
   #iteration: object | undefined;
+  /** Those who wait for partitions to change hands. */
+  readonly #turns: (() => void)[] = [];
   readonly #closing = new AbortController();
 
   constructor(context: LogContext, options: ReadingOptions) {
     this.#context = context;
     this.#options = options;
-    if (options.group !== undefined) this.progress = new Progress(context, options.group, options.delivery!);
-    const places = placesNow(context, options);
-    if (places !== undefined) {
+    const { group, membership } = options;
+    if (membership !== undefined && !context.native.readOnly) {
+      this.#membership = new Membership(context, membership, this.#owner());
+    }
+    if (group !== undefined) this.progress = new Progress(context, group, options.delivery!, this.#membership);
+    const places = this.#membership === undefined ? placesNow(context, options) : undefined;
+    if (this.#membership !== undefined) {
+      this.#opening = topicsOf(context, options).then((topics) => {
+        this.#topics = topics;
+        this.#opened([]);
+        return [];
+      });
+      this.#opening.catch(() => {});
+    } else if (places !== undefined) {
       this.#opening = Promise.resolve(places);
       this.#opened(places);
     } else {
@@ -50,7 +77,101 @@ export class Reading {
   /** The partitions, once all topics are open. */
   async open(): Promise<readonly Place[]> {
     this.checkOpen();
-    return this.#opening;
+    await this.#opening;
+    this.#join();
+    await this.#turn(() => this.#settled);
+    return this.places;
+  }
+
+  /** Becomes a member, unless it is one, or can't be. */
+  #join(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#membership === undefined || this.#membership.member !== undefined || this.isClosed) return;
+    this.#settled = false;
+    this.#membership.join(this.#topics);
+  }
+
+  /** Resolves once that holds of a member, or it can't go on. */
+  async #turn(holds: () => boolean): Promise<void> {
+    while (this.#membership !== undefined && !this.#over && this.#failure === undefined && !holds()) {
+      await new Promise<void>((resolve) => this.#turns.push(resolve));
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Something has happened that others may wait for. */
+  #turned(): void {
+    for (const resolve of this.#turns.splice(0)) resolve();
+    this.wake();
+  }
+
+  /** What is done with the partitions that it gets as a member, and gives up. */
+  #owner(): Owner {
+    const { onRebalance } = this.#options;
+    return {
+      gain: async (partitions) => {
+        const places = await placesGained(this.#context, this.#options, this.#topics, partitions);
+        await onRebalance.assigned?.(partitions);
+        this.progress!.serve(places);
+        this.#places!.push(...places);
+        for (const place of places) {
+          place.until = this.#options.until === "end" ? place.native.highWatermark : Number.POSITIVE_INFINITY;
+          // While a transaction takes, it sees what it saw when it began.
+          place.end = this.#narrow ? place.position : place.until;
+          this.#fetcher!.add(place);
+        }
+        this.#turned();
+      },
+      giveUp: async (partitions) => {
+        const places = this.#those(partitions);
+        for (const place of places) {
+          place.paused = true;
+          this.#drop(place);
+        }
+        for (const place of places) await this.progress!.free(place);
+        await onRebalance.revoked?.(partitions);
+        await this.progress!.committer.flush();
+        this.#let(places);
+      },
+      lose: (reason) => {
+        const places = [...this.places];
+        for (const place of places) this.progress!.lost(place);
+        this.#let(places);
+        this.#settled = false;
+        if (places.length > 0 && onRebalance.lost !== undefined) {
+          const partitions = places.map(({ topic, partition }) => ({ topic: topic.name, partition }));
+          Promise.resolve(onRebalance.lost(partitions)).catch((error) => this.#failed(error));
+        }
+        publishError({ operation: "read", error: reason });
+        this.#turned();
+      },
+      fail: (error) => this.#failed(error),
+      settled: () => {
+        this.#settled = true;
+        this.#turned();
+      },
+    };
+  }
+
+  #failed(error: TidelogError): void {
+    this.#failure ??= error;
+    this.#turned();
+  }
+
+  #those(partitions: readonly TopicPartition[]): Place[] {
+    return this.places.filter((place) =>
+      partitions.some(({ topic, partition }) => place.topic.name === topic && place.partition === partition),
+    );
+  }
+
+  /** Reads these no more. */
+  #let(places: readonly Place[]): void {
+    for (const place of places) {
+      if (this.chunk?.place === place) this.chunk = null;
+      this.#fetcher!.remove(place);
+      this.#places!.splice(this.#places!.indexOf(place), 1);
+    }
+    this.#turned();
   }
 
   checkOpen(): void {
@@ -75,8 +196,10 @@ export class Reading {
     this.#context.readings.add(this);
     this.#options.signal?.addEventListener("abort", this.#abort);
     try {
-      const places = await this.#opening;
+      await this.#opening;
       if (this.#over) return;
+      this.#join();
+      const { places } = this;
       const ends = this.#options.until === "end" ? this.#ends() : undefined;
       for (const [i, place] of places.entries()) {
         place.until = ends?.[i] ?? Number.POSITIVE_INFINITY;
@@ -91,6 +214,7 @@ export class Reading {
   /** Limits the iteration to what stands below the high watermarks of one moment: no transaction is half in it. */
   narrow(): void {
     const ends = this.#ends();
+    this.#narrow = true;
     for (const [i, place] of this.places.entries()) this.#fetcher!.limit(place, Math.min(place.until, ends[i]!));
     const { chunk } = this;
     if (chunk === null) return;
@@ -101,6 +225,7 @@ export class Reading {
 
   /** Lifts that again. */
   widen(): void {
+    this.#narrow = false;
     for (const place of this.places) {
       if (place.end === place.until) continue;
       place.end = place.until;
@@ -135,13 +260,23 @@ export class Reading {
    * with it.
    */
   async fetch(keepsBytes: boolean, goOn?: () => boolean): Promise<Chunk | null> {
+    this.#membership?.idle();
     while (!this.#over && this.chunk === null) {
+      // It may have been expelled since.
+      this.#join();
       if (!this.#fetching) {
         this.#fetching = true;
         this.#fetcher!.start();
       }
-      this.chunk = await this.#fetcher!.next(keepsBytes, goOn);
-      if (this.chunk === null) break;
+      const member = this.#membership?.member;
+      const isMember = () => this.#failure === undefined && this.#membership?.member === member;
+      const chunk = await this.#fetcher!.next(keepsBytes, () => isMember() && (goOn === undefined || goOn()));
+      if (chunk === null) {
+        if (!isMember()) continue;
+        break;
+      }
+      if (!this.places.includes(chunk.place)) continue;
+      this.chunk = chunk;
       try {
         await this.progress?.fetched(this.chunk);
       } catch (error) {
@@ -224,7 +359,12 @@ export class Reading {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#end();
-    await this.progress?.committer.flush();
+    this.#turned();
+    try {
+      await this.progress?.committer.flush();
+    } finally {
+      this.#membership?.leave();
+    }
   }
 
   /** Aborts when it is closed. */
@@ -248,7 +388,9 @@ export class Reading {
   #opened(places: Place[]): void {
     this.#places = places;
     this.progress?.serve(places);
-    this.#fetcher = new Fetcher(places, this.#options.readBytes, this.#options.onOutOfRange);
+    const { readBytes, onOutOfRange, until } = this.#options;
+    const mayGrow = () => this.#membership !== undefined && (until === "live" || !this.#settled);
+    this.#fetcher = new Fetcher(places, readBytes, onOutOfRange, mayGrow);
   }
 
   /** Ends a loop that is under way. */

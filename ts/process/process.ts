@@ -8,6 +8,7 @@ import { Reading } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
 import {
   AbortedError,
+  FencedMemberError,
   InvalidArgumentError,
   ProducerFencedError,
   SerializationError,
@@ -164,6 +165,8 @@ class Processing {
     if (this.#reading.isClosed) return false;
     if (cause instanceof ProducerFencedError) throw cause;
     const { retry, signal } = this.#options;
+    // Whoever has got the partitions handles it.
+    if (cause instanceof FencedMemberError) return signal?.aborted !== true;
     if (isTooMuch(cause) && taken > 1) {
       this.#batch = taken >> 1;
       return true;

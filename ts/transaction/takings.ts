@@ -4,6 +4,7 @@ import { offsetsOf } from "../consumer/committer.js";
 import type { Reading } from "../consumer/reading.js";
 import { Taking } from "../consumer/taking.js";
 import { InvalidArgumentError } from "../errors.js";
+import type { Membership } from "../group/membership.js";
 import type { NativeTopic } from "../native.js";
 import { checkInteger, checkName, checkOptions, shown } from "../options.js";
 import type { ConsumerRecord } from "../record.js";
@@ -16,6 +17,8 @@ export interface GroupOffsets {
   topics: NativeTopic[];
   numbers: Float64Array;
   metadata: string[];
+  /** The member whose partitions they are of, if the group has members. */
+  membership?: Membership | undefined;
 }
 
 /** The consumers of one transaction. */
@@ -57,7 +60,12 @@ export class Takings {
   /** What is to be committed of the groups. */
   offsets(): GroupOffsets[] {
     return [...this.#takings.values()]
-      .map((taking) => ({ group: taking.group, ...offsetsOf(taking.offsets()), metadata: [] }))
+      .map((taking) => ({
+        group: taking.group,
+        membership: taking.reading.progress?.membership,
+        ...offsetsOf(taking.offsets()),
+        metadata: [],
+      }))
       .filter(({ topics }) => topics.length > 0);
   }
 

@@ -258,10 +258,15 @@ export class Transaction implements AsyncDisposable {
     }, this.#deadline - performance.now()).unref();
   }
 
-  #sendOffsets({ group, topics, numbers, metadata }: GroupOffsets): void {
+  #sendOffsets({ group, topics, numbers, metadata, membership }: GroupOffsets): void {
     const { number } = this.#number!;
+    const { native } = this.#owner;
+    const member = membership?.checked();
     tickets().issue(
-      (_completions, ticket) => this.#owner.native.sendOffsets(ticket, number, group, topics, numbers, metadata),
+      (_completions, ticket) => {
+        if (member === undefined) native.sendOffsets(ticket, number, group, topics, numbers, metadata);
+        else native.sendOffsetsOf(ticket, number, member, topics, numbers);
+      },
       ({ error }) => error && this.#refuse(fromNative(error)),
     );
   }

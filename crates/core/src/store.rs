@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::answer::{Answer, wait};
 use crate::config::{OpenOptions, TopicConfig};
 use crate::coordinator::check_name;
-use crate::coordinator::offsets::{CommittedOffset, OffsetCommit};
+use crate::coordinator::offsets::{Claim, CommittedOffset, OffsetCommit};
 use crate::engine::{Engine, RecoveryReport};
 use crate::error::{Error, Result};
 use crate::partition::{TRANSACTION_STATE, is_internal};
@@ -200,11 +200,12 @@ impl Store {
         transaction::outcome(self.engine(), id, number)
     }
 
-    /// Commits offsets of a group, and calls `done` once when they are durable; the records that they cover are durable
-    /// before. Blocks for the disk.
+    /// Commits offsets of a group that has no members, and calls `done` once when they are durable; the records that they
+    /// cover are durable before. Blocks for the disk.
     ///
     /// # Errors
-    /// To `done`: [`Error::OffsetOutOfRange`] for an offset beyond the high watermark, [`Error::InvalidArgument`].
+    /// To `done`: [`Error::OffsetOutOfRange`] for an offset beyond the high watermark, [`Error::GroupNotEmpty`],
+    /// [`Error::InvalidArgument`].
     pub fn commit_offsets(
         &self,
         group: &str,
@@ -219,7 +220,7 @@ impl Store {
                 .collect::<Result<_>>()?;
             engine
                 .coordinator
-                .commit_offsets(engine, group, offsets, &answer)
+                .commit_offsets(engine, group, offsets, Claim::Others, &answer)
         });
         if let Err(error) = committed {
             answer.give(Err(error));
@@ -233,13 +234,16 @@ impl Store {
         engine.coordinator.committed_offsets(engine, group)
     }
 
-    /// The groups that have committed offsets, sorted. Blocks for the disk the first time.
+    /// The groups that have members or committed offsets, sorted. Blocks for the disk the first time.
     pub fn groups(&self) -> Result<Vec<String>> {
         self.check()?;
         self.engine().coordinator.groups(self.engine())
     }
 
     /// Takes all committed offsets of a group back, durably. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`Error::GroupNotEmpty`] while it has members.
     pub fn delete_group(&self, group: &str) -> Result<()> {
         self.check_writable()?;
         let engine = self.engine();
@@ -278,6 +282,8 @@ impl Store {
             return Ok(());
         }
         self.engine().close_waiters(self.0.id);
+        let engine = self.engine();
+        engine.coordinator.groups.close_handle(engine, self.0.id);
         registry::release(&self.0.engine)
     }
 

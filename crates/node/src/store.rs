@@ -1,6 +1,7 @@
 //! A store: opening and closing it, its topics and its producers. A handle that is dropped without being closed, by
 //! the garbage collector or with its worker, is closed by the engine on a thread of its own.
 
+use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tidelog::{Partition, RecoveryProgress, Store, TransactionOptions};
 
 use crate::completions::Completions;
 use crate::error::{NativeError, Thrown, thrown};
+use crate::group_member::{self, NativeGroupMember, NativeGroupMembership, NativeMemberOptions};
 use crate::numbers::{from_u64, nearest, to_u64, to_usize};
 use crate::offsets::{self, NativeCommittedOffset};
 use crate::options::{NativeOpenOptions, NativeTopicConfig};
@@ -267,6 +269,25 @@ impl NativeStore {
             });
         });
         Ok(())
+    }
+
+    /// Joins a group.
+    #[napi(catch_unwind)]
+    pub fn join_group(
+        &self,
+        completions: &Completions,
+        group: String,
+        topics: Vec<ClassInstance<NativeTopic>>,
+        options: NativeMemberOptions,
+    ) -> Result<NativeGroupMember, Thrown> {
+        let inbox = Arc::clone(completions.inbox());
+        NativeGroupMember::join(&self.store, inbox, &group, &topics, options).map_err(thrown)
+    }
+
+    /// The members of a group. Does not wait.
+    #[napi(catch_unwind)]
+    pub fn group_members(&self, group: String) -> Result<NativeGroupMembership, Thrown> {
+        group_member::members(&self.store, &group).map_err(thrown)
     }
 
     /// What a group has committed.

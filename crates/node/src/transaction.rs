@@ -9,6 +9,7 @@ use tidelog::{TransactionNumber, TransactionOutcome, TransactionRun, Transaction
 
 use crate::completions::Inbox;
 use crate::error::{Thrown, thrown};
+use crate::group_member::NativeGroupMember;
 use crate::numbers::{from_i64, from_u64, to_i16, to_u64};
 use crate::offsets;
 use crate::producer::{copied, give_back};
@@ -186,6 +187,28 @@ impl NativeTransactionalProducer {
         let ticket = Ticket::new(&self.inbox, number);
         self.producer.spawn(move || {
             let sent = producer.send_offsets(transaction, &group, offsets);
+            ticket.answer(Vec::new(), sent.err());
+        });
+        Ok(())
+    }
+
+    /// As `sendOffsets`, of partitions of a group's member.
+    #[napi(catch_unwind)]
+    pub fn send_offsets_of(
+        &self,
+        ticket: f64,
+        transaction: f64,
+        member: &NativeGroupMember,
+        topics: Vec<ClassInstance<NativeTopic>>,
+        numbers: Float64ArraySlice,
+    ) -> Result<(), Thrown> {
+        let transaction = to_u64("transaction", transaction).map_err(thrown)?;
+        let number = to_u64("ticket", ticket).map_err(thrown)?;
+        let offsets = offsets::commits(&topics, &numbers, Vec::new()).map_err(thrown)?;
+        let (producer, member) = (self.producer.clone(), member.member().clone());
+        let ticket = Ticket::new(&self.inbox, number);
+        self.producer.spawn(move || {
+            let sent = producer.send_offsets_of(transaction, &member, offsets);
             ticket.answer(Vec::new(), sent.err());
         });
         Ok(())

@@ -1,8 +1,8 @@
 //! What the store keeps in topics of its own, as Kafka's coordinators do: who holds which name or transactional id, and
 //! how far groups have come. Both are tables in memory over a log of their latest records, read when first needed.
 //!
-//! Locks are taken in this order: names, offsets, partitions by `uid`, the journal's open frame. The journal's thread
-//! takes none of the first two: whoever holds them may wait for it.
+//! Locks are taken in this order: names, offsets, a group, partitions by `uid`, the journal's open frame. The journal's
+//! thread takes none of the first three: whoever holds them may wait for it.
 
 mod internal_log;
 pub(crate) mod names;
@@ -15,6 +15,7 @@ use offsets::{DurableOffsets, Offsets};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::group::Groups;
 use crate::sync::{Mutex, lock};
 use crate::transaction::Shared;
 
@@ -25,6 +26,7 @@ pub(crate) struct Coordinator {
     durable: Arc<DurableOffsets>,
     /// Producers that may have a transaction open.
     producers: Mutex<Vec<Weak<Shared>>>,
+    pub groups: Groups,
 }
 
 impl Coordinator {

@@ -12,16 +12,15 @@ use super::{Coordinator, check_name};
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::group::{GROUPS_MAX, Group, Groups, Held, Member, too_many};
 use crate::knock_out::{self, Rule};
 use crate::partition::{AtomicAppend, CONSUMER_OFFSETS, Log, now_ms};
-use crate::producer_ids::Claim;
+use crate::producer_ids;
 use crate::sync::{Mutex, lock};
 use crate::topic::Topic;
 
 /// Most bytes of the text beside an offset; Kafka's `offset.metadata.max.bytes`.
 const METADATA_MAX: usize = 4096;
-/// Most groups of a store.
-const GROUPS_MAX: usize = 10_000;
 
 /// An offset to be committed: the next one to read.
 #[derive(Clone)]
@@ -109,15 +108,29 @@ pub(crate) struct Before(Vec<(String, Option<BTreeMap<Place, Entry>>)>);
 #[derive(Default)]
 pub(crate) struct DurableOffsets(Mutex<Table>);
 
+/// In whose name offsets are committed.
+#[derive(Clone)]
+pub(crate) enum Claim {
+    /// Nobody's: of a group without members.
+    Others,
+    Member(Member),
+}
+
 /// Offsets of one group that are in order.
 pub(crate) struct CheckedOffsets {
-    group: String,
+    group: Arc<Group>,
+    claim: Claim,
     entries: Vec<(Place, Entry)>,
 }
 
 impl CheckedOffsets {
     /// Checks offsets, and makes the records that they cover durable. Blocks for the disk.
-    pub fn new(group: &str, offsets: Vec<LogOffset>) -> Result<CheckedOffsets> {
+    pub fn new(
+        groups: &Groups,
+        group: &str,
+        claim: Claim,
+        offsets: Vec<LogOffset>,
+    ) -> Result<CheckedOffsets> {
         check_name("group", group)?;
         let now = now_ms();
         let mut entries = Vec::with_capacity(offsets.len());
@@ -158,13 +171,41 @@ impl CheckedOffsets {
             ));
         }
         Ok(CheckedOffsets {
-            group: group.to_owned(),
+            group: groups.of(group)?,
+            claim,
             entries,
         })
     }
 
     pub fn group(&self) -> &str {
-        &self.group
+        self.group.name()
+    }
+
+    /// Refuses offsets that are not for whoever commits them to commit. Who may does not change while the answer is held.
+    /// Only whoever has the lock of the offsets holds several groups.
+    pub fn admit_all(offsets: &[Arc<CheckedOffsets>]) -> Result<Vec<Held<'_>>> {
+        let mut held: Vec<Held<'_>> = Vec::new();
+        for offsets in offsets {
+            match held.iter().find(|held| held.is_of(&offsets.group)) {
+                Some(group) => offsets.admit(group)?,
+                None => {
+                    let group = offsets.group.hold();
+                    offsets.admit(&group)?;
+                    held.push(group);
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    fn admit(&self, group: &Held<'_>) -> Result<()> {
+        let partitions = self.entries.iter();
+        let mut partitions =
+            partitions.map(|((_, partition), entry)| (entry.topic.as_str(), *partition));
+        match &self.claim {
+            Claim::Others => group.admit_others(),
+            Claim::Member(member) => group.admit(member, &mut partitions),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -174,7 +215,7 @@ impl CheckedOffsets {
     /// Their batches in `__consumer_offsets`.
     pub fn encode(&self) -> Result<Vec<Vec<u8>>> {
         let record = |(place, entry): &(Place, Entry)| {
-            (key(&self.group, place, entry), Some(entry.value.encode()))
+            (key(self.group(), place, entry), Some(entry.value.encode()))
         };
         internal_log::encode(self.entries.iter().map(record).collect())
     }
@@ -234,22 +275,19 @@ impl Offsets {
         if self.latest.len() < GROUPS_MAX || self.latest.contains_key(group) {
             return Ok(());
         }
-        Err(Error::InvalidArgument {
-            argument: "group",
-            reason: format!("the store has {GROUPS_MAX} groups, which is the most; delete some"),
-        })
+        Err(too_many())
     }
 
     /// Notes offsets that were appended, and gives what has to be called when they are durable.
     pub fn note(&mut self, offsets: &Arc<CheckedOffsets>) -> impl FnOnce() + Send + use<> {
-        let group = self.latest.entry(offsets.group.clone()).or_default();
+        let group = self.latest.entry(offsets.group().to_owned()).or_default();
         for (place, entry) in &offsets.entries {
             group.insert(*place, entry.clone());
         }
         let (durable, offsets) = (Arc::clone(&self.durable), Arc::clone(offsets));
         move || {
             let mut durable = lock(&durable.0);
-            let group = durable.entry(offsets.group.clone()).or_default();
+            let group = durable.entry(offsets.group().to_owned()).or_default();
             for (place, entry) in &offsets.entries {
                 group.insert(*place, entry.clone());
             }
@@ -259,7 +297,7 @@ impl Offsets {
     /// What is noted of the groups of these offsets now.
     pub fn before(&self, offsets: &[Arc<CheckedOffsets>]) -> Before {
         let group = |offsets: &Arc<CheckedOffsets>| {
-            let name = offsets.group.clone();
+            let name = offsets.group().to_owned();
             let entries = self.latest.get(&name).cloned();
             (name, entries)
         };
@@ -277,11 +315,13 @@ impl Offsets {
     }
 
     fn commit(&mut self, offsets: CheckedOffsets, answer: &Answer<()>) -> Result<()> {
-        self.check_group(&offsets.group)?;
+        self.check_group(offsets.group())?;
+        let offsets = [Arc::new(offsets)];
+        let _held = CheckedOffsets::admit_all(&offsets)?;
+        let [checked] = &offsets;
         let logs = [Arc::clone(self.log())];
         let mut append = AtomicAppend::lock(&logs);
-        append.prepare(self.log(), Claim::Store, offsets.encode()?)?;
-        let offsets = [Arc::new(offsets)];
+        append.prepare(self.log(), producer_ids::Claim::Store, checked.encode()?)?;
         let before = self.before(&offsets);
         let [noted] = offsets.each_ref().map(|offsets| self.note(offsets));
         let answer = answer.clone();
@@ -308,7 +348,7 @@ impl Offsets {
         let batches = internal_log::encode(entries.iter().map(tombstone).collect())?;
         let logs = [Arc::clone(self.log())];
         let mut append = AtomicAppend::lock(&logs);
-        append.prepare(self.log(), Claim::Store, batches)?;
+        append.prepare(self.log(), producer_ids::Claim::Store, batches)?;
         let (durable, name, answer) = (Arc::clone(&self.durable), group.to_owned(), answer.clone());
         append.write(Box::new(move |written| {
             if written.is_ok() {
@@ -371,9 +411,10 @@ impl Coordinator {
         engine: &Engine,
         group: &str,
         offsets: Vec<LogOffset>,
+        claim: Claim,
         answer: &Answer<()>,
     ) -> Result<()> {
-        let checked = CheckedOffsets::new(group, offsets)?;
+        let checked = CheckedOffsets::new(&self.groups, group, claim, offsets)?;
         if checked.is_empty() {
             answer.give(Ok(()));
             return Ok(());
@@ -384,7 +425,12 @@ impl Coordinator {
     /// Takes all offsets of a group back; the answer is given when that is durable.
     pub fn delete_group(&self, engine: &Engine, group: &str, answer: &Answer<()>) -> Result<()> {
         check_name("group", group)?;
-        self.with_offsets(engine, |offsets| offsets.delete(group, answer))
+        let known = self.groups.of(group)?;
+        self.with_offsets(engine, |offsets| {
+            let held = known.hold();
+            held.admit_others()?;
+            offsets.delete(group, answer)
+        })
     }
 
     /// The offsets of a group; none of topics that are gone.
@@ -405,16 +451,20 @@ impl Coordinator {
             .collect())
     }
 
-    /// The groups that have committed offsets of topics that are there, sorted.
+    /// The groups that have members, or have committed offsets of topics that are there, sorted.
     pub fn groups(&self, engine: &Engine) -> Result<Vec<String>> {
         self.load_offsets(engine)?;
+        // Before the lock that the journal's thread takes.
+        let with_members = self.groups.with_members();
         let durable = lock(&self.durable().0);
         let mut groups: Vec<String> = durable
             .iter()
             .filter(|(_, entries)| entries.iter().any(|entry| is_of_topic_in(engine)(&entry)))
             .map(|(group, _)| group.clone())
+            .chain(with_members)
             .collect();
         groups.sort_unstable();
+        groups.dedup();
         Ok(groups)
     }
 
@@ -452,7 +502,8 @@ impl Coordinator {
                 let mut entry = entry.clone();
                 entry.value.offset = clamped.to;
                 let checked = CheckedOffsets {
-                    group: clamped.group.clone(),
+                    group: self.groups.of(&clamped.group)?,
+                    claim: Claim::Others,
                     entries: vec![(place, entry)],
                 };
                 let answer = answer.clone();

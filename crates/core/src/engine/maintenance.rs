@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Engine;
-use crate::bell::Woken;
+use crate::bell::{Bell, Woken};
 use crate::context::Context;
 use crate::error::Result;
 use crate::partition::now_ms;
@@ -15,6 +15,8 @@ use crate::sync::read;
 
 /// How long moved ends gather before they are written out.
 const PUBLISH_DELAY: Duration = Duration::from_millis(5);
+/// How long a store without members is left alone.
+const NO_MEMBERS: Duration = Duration::from_secs(3600);
 /// How often a read-only store looks at the writer's ends.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -60,6 +62,22 @@ pub(super) fn checkpoint(engine: &Weak<Engine>, context: &Context, intervals: In
         }
         engine.save_producers();
         engine.coordinator.maintain(&engine);
+    }
+}
+
+/// Expels members of groups that are not heard of.
+pub(super) fn watch_members(engine: &Weak<Engine>, deadlines: &Bell) {
+    loop {
+        let now = Instant::now();
+        let Some(due) = engine
+            .upgrade()
+            .map(|engine| engine.coordinator.groups.expire(&engine, now))
+        else {
+            return;
+        };
+        if deadlines.wait(due.unwrap_or(now + NO_MEMBERS)) == Woken::Stopped {
+            return;
+        }
     }
 }
 

@@ -209,6 +209,12 @@ impl Engine {
         Some(found.meta.name.clone())
     }
 
+    /// How many partitions the topic of this name has; none when there is none.
+    pub fn partition_count(&self, topic: &str) -> u32 {
+        let topics = read(&self.topics);
+        topics.get(topic).map_or(0, |topic| read(&topic.logs).len()) as u32
+    }
+
     /// A partition of an open topic.
     pub fn log(&self, topic: &str, partition: u32) -> Option<Arc<Log>> {
         let topics = read(&self.topics);
@@ -255,7 +261,10 @@ impl Engine {
             log.delete();
             self.context.tables.forget_log(log.uid());
         }
-        catalog.unlink(&stored).map_err(final_if_sync)
+        let unlinked = catalog.unlink(&stored).map_err(final_if_sync);
+        drop(catalog);
+        self.coordinator.groups.topic_changed(self, name);
+        unlinked
     }
 
     pub fn alter_topic(&self, state: &TopicState, change: &TopicChange) -> Result<()> {
@@ -309,6 +318,10 @@ impl Engine {
             let log = Arc::new(log);
             write(&self.logs).insert(log.uid(), Arc::clone(&log));
             write(&state.logs).push(log);
+        }
+        drop(catalog);
+        if after > before {
+            self.coordinator.groups.topic_changed(self, &stored.name);
         }
         Ok(())
     }
@@ -373,6 +386,7 @@ impl Engine {
         self.context.workers.stop();
         self.context.journal.end();
         self.context.checkpoints.stop();
+        self.coordinator.groups.deadlines.stop();
         let own = std::thread::current().id();
         for thread in lock(&self.threads).drain(..) {
             if thread.thread().id() != own {

@@ -235,6 +235,14 @@ impl Engine {
             "tidelog-checkpoint",
             Box::new(move || maintenance::checkpoint(&weak, &context, intervals)),
         )?;
+        let (weak, deadlines) = (
+            Arc::downgrade(self),
+            Arc::clone(&self.coordinator.groups.deadlines),
+        );
+        spawn(
+            "tidelog-groups",
+            Box::new(move || maintenance::watch_members(&weak, &deadlines)),
+        )?;
         let context = Arc::clone(&self.context);
         spawn(
             "tidelog-journal",

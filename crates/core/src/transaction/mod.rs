@@ -16,6 +16,7 @@ use crate::coordinator::check_name;
 use crate::coordinator::offsets::OffsetCommit;
 use crate::encode::{Encoded, Encoder, Spare};
 use crate::error::{Error, Result};
+use crate::group::GroupMember;
 use crate::partition::now_ms;
 use crate::produce::Run;
 use crate::producer_ids::Hold;
@@ -119,9 +120,17 @@ struct Open {
     /// As above, in ms since the epoch.
     started: i64,
     content: Content,
-    offsets: Vec<(String, Vec<OffsetCommit>)>,
+    offsets: Vec<GroupOffsets>,
     /// Why it can only be aborted.
     broken: Option<Error>,
+}
+
+/// Offsets that are committed for a group.
+struct GroupOffsets {
+    group: String,
+    /// Of one of its members.
+    member: Option<GroupMember>,
+    commits: Vec<OffsetCommit>,
 }
 
 enum Content {
@@ -244,26 +253,19 @@ impl TransactionalProducer {
     /// Adds offsets of a group, which are committed with the records. The last one of each partition counts. Does not
     /// wait; they are checked by the commit.
     pub fn send_offsets(&self, number: u64, group: &str, offsets: Vec<OffsetCommit>) -> Result<()> {
-        self.0.with_open(number, |open| {
-            check_name("group", group)?;
-            if let Content::Encoded(_) = open.content {
-                return Err(self
-                    .0
-                    .invalid("its commit has begun; commit again, or abort it"));
-            }
-            match open.offsets.iter_mut().find(|(known, _)| known == group) {
-                Some((_, known)) => {
-                    for commit in offsets {
-                        known.retain(|old| {
-                            old.partition != commit.partition || !old.topic.is(&commit.topic)
-                        });
-                        known.push(commit);
-                    }
-                }
-                None => open.offsets.push((group.to_owned(), offsets)),
-            }
-            Ok(())
-        })
+        self.0.send_offsets(number, group, None, offsets)
+    }
+
+    /// As `send_offsets`, of partitions that a member of a group owns: the commit is refused with [`Error::FencedMember`]
+    /// if one of them is not its own then (KIP-447).
+    pub fn send_offsets_of(
+        &self,
+        number: u64,
+        member: &GroupMember,
+        offsets: Vec<OffsetCommit>,
+    ) -> Result<()> {
+        let group = member.member().group();
+        self.0.send_offsets(number, group, Some(member), offsets)
     }
 
     /// Commits, and calls `done` once with where the records are, when they are durable and visible, all at once. A commit
@@ -354,6 +356,40 @@ impl TransactionalProducer {
 }
 
 impl Shared {
+    fn send_offsets(
+        &self,
+        number: u64,
+        group: &str,
+        member: Option<&GroupMember>,
+        commits: Vec<OffsetCommit>,
+    ) -> Result<()> {
+        self.with_open(number, |open| {
+            check_name("group", group)?;
+            if let Content::Encoded(_) = open.content {
+                return Err(self.invalid("its commit has begun; commit again, or abort it"));
+            }
+            let same = |known: &&mut GroupOffsets| {
+                let known_id = known.member.as_ref().map(GroupMember::id);
+                known.group == group && known_id == member.map(GroupMember::id)
+            };
+            let Some(known) = open.offsets.iter_mut().find(same) else {
+                open.offsets.push(GroupOffsets {
+                    group: group.to_owned(),
+                    member: member.cloned(),
+                    commits,
+                });
+                return Ok(());
+            };
+            for commit in commits {
+                known.commits.retain(|old| {
+                    old.partition != commit.partition || !old.topic.is(&commit.topic)
+                });
+                known.commits.push(commit);
+            }
+            Ok(())
+        })
+    }
+
     fn with_open<T>(&self, number: u64, work: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
         self.store.check_writable()?;
         let mut state = lock(&self.state);

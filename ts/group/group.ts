@@ -1,12 +1,12 @@
 // Groups as operators see them: what each has committed, how far behind it is, and another place to begin at.
 
-import { offsetsOf } from "./consumer/committer.js";
-import type { PartitionChoice, SeekTarget } from "./consumer/options.js";
-import { Place } from "./consumer/place.js";
-import type { LogContext } from "./context.js";
-import { InvalidArgumentError } from "./errors.js";
-import { type NativeCommittedOffset, settled, tickets } from "./native.js";
-import { checkInteger, checkName, checkOptions, shown } from "./options.js";
+import { offsetsOf } from "../consumer/committer.js";
+import type { PartitionChoice, SeekTarget } from "../consumer/options.js";
+import { Place } from "../consumer/place.js";
+import type { LogContext } from "../context.js";
+import { InvalidArgumentError } from "../errors.js";
+import { type NativeCommittedOffset, settled, tickets } from "../native.js";
+import { checkInteger, checkName, checkOptions, shown } from "../options.js";
 
 /** What a group has committed of one partition. */
 export interface GroupOffset {
