@@ -281,7 +281,7 @@ export interface NativeTransactionalProducer {
    * or -1.
    */
   commit(ticket: number, transaction: number): void;
-  abort(transaction: number): void;
+  abort(ticket: number, transaction: number): void;
 }
 
 export interface NativePartition {

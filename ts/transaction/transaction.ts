@@ -365,7 +365,7 @@ export class Transaction implements AsyncDisposable {
     const number = this.#number;
     if (number !== undefined) {
       try {
-        this.#owner.native.abort(number.number);
+        await tickets().request((_completions, ticket) => this.#owner.native.abort(ticket, number.number));
       } catch {
         // The engine has ended it already, or is closed.
       }

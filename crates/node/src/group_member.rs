@@ -67,6 +67,8 @@ pub struct NativeGroupEvent {
     pub generation: f64,
     /// To give up, or to begin with.
     pub partitions: Vec<NativeTopicPartition>,
+    /// Whether it has all that is meant for it.
+    pub complete: bool,
     /// Among whom partitions are to be shared.
     pub members: Vec<NativeMemberDescription>,
     /// What is to be shared.
@@ -230,58 +232,48 @@ pub(crate) fn members(store: &Store, group: &str) -> tidelog::Result<NativeGroup
 }
 
 fn to_js(event: GroupEvent) -> tidelog::Result<NativeGroupEvent> {
-    let (kind, generation, partitions, members, topics, reason) = match event {
+    let mut told = NativeGroupEvent {
+        kind: String::new(),
+        generation: 0.0,
+        partitions: Vec::new(),
+        complete: false,
+        members: Vec::new(),
+        topics: Vec::new(),
+        reason: None,
+    };
+    let kind = match event {
         GroupEvent::Assign {
             generation,
             members,
             partitions,
-        } => (
-            "assign",
-            generation,
-            Vec::new(),
-            members.into_iter().map(describe).collect(),
-            partitions
-                .into_iter()
-                .map(|(topic, partitions)| NativeTopicSize { topic, partitions })
-                .collect(),
-            None,
-        ),
-        GroupEvent::Revoke { partitions } => (
-            "revoke",
-            0,
-            from_core(partitions),
-            Vec::new(),
-            Vec::new(),
-            None,
-        ),
+        } => {
+            let size = |(topic, partitions)| NativeTopicSize { topic, partitions };
+            told.generation = from_u64("generation", generation)?;
+            told.members = members.into_iter().map(describe).collect();
+            told.topics = partitions.into_iter().map(size).collect();
+            "assign"
+        }
+        GroupEvent::Revoke { partitions } => {
+            told.partitions = from_core(partitions);
+            "revoke"
+        }
         GroupEvent::Assigned {
             generation,
             partitions,
-        } => (
-            "assigned",
-            generation,
-            from_core(partitions),
-            Vec::new(),
-            Vec::new(),
-            None,
-        ),
-        GroupEvent::Lost { reason } => (
-            "lost",
-            0,
-            Vec::new(),
-            Vec::new(),
-            Vec::new(),
-            Some(NativeError::from(reason)),
-        ),
+            complete,
+        } => {
+            told.generation = from_u64("generation", generation)?;
+            told.partitions = from_core(partitions);
+            told.complete = complete;
+            "assigned"
+        }
+        GroupEvent::Lost { reason } => {
+            told.reason = Some(NativeError::from(reason));
+            "lost"
+        }
     };
-    Ok(NativeGroupEvent {
-        kind: kind.to_owned(),
-        generation: from_u64("generation", generation)?,
-        partitions,
-        members,
-        topics,
-        reason,
-    })
+    kind.clone_into(&mut told.kind);
+    Ok(told)
 }
 
 fn describe(member: MemberDescription) -> NativeMemberDescription {

@@ -1,8 +1,9 @@
 //! What the store keeps in topics of its own, as Kafka's coordinators do: who holds which name or transactional id, and
 //! how far groups have come. Both are tables in memory over a log of their latest records, read when first needed.
 //!
-//! Locks are taken in this order: names, offsets, a group, partitions by `uid`, the journal's open frame. The journal's
-//! thread takes none of the first three: whoever holds them may wait for it.
+//! Locks are taken in this order: names, offsets, partitions by `uid`, the journal's open frame. The journal's thread
+//! takes neither of the first two: whoever holds them may wait for it. That of a group is taken beside any of them, and
+//! never held while waiting.
 
 mod internal_log;
 pub(crate) mod names;

@@ -12,7 +12,7 @@ use super::{Coordinator, check_name};
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::group::{GROUPS_MAX, Group, Groups, Held, Member, too_many};
+use crate::group::{Admitted, GROUPS_MAX, Group, Groups, Member, too_many};
 use crate::knock_out::{self, Rule};
 use crate::partition::{AtomicAppend, CONSUMER_OFFSETS, Log, now_ms};
 use crate::producer_ids;
@@ -181,31 +181,25 @@ impl CheckedOffsets {
         self.group.name()
     }
 
-    /// Refuses offsets that are not for whoever commits them to commit. Who may does not change while the answer is held.
-    /// Only whoever has the lock of the offsets holds several groups.
-    pub fn admit_all(offsets: &[Arc<CheckedOffsets>]) -> Result<Vec<Held<'_>>> {
-        let mut held: Vec<Held<'_>> = Vec::new();
-        for offsets in offsets {
-            match held.iter().find(|held| held.is_of(&offsets.group)) {
-                Some(group) => offsets.admit(group)?,
-                None => {
-                    let group = offsets.group.hold();
-                    offsets.admit(&group)?;
-                    held.push(group);
-                }
-            }
-        }
-        Ok(held)
+    /// Refuses offsets that are not for whoever commits them to commit. While the answer is held, nobody else gets their
+    /// partitions.
+    pub fn admit_all<'a>(
+        offsets: &'a [Arc<CheckedOffsets>],
+        engine: &'a Engine,
+    ) -> Result<Vec<Admitted<'a>>> {
+        offsets.iter().map(|offsets| offsets.admit(engine)).collect()
     }
 
-    fn admit(&self, group: &Held<'_>) -> Result<()> {
+    fn admit<'a>(&'a self, engine: &'a Engine) -> Result<Admitted<'a>> {
+        let member = match &self.claim {
+            Claim::Others => None,
+            Claim::Member(member) => Some(member),
+        };
         let partitions = self.entries.iter();
-        let mut partitions =
-            partitions.map(|((_, partition), entry)| (entry.topic.as_str(), *partition));
-        match &self.claim {
-            Claim::Others => group.admit_others(),
-            Claim::Member(member) => group.admit(member, &mut partitions),
-        }
+        let partitions = partitions
+            .map(|((_, partition), entry)| (entry.topic.clone(), *partition))
+            .collect();
+        self.group.admit(engine, member, partitions)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -314,10 +308,15 @@ impl Offsets {
         }
     }
 
-    fn commit(&mut self, offsets: CheckedOffsets, answer: &Answer<()>) -> Result<()> {
+    fn commit(
+        &mut self,
+        engine: &Engine,
+        offsets: CheckedOffsets,
+        answer: &Answer<()>,
+    ) -> Result<()> {
         self.check_group(offsets.group())?;
         let offsets = [Arc::new(offsets)];
-        let _held = CheckedOffsets::admit_all(&offsets)?;
+        let _admitted = CheckedOffsets::admit_all(&offsets, engine)?;
         let [checked] = &offsets;
         let logs = [Arc::clone(self.log())];
         let mut append = AtomicAppend::lock(&logs);
@@ -335,6 +334,14 @@ impl Offsets {
             self.take_back(before);
         }
         written
+    }
+
+    /// The partitions of which a group has committed something.
+    fn partitions_of(&self, group: &str) -> Vec<(String, u32)> {
+        let entries = self.latest.get(group).into_iter().flatten();
+        entries
+            .map(|((_, partition), entry)| (entry.topic.clone(), *partition))
+            .collect()
     }
 
     /// Takes all offsets of a group back.
@@ -419,7 +426,7 @@ impl Coordinator {
             answer.give(Ok(()));
             return Ok(());
         }
-        self.with_offsets(engine, |offsets| offsets.commit(checked, answer))
+        self.with_offsets(engine, |offsets| offsets.commit(engine, checked, answer))
     }
 
     /// Takes all offsets of a group back; the answer is given when that is durable.
@@ -427,8 +434,9 @@ impl Coordinator {
         check_name("group", group)?;
         let known = self.groups.of(group)?;
         self.with_offsets(engine, |offsets| {
-            let held = known.hold();
-            held.admit_others()?;
+            // By nobody who is a member, and before anybody becomes one and reads them.
+            let partitions = offsets.partitions_of(group);
+            let _admitted = known.admit(engine, None, partitions)?;
             offsets.delete(group, answer)
         })
     }
@@ -510,7 +518,7 @@ impl Coordinator {
                 let answer = Answer::new(move |written| {
                     let _ = answer.send(written);
                 });
-                offsets.commit(checked, &answer)?;
+                offsets.commit(engine, checked, &answer)?;
             }
             Ok(beyond)
         })?;

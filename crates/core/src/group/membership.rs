@@ -61,6 +61,10 @@ pub(super) struct Membership {
     members: BTreeMap<MemberNumber, Member>,
     /// Partitions of the topics that members subscribe to.
     counts: BTreeMap<String, u32>,
+    /// How many commits were admitted and are not over, by partition: nobody gets these before they are.
+    committing: BTreeMap<Partition, u32>,
+    /// Whether somebody waits for that.
+    withheld: bool,
     joined: MemberNumber,
     /// Mailboxes that got something: they are to be emptied once no lock is held.
     notified: Vec<Arc<Mailbox>>,
@@ -76,6 +80,8 @@ impl Membership {
             leader: None,
             members: BTreeMap::new(),
             counts: BTreeMap::new(),
+            committing: BTreeMap::new(),
+            withheld: false,
             joined: 0,
             notified: Vec::new(),
         }
@@ -139,11 +145,15 @@ impl Membership {
         for (topic, count) in counts {
             changed |= self.counts.insert(topic, count) != Some(count);
         }
-        let (owned, target) = before.map_or_else(Default::default, |old| (old.owned, old.target));
+        let (mut owned, target) =
+            before.map_or_else(Default::default, |old| (old.owned, old.target));
+        // What its predecessor is still committing comes to it, or to somebody else, when that is over.
+        owned.retain(|partition| !self.committing.contains_key(partition));
         if !owned.is_empty() {
             mailbox.put(GroupEvent::Assigned {
                 generation: self.generation,
                 partitions: owned.iter().cloned().collect(),
+                complete: false,
             });
             self.notified.push(Arc::clone(&mailbox));
         }
@@ -346,11 +356,57 @@ impl Membership {
         }
     }
 
-    /// Whether a member may commit offsets of a partition.
-    pub fn owns(&self, number: MemberNumber, topic: &str, partition: u32) -> bool {
-        self.members
-            .get(&number)
-            .is_some_and(|member| member.owned.contains(&(topic.to_owned(), partition)))
+    /// Lets offsets of these partitions be committed, by a member that owns them, or by somebody else while there are no
+    /// members. Until that is over, nobody else gets them.
+    pub fn admit(&mut self, number: Option<MemberNumber>, partitions: &[Partition]) -> Result<()> {
+        match number {
+            Some(number) => {
+                if let Some((topic, partition)) = self.foreign(number, partitions) {
+                    return Err(Error::FencedMember {
+                        group: self.group.clone(),
+                        reason: format!("{topic}-{partition} is not its own (any more)"),
+                    });
+                }
+            }
+            None if !self.members.is_empty() => {
+                return Err(Error::GroupNotEmpty {
+                    group: self.group.clone(),
+                });
+            }
+            None => {}
+        }
+        for partition in partitions {
+            *self.committing.entry(partition.clone()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// A commit that was admitted is entered in the journal, or given up.
+    pub fn committed(&mut self, partitions: &[Partition], now: Instant) {
+        for partition in partitions {
+            let Some(count) = self.committing.get_mut(partition) else {
+                continue;
+            };
+            *count -= 1;
+            if *count == 0 {
+                self.committing.remove(partition);
+            }
+        }
+        if self.withheld {
+            self.settle(now);
+        }
+    }
+
+    /// The first of these partitions that a member does not own.
+    fn foreign<'p>(
+        &self,
+        number: MemberNumber,
+        partitions: &'p [Partition],
+    ) -> Option<&'p Partition> {
+        let owned = self.members.get(&number).map(|member| &member.owned);
+        partitions
+            .iter()
+            .find(|partition| owned.is_none_or(|owned| !owned.contains(*partition)))
     }
 
     fn begin_generation(&mut self, now: Instant) {
@@ -416,13 +472,12 @@ impl Membership {
             .values()
             .flat_map(|member| member.owned.iter().cloned())
             .collect();
+        self.withheld = false;
         for member in self.members.values_mut() {
-            let gained: Vec<Partition> = member
-                .target
-                .iter()
-                .filter(|partition| !owned.contains(*partition))
-                .cloned()
-                .collect();
+            let free = member.target.iter().filter(|one| !owned.contains(*one));
+            let (held, gained): (Vec<_>, Vec<_>) =
+                free.cloned().partition(|one| self.committing.contains_key(one));
+            self.withheld |= !held.is_empty();
             owned.extend(gained.iter().cloned());
             member.owned.extend(gained.iter().cloned());
             let has_all = member.has_all();
@@ -436,6 +491,7 @@ impl Membership {
                 member.mailbox.put(GroupEvent::Assigned {
                     generation: self.generation,
                     partitions: gained,
+                    complete: has_all,
                 });
                 self.notified.push(Arc::clone(&member.mailbox));
             }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::topic::Topic;
 use membership::Terms;
-pub(crate) use registry::{GROUPS_MAX, Group, Groups, Held, Member, too_many};
+pub(crate) use registry::{Admitted, GROUPS_MAX, Group, Groups, Member, too_many};
 
 /// How a member joins a group.
 #[derive(Clone)]
@@ -101,6 +101,8 @@ pub enum GroupEvent {
         generation: u64,
         /// Topics and partitions.
         partitions: Vec<(String, u32)>,
+        /// Whether it has all that is meant for it now; if not, more is to come, once others have given it up.
+        complete: bool,
     },
     /// It is a member no more, and owns nothing: others may read its partitions already. The last event.
     Lost {
@@ -208,7 +210,7 @@ impl GroupMember {
     pub fn next(&self, done: impl FnOnce(Result<GroupEvent>) + Send + 'static) {
         let mailbox = self.0.member.mailbox();
         match mailbox.ask(Box::new(done)) {
-            Ok(()) => registry::hand_out(self.0.store.engine(), Arc::clone(mailbox)),
+            Ok(()) => registry::hand_out(&self.0.store.engine().context, Arc::clone(mailbox)),
             Err(done) => done(Err(Error::InvalidArgument {
                 argument: "next",
                 reason: "was called before the last call was answered".to_owned(),
@@ -244,8 +246,9 @@ impl GroupMember {
         self.with(|group, number| group.polled(number, busy, Instant::now()));
     }
 
-    /// As [`Store::commit_offsets`], of partitions that it owns, those that it is giving up included. Blocks for the disk;
-    /// `done` may be called on the journal's thread and must not wait, nor call the group.
+    /// As [`Store::commit_offsets`], of partitions that it owns, those that it is giving up included. Until it returns,
+    /// nobody else gets them, whatever becomes of the member meanwhile. Blocks for the disk; `done` may be called on the
+    /// journal's thread and must not wait.
     ///
     /// # Errors
     /// To `done`: [`Error::FencedMember`] if one of them is not its own (any more); nothing is committed then.

@@ -1,18 +1,19 @@
-//! The groups of a store that have members. The lock of a group comes after those of names and offsets and before those of
-//! partitions (see `coordinator`). Whoever commits holds it and may wait for the journal meanwhile, so the journal's
-//! thread takes it never; callbacks are called without it.
+//! The groups of a store that have members. The lock of a group is never held while waiting for anything, so that Node's
+//! event loop may take it; callbacks are called without it. A commit, which may wait for long, is admitted under the lock
+//! and then goes on without: until it is over, its partitions are withheld from others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::mailbox::Mailbox;
-use super::membership::{MemberNumber, Membership, Terms};
+use super::membership::{MemberNumber, Membership, Partition, Terms};
 use super::{GroupEvent, GroupMembership};
 use crate::bell::Bell;
+use crate::context::Context;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{Mutex, lock};
 
 /// Most groups of one store.
 pub(crate) const GROUPS_MAX: usize = 10_000;
@@ -46,10 +47,11 @@ struct Seat {
     mailbox: Arc<Mailbox>,
 }
 
-/// A group of which nobody changes the members, so that who may commit now still may when it is written.
-pub(crate) struct Held<'a> {
-    group: &'a Arc<Group>,
-    state: MutexGuard<'a, State>,
+/// A commit that was let in: until this is dropped, nobody else gets its partitions.
+pub(crate) struct Admitted<'a> {
+    engine: &'a Engine,
+    group: &'a Group,
+    partitions: Vec<Partition>,
 }
 
 impl Groups {
@@ -185,12 +187,35 @@ impl Group {
         &self.name
     }
 
-    /// Keeps the members as they are.
-    pub fn hold<'a>(self: &'a Arc<Group>) -> Held<'a> {
-        Held {
+    /// Lets offsets of these partitions be committed, by a member that owns them, or by nobody's name while there are no
+    /// members.
+    ///
+    /// # Errors
+    /// [`Error::FencedMember`], [`Error::GroupNotEmpty`].
+    pub fn admit<'a>(
+        &'a self,
+        engine: &'a Engine,
+        member: Option<&Member>,
+        partitions: Vec<Partition>,
+    ) -> Result<Admitted<'a>> {
+        let number = match member.map(|member| &*member.0) {
+            Some(seat) if !std::ptr::eq(&*seat.group, self) => {
+                return Err(Error::FencedMember {
+                    group: self.name.clone(),
+                    reason: format!("{} is a member of another group", seat.id),
+                });
+            }
+            seat => seat.map(|seat| &seat.mailbox),
+        };
+        let mut state = lock(&self.state);
+        // As it is under the lock: another leader is numbered anew.
+        let number = number.map(|mailbox| mailbox.number());
+        state.membership.admit(number, &partitions)?;
+        Ok(Admitted {
+            engine,
             group: self,
-            state: lock(&self.state),
-        }
+            partitions,
+        })
     }
 
     /// Changes the members.
@@ -214,51 +239,32 @@ impl Group {
 
     /// Works under the lock, and hands out what members are told of it.
     fn with<T>(&self, engine: &Engine, work: impl FnOnce(&mut State) -> T) -> T {
-        let (done, notified) = {
-            let mut state = lock(&self.state);
-            let done = work(&mut state);
-            (done, state.membership.take_notified())
-        };
+        let (done, notified) = self.locked(work);
         for mailbox in notified {
-            hand_out(engine, mailbox);
+            hand_out(&engine.context, mailbox);
         }
         done
     }
+
+    fn locked<T>(&self, work: impl FnOnce(&mut State) -> T) -> (T, Vec<Arc<Mailbox>>) {
+        let mut state = lock(&self.state);
+        let done = work(&mut state);
+        (done, state.membership.take_notified())
+    }
 }
 
-impl Held<'_> {
-    pub fn is_of(&self, group: &Arc<Group>) -> bool {
-        Arc::ptr_eq(self.group, group)
-    }
-
-    /// Lets somebody commit who is no member, as long as there are none.
-    pub fn admit_others(&self) -> Result<()> {
-        match self.state.membership.is_empty() {
-            true => Ok(()),
-            false => Err(Error::GroupNotEmpty {
-                group: self.group.name.clone(),
-            }),
-        }
-    }
-
-    /// Lets a member commit offsets of these partitions, if they are its own.
-    pub fn admit<'p>(
-        &self,
-        member: &Member,
-        mut partitions: impl Iterator<Item = (&'p str, u32)>,
-    ) -> Result<()> {
-        let seat = &*member.0;
-        let number = seat.mailbox.number();
-        let is_here = self.is_of(&seat.group);
-        let others = partitions.find(|(topic, partition)| {
-            !is_here || !self.state.membership.owns(number, topic, *partition)
-        });
-        match others {
-            Some((topic, partition)) => Err(Error::FencedMember {
-                group: self.group.name.clone(),
-                reason: format!("{topic}-{partition} is not its own (any more)"),
-            }),
-            None => Ok(()),
+impl Drop for Admitted<'_> {
+    /// Whoever commits holds locks still: what others are told of it is handed out elsewhere.
+    fn drop(&mut self) {
+        let committed =
+            |state: &mut State| state.membership.committed(&self.partitions, Instant::now());
+        let ((), notified) = self.group.locked(committed);
+        let context = &self.engine.context;
+        for mailbox in notified {
+            let elsewhere = Arc::clone(context);
+            context
+                .workers
+                .spawn(move || hand_out(&elsewhere, mailbox));
         }
     }
 }
@@ -295,8 +301,9 @@ pub(crate) fn too_many() -> Error {
     }
 }
 
-/// Hands an event to who waits for it. What is gained is told when all that others have committed of it can be seen.
-pub(super) fn hand_out(engine: &Engine, mailbox: Arc<Mailbox>) {
+/// Hands an event to who waits for it. What is gained is told when all that others have committed of it can be seen. Does
+/// not wait.
+pub(super) fn hand_out(context: &Arc<Context>, mailbox: Arc<Mailbox>) {
     let Some((next, event)) = mailbox.take() else {
         return;
     };
@@ -309,9 +316,11 @@ pub(super) fn hand_out(engine: &Engine, mailbox: Arc<Mailbox>) {
     if !gains {
         return arrive();
     }
-    // Not on the journal's thread, on which whoever commits may be waiting with the group in hand. Where the journal
-    // fails nothing more is committed, and reading goes on.
-    let workers = engine.context.workers.clone();
-    let journal = &engine.context.journal;
-    journal.after(Box::new(move |_| workers.spawn(arrive)));
+    // An append is written with the journal's lock held, and its thread must not be kept by whoever is told. Where the
+    // journal fails nothing more is committed, and reading goes on.
+    let (workers, elsewhere) = (context.workers.clone(), Arc::clone(context));
+    context.workers.spawn(move || {
+        let journal = &elsewhere.journal;
+        journal.after(Box::new(move |_| workers.spawn(arrive)));
+    });
 }

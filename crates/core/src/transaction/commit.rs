@@ -88,8 +88,8 @@ impl Shared {
         let mut logs: Vec<Arc<Log>> = shares.iter().map(|share| Arc::clone(&share.log)).collect();
         logs.push(Arc::clone(names.log()));
         logs.extend(table.as_ref().map(|table| Arc::clone(table.log())));
-        // No member is expelled, and nothing is taken from one, before the offsets are entered.
-        let _held = CheckedOffsets::admit_all(offsets)?;
+        // Nobody else gets these partitions before the offsets are entered.
+        let _admitted = CheckedOffsets::admit_all(offsets, self.store.engine())?;
         logs.sort_unstable_by_key(|log| log.uid());
         let mut append = AtomicAppend::lock(&logs);
         let (mut runs, mut stored) = (Vec::new(), Vec::new());

@@ -52,6 +52,8 @@ struct World {
     now: Instant,
     actors: Vec<Actor>,
     counts: BTreeMap<String, u32>,
+    /// Commits that were admitted and wait for the disk, with who has begun them.
+    commits: Vec<(Arc<Mailbox>, Vec<Partition>)>,
     names: u64,
     expelled: usize,
 }
@@ -67,6 +69,7 @@ impl World {
                 .iter()
                 .map(|topic| ((*topic).to_owned(), 3))
                 .collect(),
+            commits: Vec::new(),
             names: 0,
             expelled: 0,
         }
@@ -209,8 +212,44 @@ impl World {
         self.group.revoked(number, &gone, self.now);
     }
 
+    /// Commits offsets of some of what it reads, or of all.
+    fn begin_commit(&mut self, index: usize) {
+        let all = !self.random.one_in(3);
+        let actor = &self.actors[index];
+        let partitions: Vec<Partition> = actor
+            .reads
+            .iter()
+            .filter(|(_, partition)| all || partition % 2 == 0)
+            .cloned()
+            .collect();
+        let number = actor.mailbox.number();
+        let is_member = self.group.members.contains_key(&number);
+        match self.group.admit(Some(number), &partitions) {
+            Ok(()) => {
+                assert!(is_member || partitions.is_empty(), "a stale commit is admitted");
+                self.commits.push((Arc::clone(&actor.mailbox), partitions));
+            }
+            Err(Error::FencedMember { .. }) => assert!(!is_member),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn end_commit(&mut self) {
+        let nth = self.random.below(self.commits.len() as u64) as usize;
+        if nth < self.commits.len() {
+            let (_, partitions) = self.commits.swap_remove(nth);
+            self.group.committed(&partitions, self.now);
+        }
+    }
+
     fn step(&mut self) {
-        match self.random.below(100) {
+        match self.random.below(110) {
+            100..105 => {
+                if let Some(index) = self.any() {
+                    self.begin_commit(index);
+                }
+            }
+            105.. => self.end_commit(),
             0..6 if self.actors.len() < 8 => self.join(),
             6..8 => {
                 if let Some(index) = self.any() {
@@ -296,14 +335,23 @@ impl World {
             assert!(member.revoking.is_subset(&member.owned));
             assert!(member.revoking.is_empty() || !self.group.is_stable());
         }
+        // What is being committed is nobody else's.
+        for (mailbox, partitions) in &self.commits {
+            for partition in partitions {
+                let owner = self.group.members.values().find(|one| one.owned.contains(partition));
+                assert!(
+                    owner.is_none_or(|owner| Arc::ptr_eq(&owner.mailbox, mailbox)),
+                    "{partition:?} changes hands in the middle of a commit"
+                );
+            }
+        }
         // Nobody who is a member reads what is not his, and nobody else can commit.
         for actor in &self.actors {
             let number = actor.mailbox.number();
             let is_member = self.group.members.contains_key(&number);
-            for (topic, partition) in &actor.reads {
-                assert!(!is_member || self.group.owns(number, topic, *partition));
-                assert!(is_member || !self.group.owns(number, topic, *partition));
-            }
+            let reads: Vec<Partition> = actor.reads.iter().cloned().collect();
+            let is_fenced = self.group.foreign(number, &reads).is_some();
+            assert_eq!(is_fenced, !is_member && !reads.is_empty());
         }
     }
 
@@ -319,6 +367,9 @@ impl World {
             self.group.polled(actor.mailbox.number(), false, self.now);
         }
         self.pass(Duration::from_secs(0));
+        while !self.commits.is_empty() {
+            self.end_commit();
+        }
         loop {
             let mut happened = false;
             for index in 0..self.actors.len() {
