@@ -91,6 +91,8 @@ export interface NativeMemberDescription {
   instanceId?: string | null;
   topics: string[];
   owned: NativeTopicPartition[];
+  /** "stable", "revoking", "waiting" or "away". */
+  state: string;
 }
 
 export interface NativeGroupMembership {
@@ -104,6 +106,8 @@ export interface NativeGroupEvent {
   kind: string;
   generation: number;
   partitions: NativeTopicPartition[];
+  /** Of "assigned": whether it has all that is meant for it. */
+  complete: boolean;
   members: NativeMemberDescription[];
   topics: { topic: string; partitions: number }[];
   reason?: NativeError | null;

@@ -23,6 +23,7 @@ test("groups are those that have committed something", async ({ open }) => {
     const consumer = log.consumer({ topics: [topic], group, delivery: "manual", until: "end" });
     await all(consumer);
     await consumer.commit();
+    await consumer.close();
   }
   assert.equal(await log.groups(), ["a", "b"]);
   await log.producer().send(topic, { value: 10, partition: 1 });
@@ -80,6 +81,7 @@ test("a deleted group begins anew", async ({ open }) => {
   const topic = await numbers(log, 10);
   const consumer = log.consumer({ topics: [topic], group: "g", until: "end" });
   await all(consumer);
+  await consumer.close();
   await log.group("g").delete();
   await log.group("g").delete();
   assert.equal(await log.groups(), []);

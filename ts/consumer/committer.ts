@@ -73,8 +73,17 @@ export class Committer {
     return this.#next;
   }
 
+  /** As `flush`, for what nobody has asked for: what is somebody else's by now is his to commit. */
+  async settle(): Promise<void> {
+    try {
+      await this.flush();
+    } catch (error) {
+      if (!isFenced(error)) throw error;
+    }
+  }
+
   #unheard(): void {
-    this.flush().catch((error) => {
+    this.settle().catch((error) => {
       this.#failure = error;
     });
   }
@@ -109,12 +118,17 @@ export class Committer {
       });
     } catch (error) {
       // Still to be done, unless there is something newer, or it is somebody else's.
-      const lost = (error as TidelogError).code === "ERR_TIDELOG_FENCED_MEMBER";
-      for (const [place, offset] of wanted) if (!lost && !this.#wanted.has(place)) this.#wanted.set(place, offset);
+      const again = isFenced(error) ? [] : wanted;
+      for (const [place, offset] of again) if (!this.#wanted.has(place)) this.#wanted.set(place, offset);
       throw error;
     }
     for (const [place, offset] of wanted) place.committed = offset;
   }
+}
+
+/** Whether a commit came from who is no member any more, or does not own what it is of. */
+export function isFenced(error: unknown): boolean {
+  return (error as TidelogError).code === "ERR_TIDELOG_FENCED_MEMBER";
 }
 
 /** Offsets as the binding takes them. */

@@ -28,6 +28,8 @@ export class Place {
   /** Where it ends for now: there, or nearer where only what is in sight may be read. */
   end = Number.POSITIVE_INFINITY;
   paused = false;
+  /** Whether it is somebody else's now. */
+  gone = false;
   /** Whether it stands in the fetcher's line. */
   queued = false;
   /** Whether a read is under way. */

@@ -2,12 +2,20 @@
 // committed then.
 
 import type { LogContext } from "../context.js";
-import { TidelogError } from "../errors.js";
+import { FencedMemberError, TidelogError } from "../errors.js";
 import type { Membership } from "../group/membership.js";
 import { Committer } from "./committer.js";
 import type { Chunk } from "./fetcher.js";
 import type { Delivery } from "./options.js";
 import type { Place } from "./place.js";
+
+/** A transaction that takes of a consumer. */
+export interface Taker {
+  /** Whether it has taken of a place. */
+  has(place: Place): boolean;
+  /** A place is somebody else's: nothing that was taken of it can be committed. */
+  lost(place: Place): void;
+}
 
 /** The progress of one consumer's group. */
 export class Progress {
@@ -15,7 +23,8 @@ export class Progress {
   readonly #context: LogContext;
   readonly #delivery: Delivery;
   readonly #membership: Membership | undefined;
-  #held = false;
+  /** What a transaction has in hand, if one takes of the consumer. */
+  #taker: Taker | undefined;
   /** Where the item that was handed out last came from, while it is not done. */
   #undone: Place | null = null;
   /** The same, however it is committed. */
@@ -37,17 +46,23 @@ export class Progress {
 
   /** Whether records of the consumer are part of a transaction, so that it must not be moved. */
   get held(): boolean {
-    return this.#held;
+    return this.#taker !== undefined;
   }
 
-  set held(held: boolean) {
-    this.#held = held;
+  /** A transaction begins to take. */
+  hold(taker: Taker): void {
+    this.#taker = taker;
+  }
+
+  /** It has ended. */
+  release(): void {
+    this.#taker = undefined;
     this.#released();
   }
 
   /** Resolves once nothing of a place is in anybody's hand. */
   async free(place: Place): Promise<void> {
-    while (this.#held || this.#inHand === place) {
+    while (this.#taker?.has(place) || this.#inHand === place) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
@@ -63,7 +78,7 @@ export class Progress {
 
   /** A chunk was fetched, and is about to be handed out. */
   async fetched({ place, next }: Chunk): Promise<void> {
-    if (this.#delivery !== "at-most-once" || this.#held) return;
+    if (this.#delivery !== "at-most-once" || this.held) return;
     const { committer } = this;
     try {
       committer.note(place, next);
@@ -112,10 +127,17 @@ export class Progress {
     this.committer.forget(place);
   }
 
+  /** A place is to go to somebody else, in order, with the rest of a chunk: whoever gets it goes on where this one was. */
+  giveBack(place: Place, chunk: Chunk | null): void {
+    if (this.#delivery === "at-most-once" && chunk?.place === place) this.committer.noteBack(place, place.position);
+    if (this.#delivery === "at-least-once" && place.committed < 0) this.committer.note(place, place.done);
+  }
+
   /** A place is somebody else's. */
   lost(place: Place): void {
     this.moved(place);
     if (this.#inHand === place) this.#inHand = null;
+    this.#taker?.lost(place);
     this.#released();
   }
 
@@ -133,6 +155,9 @@ export class Progress {
 
   async #commitBefore(place: Place, offset: number): Promise<void> {
     this.#checkFree();
+    if (place.gone) {
+      throw new FencedMemberError(`${place.topic.name}-${place.partition} is not the consumer's any more`);
+    }
     if (this.#undone === place && offset >= place.position) this.#undone = null;
     place.done = Math.max(place.done, offset);
     this.committer.note(place, offset);
@@ -141,7 +166,7 @@ export class Progress {
 
   #checkFree(): void {
     this.#context.checkOpen();
-    if (!this.#held) return;
+    if (!this.held) return;
     throw new TidelogError(
       "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
       "records of the consumer are part of a transaction, which commits them",

@@ -8,6 +8,7 @@ import { Membership, type Owner } from "../group/membership.js";
 import type { TopicPartition } from "../group/strategies/strategy.js";
 import { direct } from "../native.js";
 import { checkOptions } from "../options.js";
+import { isFenced } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
 import type { TopicState } from "../topic_state.js";
 import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
@@ -94,7 +95,7 @@ export class Reading {
   /** Resolves once that holds of a member, or it can't go on. */
   async #turn(holds: () => boolean): Promise<void> {
     while (this.#membership !== undefined && !this.#over && this.#failure === undefined && !holds()) {
-      await new Promise<void>((resolve) => this.#turns.push(resolve));
+      await this.#membership.awaited(new Promise<void>((resolve) => this.#turns.push(resolve)));
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -109,9 +110,10 @@ export class Reading {
   #owner(): Owner {
     const { onRebalance } = this.#options;
     return {
-      gain: async (partitions) => {
+      gain: async (partitions, isStill) => {
         const places = await placesGained(this.#context, this.#options, this.#topics, partitions);
-        await onRebalance.assigned?.(partitions);
+        if (isStill()) await onRebalance.assigned?.(partitions);
+        if (!isStill()) return;
         this.progress!.serve(places);
         this.#places!.push(...places);
         for (const place of places) {
@@ -126,23 +128,24 @@ export class Reading {
         const places = this.#those(partitions);
         for (const place of places) {
           place.paused = true;
+          this.progress!.giveBack(place, this.chunk);
           this.#drop(place);
         }
         for (const place of places) await this.progress!.free(place);
         await onRebalance.revoked?.(partitions);
-        await this.progress!.committer.flush();
+        await this.progress!.committer.settle();
         this.#let(places);
       },
       lose: (reason) => {
         const places = [...this.places];
-        for (const place of places) this.progress!.lost(place);
         this.#let(places);
+        for (const place of places) this.progress!.lost(place);
         this.#settled = false;
         if (places.length > 0 && onRebalance.lost !== undefined) {
           const partitions = places.map(({ topic, partition }) => ({ topic: topic.name, partition }));
           Promise.resolve(onRebalance.lost(partitions)).catch((error) => this.#failed(error));
         }
-        publishError({ operation: "read", error: reason });
+        if (reason.code !== "ERR_TIDELOG_CLOSED") publishError({ operation: "read", error: reason });
         this.#turned();
       },
       fail: (error) => this.#failed(error),
@@ -167,9 +170,12 @@ export class Reading {
   /** Reads these no more. */
   #let(places: readonly Place[]): void {
     for (const place of places) {
+      const index = this.#places!.indexOf(place);
+      if (index < 0) continue;
+      place.gone = true;
       if (this.chunk?.place === place) this.chunk = null;
       this.#fetcher!.remove(place);
-      this.#places!.splice(this.#places!.indexOf(place), 1);
+      this.#places!.splice(index, 1);
     }
     this.#turned();
   }
@@ -248,10 +254,13 @@ export class Reading {
     this.progress?.leave(this.chunk);
     if (!keep) this.chunk = null;
     this.#stop();
+    this.#membership?.rest();
     try {
-      await this.progress?.committer.flush();
+      await this.progress?.committer.settle();
     } finally {
       if (this.#iteration === undefined) this.#context.readings.delete(this);
+      // Its signal has ended it for good.
+      if (this.#over) this.#membership?.leave();
     }
   }
 
@@ -270,9 +279,10 @@ export class Reading {
       }
       const member = this.#membership?.member;
       const isMember = () => this.#failure === undefined && this.#membership?.member === member;
-      const chunk = await this.#fetcher!.next(keepsBytes, () => isMember() && (goOn === undefined || goOn()));
+      const next = this.#fetcher!.next(keepsBytes, () => isMember() && (goOn === undefined || goOn()));
+      const chunk = this.#membership === undefined ? await next : await this.#membership.awaited(next);
       if (chunk === null) {
-        if (!isMember()) continue;
+        if (!isMember() && !this.#over && (goOn === undefined || goOn())) continue;
         break;
       }
       if (!this.places.includes(chunk.place)) continue;
@@ -281,7 +291,8 @@ export class Reading {
         await this.progress?.fetched(this.chunk);
       } catch (error) {
         this.chunk = null;
-        throw error;
+        // Somebody else's by now, who reads it.
+        if (!chunk.place.gone || !isFenced(error)) throw error;
       }
     }
     this.#checkSignal();
@@ -358,10 +369,11 @@ export class Reading {
   /** Resolves once what was done is committed. */
   async close(): Promise<void> {
     this.#closing.abort();
+    if (this.#membership !== undefined) for (const place of this.places) this.progress!.giveBack(place, this.chunk);
     this.#end();
     this.#turned();
     try {
-      await this.progress?.committer.flush();
+      await this.progress?.committer.settle();
     } finally {
       this.#membership?.leave();
     }
@@ -431,7 +443,9 @@ export class Reading {
       (place) =>
         (name === undefined || place.topic.name === name) && (partition === undefined || place.partition === partition),
     );
-    if (chosen.length === 0) {
+    // A member may have none at all, and may not know.
+    const all = name === undefined && partition === undefined;
+    if (chosen.length === 0 && !(all && this.#membership !== undefined)) {
       throw new InvalidArgumentError(`${where}: the consumer does not read ${name ?? "partition"} ${partition ?? ""}`);
     }
     return chosen;

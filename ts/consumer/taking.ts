@@ -2,26 +2,30 @@
 // it is not committed.
 
 import { checkAborted, onAbort } from "../abort.js";
-import { AbortedError, InvalidArgumentError } from "../errors.js";
+import { AbortedError, FencedMemberError, InvalidArgumentError, type TidelogError } from "../errors.js";
 import type { ConsumerRecord } from "../record.js";
 import { nextRecord, passOver } from "./hand_out.js";
 import type { Place } from "./place.js";
-import type { Progress } from "./progress.js";
+import type { Progress, Taker } from "./progress.js";
 import type { Reading } from "./reading.js";
 
 /** What one transaction has taken of one consumer. */
-export class Taking {
+export class Taking implements Taker {
   readonly reading: Reading;
   readonly group: string;
   readonly #progress: Progress;
   /** Whose loop it is part of; one of its own if there is none. */
   readonly #loop: object | undefined;
+  readonly #onLost: (error: TidelogError) => void;
   /** Where the places stood before. */
   readonly #before = new Map<Place, number>();
   #begun = false;
 
-  /** `loop`: an iteration of the reading that has begun and goes on behind the transaction. */
-  constructor(reading: Reading, loop: object | undefined) {
+  /**
+   * `loop`: an iteration of the reading that has begun and goes on behind the transaction. `onLost`: what was taken is
+   * somebody else's.
+   */
+  constructor(reading: Reading, loop: object | undefined, onLost: (error: TidelogError) => void) {
     if (reading.progress === undefined) {
       throw new InvalidArgumentError(
         "tx.take: the consumer has no group to commit for; give it one by its option group",
@@ -31,6 +35,18 @@ export class Taking {
     this.#progress = reading.progress;
     this.group = reading.progress.committer.group;
     this.#loop = loop;
+    this.#onLost = onLost;
+  }
+
+  has(place: Place): boolean {
+    return this.#before.has(place);
+  }
+
+  lost(place: Place): void {
+    if (!this.#before.has(place)) return;
+    const { topic, partition } = place;
+    const what = `${topic.name}-${partition}, of which the transaction has taken records, is not the consumer's any more`;
+    this.#onLost(new FencedMemberError(`${what}; whoever has it is given them again`));
   }
 
   /**
@@ -125,15 +141,15 @@ export class Taking {
       }
     }
     this.#begun = true;
-    this.#progress.held = true;
+    this.#progress.hold(this);
     reading.checkOpen();
     // What a loop has committed must not come after what the transaction commits.
-    await this.#progress.committer.flush();
+    await this.#progress.committer.settle();
   }
 
   async #end(): Promise<void> {
     this.#before.clear();
-    this.#progress.held = false;
+    this.#progress.release();
     if (this.#begun && this.#loop === undefined) await this.reading.finish(this, true);
     this.#begun = false;
   }

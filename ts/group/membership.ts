@@ -24,8 +24,11 @@ export interface MembershipOptions {
 
 /** Who reads what the member owns. */
 export interface Owner {
-  /** These are its own now. Nobody else reads them, and all that was committed of them can be seen. */
-  gain(partitions: readonly TopicPartition[]): Promise<void>;
+  /**
+   * These are its own now. Nobody else reads them, and all that was committed of them can be seen. `isStill` says whether
+   * that holds: it may have been expelled since.
+   */
+  gain(partitions: readonly TopicPartition[], isStill: () => boolean): Promise<void>;
   /** These go to somebody else, as soon as nothing of them is in hand and what was done is committed. */
   giveUp(partitions: readonly TopicPartition[]): Promise<void>;
   /** It owns nothing any more: somebody else may read it already. */
@@ -46,6 +49,8 @@ export class Membership {
   #heart: NodeJS.Timeout | undefined;
   /** What it gains and gives up, in order. */
   #turns: Promise<void> = Promise.resolve();
+  /** Those who wait for what only the group can give them. */
+  #waiting = 0;
   /** How often records were handed out, and how often that was when the heart beat last. */
   #handedOut = 0;
   #beaten = 0;
@@ -83,13 +88,33 @@ export class Membership {
       ),
     );
     this.#member = member;
-    this.#heart = setInterval(() => this.#beat(member), Math.min(HEARTBEAT_MS, sessionTimeoutMs / 3)).unref();
+    this.#heart = setInterval(() => this.#beat(member), Math.min(HEARTBEAT_MS, sessionTimeoutMs / 3));
+    if (this.#waiting === 0) this.#heart.unref();
+    // Until somebody asks for records it counts as busy: one that nobody reads does not keep its partitions for ever.
+    this.rest();
     this.#listen(member);
+  }
+
+  /** Keeps the process alive while this waits: news of a group do not. */
+  async awaited<T>(wait: Promise<T>): Promise<T> {
+    this.#waiting += 1;
+    this.#heart?.ref();
+    try {
+      return await wait;
+    } finally {
+      this.#waiting -= 1;
+      if (this.#waiting === 0) this.#heart?.unref();
+    }
   }
 
   /** Something was handed out: user code is busy with it until `idle`. */
   handedOut(): void {
     if (this.#handedOut++ === this.#beaten) this.#member?.polled(true);
+  }
+
+  /** Nobody asks for more for now: time runs as it does for a handler. */
+  rest(): void {
+    this.#member?.polled(true);
   }
 
   /** User code asks for more. */
@@ -140,24 +165,27 @@ export class Membership {
   }
 
   #take(member: NativeGroupMember, event: NativeGroupEvent): void {
-    const { kind, partitions } = event;
+    const { kind } = event;
     if (kind === "assign") return this.#lead(member, event);
     if (kind === "lost") return this.#lost(fromNative(event.reason!));
     // One after the other: what is gained may be given up soon.
-    this.#turns = this.#turns.then(() => this.#turn(member, kind, partitions));
+    this.#turns = this.#turns.then(() => this.#turn(member, event));
   }
 
-  async #turn(member: NativeGroupMember, kind: string, partitions: readonly TopicPartition[]): Promise<void> {
-    if (this.#member !== member) return;
+  async #turn(member: NativeGroupMember, { kind, partitions, complete }: NativeGroupEvent): Promise<void> {
+    const isStill = () => this.#member === member;
+    if (!isStill()) return;
     try {
       if (kind === "assigned") {
-        if (partitions.length > 0) await this.#owner.gain(partitions);
-        this.#owner.settled();
+        if (partitions.length > 0) await this.#owner.gain(partitions, isStill);
+        if (complete && isStill()) this.#owner.settled();
       } else {
         await this.#owner.giveUp(partitions);
         direct(() => member.revoked([...partitions]));
       }
     } catch (error) {
+      // Of one that is expelled nothing more is expected.
+      if (!isStill()) return;
       // What it can't begin to read, or can't let go of in order, somebody else shall have.
       this.leave();
       this.#owner.lose(error as TidelogError);

@@ -3,7 +3,7 @@
 import { offsetsOf } from "../consumer/committer.js";
 import type { Reading } from "../consumer/reading.js";
 import { Taking } from "../consumer/taking.js";
-import { InvalidArgumentError } from "../errors.js";
+import { InvalidArgumentError, type TidelogError } from "../errors.js";
 import type { Membership } from "../group/membership.js";
 import type { NativeTopic } from "../native.js";
 import { checkInteger, checkName, checkOptions, shown } from "../options.js";
@@ -25,6 +25,12 @@ export interface GroupOffsets {
 export class Takings {
   readonly #takings = new Map<Reading, Taking>();
   readonly #waiting = new Set<Promise<unknown>>();
+  readonly #onLost: (error: TidelogError) => void;
+
+  /** `onLost`: partitions of which something was taken are not the consumer's any more. */
+  constructor(onLost: (error: TidelogError) => void) {
+    this.#onLost = onLost;
+  }
 
   /** Whether somebody waits for records. */
   get isWaiting(): boolean {
@@ -40,7 +46,7 @@ export class Takings {
   ): Promise<ConsumerRecord<unknown, unknown>[]> {
     let taking = this.#takings.get(reading);
     if (taking === undefined) {
-      taking = new Taking(reading, loop);
+      taking = new Taking(reading, loop, this.#onLost);
       this.#takings.set(reading, taking);
     }
     const taken = taking.take(max, signals);

@@ -59,7 +59,7 @@ type AnyTaken = ConsumerRecord<unknown, unknown>[];
 export class Transaction implements AsyncDisposable {
   readonly #owner: TransactionOwner;
   readonly #sends: Sends;
-  readonly #takings = new Takings();
+  readonly #takings = new Takings((error) => void this.#fail(error));
   readonly #aborter = new AbortController();
   readonly #quiet: () => void;
   #state: TransactionState = "open";

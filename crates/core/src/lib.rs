@@ -74,7 +74,9 @@ pub use engine::RecoveryReport;
 pub use error::{Error, Result};
 pub use format::batch::TimestampType;
 pub use format::compression::Compression;
-pub use group::{GroupEvent, GroupMember, GroupMembership, MemberDescription, MemberOptions};
+pub use group::{
+    GroupEvent, GroupMember, GroupMembership, MemberDescription, MemberOptions, MemberState,
+};
 pub use journal::JournalOptions;
 pub use partition::{Appended, ReadResult};
 pub use produce::{Condition, ProduceOutcome, ProducerLane, Run};

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use napi::bindgen_prelude::{ClassInstance, Float64ArraySlice};
 use napi_derive::napi;
-use tidelog::{GroupEvent, GroupMember, GroupMembership, MemberDescription, MemberOptions, Store};
+use tidelog::{
+    GroupEvent, GroupMember, GroupMembership, MemberDescription, MemberOptions, MemberState, Store,
+};
 
 use crate::completions::Inbox;
 use crate::error::{NativeError, Thrown, thrown};
@@ -50,6 +52,8 @@ pub struct NativeMemberDescription {
     pub topics: Vec<String>,
     /// The partitions that it reads.
     pub owned: Vec<NativeTopicPartition>,
+    /// "stable", "revoking", "waiting" or "away".
+    pub state: String,
 }
 
 /// How many partitions a topic has.
@@ -282,6 +286,13 @@ fn describe(member: MemberDescription) -> NativeMemberDescription {
         instance_id: member.instance_id,
         topics: member.topics,
         owned: from_core(member.owned),
+        state: match member.state {
+            MemberState::Stable => "stable",
+            MemberState::Revoking => "revoking",
+            MemberState::Waiting => "waiting",
+            MemberState::Away => "away",
+        }
+        .to_owned(),
     }
 }
 

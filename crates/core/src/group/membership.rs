@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::mailbox::Mailbox;
-use super::{GroupEvent, MemberDescription};
+use super::{GroupEvent, MemberDescription, MemberState};
 use crate::error::{Error, Result};
 
 /// A partition by its topic's name and its number.
@@ -545,6 +545,14 @@ impl Member {
             instance_id: self.terms.instance_id.clone(),
             topics: self.terms.topics.clone(),
             owned: self.owned.iter().cloned().collect(),
+            state: match self {
+                Member {
+                    connected: false, ..
+                } => MemberState::Away,
+                _ if !self.revoking.is_empty() => MemberState::Revoking,
+                _ if self.has_all() => MemberState::Stable,
+                _ => MemberState::Waiting,
+            },
         }
     }
 

@@ -122,6 +122,21 @@ pub struct MemberDescription {
     pub topics: Vec<String>,
     /// Topics and partitions that it owns, those that it is giving up included.
     pub owned: Vec<(String, u32)>,
+    /// What it is at.
+    pub state: MemberState,
+}
+
+/// What a member is at (KIP-848).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberState {
+    /// It has what is meant for it, and nothing else.
+    Stable,
+    /// It is to give partitions up.
+    Revoking,
+    /// It waits for others to give partitions up.
+    Waiting,
+    /// A static member whose thread is gone, and which may come back until its session timeout.
+    Away,
 }
 
 /// The members of a group.
