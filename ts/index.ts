@@ -12,6 +12,7 @@ export type {
   GroupRecordOf,
   PartitionChoice,
   PartitionLag,
+  RebalanceListener,
   RecordOf,
   SeekTarget,
 } from "./consumer/options.js";
@@ -23,11 +24,11 @@ export {
   CorruptionError,
   ERROR_CODES,
   type ErrorCode,
+  FencedMemberError,
   InvalidArgumentError,
   OffsetConflictError,
   OffsetOutOfRangeError,
   OutOfOrderSequenceError,
-  FencedMemberError,
   ProducerFencedError,
   SerializationError,
   StoreLockedError,
@@ -36,10 +37,13 @@ export {
   TransactionTooLargeError,
 } from "./errors.js";
 export type { Group, GroupDescription, GroupOffset, ResetOptions } from "./group/group.js";
+export { type AssignmentStrategy, type StrategyName, strategies } from "./group/strategies/index.js";
+export type { Sharing, StrategyMember, TopicPartition } from "./group/strategies/strategy.js";
+export type { RetryOptions } from "./handling/retry.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
 export type { Log, RecoveryReport, TopicOf } from "./log.js";
 export { type OpenOptions, open } from "./open.js";
-export type { ProcessOptions, ProcessReport, RetryOptions } from "./process/options.js";
+export type { ProcessOptions, ProcessReport } from "./process/options.js";
 export type { CloseOptions, ProducerOptions, SendOptions, WaitOptions } from "./producer/options.js";
 export type { Partitioner } from "./producer/partitioner.js";
 export type { Producer } from "./producer/producer.js";
@@ -52,6 +56,7 @@ export type {
   RecordMetadata,
   SequencedMetadata,
 } from "./record.js";
+export type { ConsumerRunOptions, ConsumerRunReport, HandlerContext } from "./run/options.js";
 export { bytes } from "./serdes/bytes.js";
 export { json } from "./serdes/json.js";
 export type { AnySerde, Read, Sent, Serde } from "./serdes/serde.js";

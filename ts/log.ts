@@ -250,7 +250,7 @@ export class Log implements AsyncDisposable {
   async #close(timeoutMs: number): Promise<void> {
     const { readings, producers, transactional } = this.#context;
     const inputs = () => [
-      ...[...readings].map((reading) => within(timeoutMs, reading.close())),
+      ...[...readings].map((reading) => within(timeoutMs, reading.close(timeoutMs))),
       ...[...transactional].map((producer) => producer.close({ timeoutMs })),
     ];
     const outputs = () => [...producers].map((producer) => producer.close({ timeoutMs }));

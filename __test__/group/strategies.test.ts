@@ -21,7 +21,10 @@ const sharings = (members: number, partitions: number): fc.Arbitrary<Sharing> =>
       subscriptions: fc.array(fc.subarray(TOPICS, { minLength: 1 }), { minLength: 1, maxLength: members }),
       counts: fc.tuple(fc.integer({ min: 1, max: partitions }), fc.integer({ min: 1, max: partitions })),
       // More owners than members: some partitions are nobody's.
-      owners: fc.array(fc.integer({ min: 0, max: members + 1 }), { minLength: 2 * partitions, maxLength: 2 * partitions }),
+      owners: fc.array(fc.integer({ min: 0, max: members + 1 }), {
+        minLength: 2 * partitions,
+        maxLength: 2 * partitions,
+      }),
       fixed: fc.array(fc.boolean(), { minLength: members, maxLength: members }),
     })
     .map(({ subscriptions, counts, owners, fixed }) => {
@@ -29,7 +32,9 @@ const sharings = (members: number, partitions: number): fc.Arbitrary<Sharing> =>
       for (const [i, topic] of TOPICS.entries()) {
         if (subscriptions.some((own) => own.includes(topic))) topics.set(topic, counts[i]!);
       }
-      const all = [...topics].flatMap(([topic, count]) => Array.from({ length: count }, (_, partition) => ({ topic, partition })));
+      const all = [...topics].flatMap(([topic, count]) =>
+        Array.from({ length: count }, (_, partition) => ({ topic, partition })),
+      );
       const list: StrategyMember[] = subscriptions.map((own, place) => ({
         id: `m${(place * 7) % 10}-${place}`,
         instanceId: fixed[place] ? `fixed-${place}` : undefined,
@@ -50,7 +55,10 @@ function checkWhole({ members, topics }: Sharing, assigned: ReadonlyMap<string, 
       seen.add(text(partition));
     }
   }
-  assert.is(seen.size, [...topics.values()].reduce((sum, count) => sum + count, 0));
+  assert.is(
+    seen.size,
+    [...topics.values()].reduce((sum, count) => sum + count, 0),
+  );
 }
 
 const loadsOf = ({ members }: Sharing, assigned: ReadonlyMap<string, readonly TopicPartition[]>) =>
@@ -138,7 +146,11 @@ test("range gives each member of a topic partitions that follow one another, the
         const own = sharing.members
           .filter((member) => member.topics.includes(topic))
           .map(({ id }) => (assigned.get(id) ?? []).filter((one) => one.topic === topic).map((one) => one.partition));
-        for (const numbers of own) assert.equal(numbers, numbers.map((_, i) => numbers[0]! + i));
+        for (const numbers of own)
+          assert.equal(
+            numbers,
+            numbers.map((_, i) => numbers[0]! + i),
+          );
         const loads = own.map((numbers) => numbers.length);
         assert.ok(Math.max(...loads) - Math.min(...loads) <= 1, `${loads} of ${count}`);
       }

@@ -3,8 +3,8 @@
 
 import type { LogContext } from "../context.js";
 import { InvalidArgumentError } from "../errors.js";
-import { settled } from "../native.js";
 import type { TopicPartition } from "../group/strategies/strategy.js";
+import { settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
 import type { From, ReadingOptions, SeekTarget } from "./options.js";
 import { Place } from "./place.js";

@@ -21,7 +21,7 @@ export interface Taker {
 export class Progress {
   readonly committer: Committer;
   readonly #context: LogContext;
-  readonly #delivery: Delivery;
+  readonly delivery: Delivery;
   readonly #membership: Membership | undefined;
   /** What a transaction has in hand, if one takes of the consumer. */
   #taker: Taker | undefined;
@@ -34,7 +34,7 @@ export class Progress {
 
   constructor(context: LogContext, group: string, delivery: Delivery, membership: Membership | undefined) {
     this.#context = context;
-    this.#delivery = delivery;
+    this.delivery = delivery;
     this.#membership = membership;
     this.committer = new Committer(context, group, membership);
   }
@@ -57,17 +57,18 @@ export class Progress {
   /** It has ended. */
   release(): void {
     this.#taker = undefined;
-    this.#released();
+    this.freed();
   }
 
-  /** Resolves once nothing of a place is in anybody's hand. */
-  async free(place: Place): Promise<void> {
-    while (this.#taker?.has(place) || this.#inHand === place) {
+  /** Resolves once nothing of a place is in anybody's hand, a runner's among them. */
+  async free(place: Place, runner: { has(place: Place): boolean } | undefined): Promise<void> {
+    while (this.#taker?.has(place) || this.#inHand === place || runner?.has(place)) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
-  #released(): void {
+  /** Something is not in hand any more. */
+  freed(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
@@ -78,7 +79,7 @@ export class Progress {
 
   /** A chunk was fetched, and is about to be handed out. */
   async fetched({ place, next }: Chunk): Promise<void> {
-    if (this.#delivery !== "at-most-once" || this.held) return;
+    if (this.delivery !== "at-most-once" || this.held) return;
     const { committer } = this;
     try {
       committer.note(place, next);
@@ -92,7 +93,7 @@ export class Progress {
 
   /** Something was handed out from here; the place stands behind it. */
   handedOut(place: Place): void {
-    if (this.#delivery === "at-least-once") this.#undone = place;
+    if (this.delivery === "at-least-once") this.#undone = place;
     this.#inHand = place;
     this.#membership?.handedOut();
   }
@@ -106,8 +107,15 @@ export class Progress {
       place.done = place.position;
       this.committer.note(place, place.done);
     }
-    if (this.#waiting.length > 0) this.#released();
+    if (this.#waiting.length > 0) this.freed();
     if (place !== null) this.committer.later();
+  }
+
+  /** All of a place before `place.done` has been handled. */
+  handled(place: Place): void {
+    if (this.delivery !== "at-least-once" || place.done <= place.noted) return;
+    this.committer.note(place, place.done);
+    this.committer.later();
   }
 
   /** An iteration ends with the rest of a chunk in hand: what is not done is handed out again. */
@@ -115,8 +123,8 @@ export class Progress {
     if (this.#undone !== null) this.#undone.position = this.#undone.done;
     this.#undone = null;
     this.#inHand = null;
-    this.#released();
-    if (this.#delivery === "at-most-once" && chunk !== null) {
+    this.freed();
+    if (this.delivery === "at-most-once" && chunk !== null) {
       this.committer.noteBack(chunk.place, chunk.place.position);
     }
   }
@@ -129,8 +137,8 @@ export class Progress {
 
   /** A place is to go to somebody else, in order, with the rest of a chunk: whoever gets it goes on where this one was. */
   giveBack(place: Place, chunk: Chunk | null): void {
-    if (this.#delivery === "at-most-once" && chunk?.place === place) this.committer.noteBack(place, place.position);
-    if (this.#delivery === "at-least-once" && place.committed < 0) this.committer.note(place, place.done);
+    if (this.delivery === "at-most-once" && chunk?.place === place) this.committer.noteBack(place, place.position);
+    if (this.delivery === "at-least-once" && place.committed < 0) this.committer.note(place, place.done);
   }
 
   /** A place is somebody else's. */
@@ -138,7 +146,7 @@ export class Progress {
     this.moved(place);
     if (this.#inHand === place) this.#inHand = null;
     this.#taker?.lost(place);
-    this.#released();
+    this.freed();
   }
 
   /** Commits the positions: all that was handed out, the last one included. */

@@ -8,18 +8,34 @@ import { Membership, type Owner } from "../group/membership.js";
 import type { TopicPartition } from "../group/strategies/strategy.js";
 import { direct } from "../native.js";
 import { checkOptions } from "../options.js";
+import type { TopicState } from "../topic_state.js";
 import { isFenced } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
-import type { TopicState } from "../topic_state.js";
 import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
 import type { PartitionChoice, ReadingOptions, SeekTarget } from "./options.js";
 import type { Place } from "./place.js";
 import { Progress } from "./progress.js";
 
+/** Who handles several records of a consumer at once. */
+export interface Runner {
+  /** Whether records of a place are in hand. */
+  has(place: Place): boolean;
+  /** A place is about to go to somebody else, once nothing of it is in hand. */
+  leave(place: Place): void;
+  /** It is somebody else's. */
+  lost(place: Place): void;
+  /** It goes on somewhere else. */
+  moved(place: Place): void;
+  /** The consumer closes: resolves once nothing more is done, or the time is up. */
+  stop(timeoutMs: number): Promise<void>;
+}
+
 /** What a consumer does, without its public face. */
 export class Reading {
   /** The chunk that is being handed out. */
   chunk: Chunk | null = null;
+  /** Who handles its records, if it is one who handles several at once. */
+  runner: Runner | undefined;
   /** What its group has done; none without a group. */
   readonly progress: Progress | undefined;
   #fetching = false;
@@ -131,7 +147,10 @@ export class Reading {
           this.progress!.giveBack(place, this.chunk);
           this.#drop(place);
         }
-        for (const place of places) await this.progress!.free(place);
+        for (const place of places) {
+          this.runner?.leave(place);
+          await this.progress!.free(place, this.runner);
+        }
         await onRebalance.revoked?.(partitions);
         await this.progress!.committer.settle();
         this.#let(places);
@@ -139,7 +158,10 @@ export class Reading {
       lose: (reason) => {
         const places = [...this.places];
         this.#let(places);
-        for (const place of places) this.progress!.lost(place);
+        for (const place of places) {
+          this.runner?.lost(place);
+          this.progress!.lost(place);
+        }
         this.#settled = false;
         if (places.length > 0 && onRebalance.lost !== undefined) {
           const partitions = places.map(({ topic, partition }) => ({ topic: topic.name, partition }));
@@ -173,6 +195,7 @@ export class Reading {
       const index = this.#places!.indexOf(place);
       if (index < 0) continue;
       place.gone = true;
+      this.runner?.moved(place);
       if (this.chunk?.place === place) this.chunk = null;
       this.#fetcher!.remove(place);
       this.#places!.splice(index, 1);
@@ -333,6 +356,7 @@ export class Reading {
   /** Goes on somewhere else in one place. */
   moveTo(place: Place, offset: number): void {
     this.progress?.moved(place);
+    this.runner?.moved(place);
     place.move(offset);
     this.#drop(place);
     this.#fetcher!.resume(place);
@@ -366,13 +390,14 @@ export class Reading {
     return chosen[0]!;
   }
 
-  /** Resolves once what was done is committed. */
-  async close(): Promise<void> {
+  /** Resolves once what was done is committed; handlers that run have so long to return. */
+  async close(timeoutMs: number): Promise<void> {
     this.#closing.abort();
     if (this.#membership !== undefined) for (const place of this.places) this.progress!.giveBack(place, this.chunk);
     this.#end();
     this.#turned();
     try {
+      await this.runner?.stop(timeoutMs);
       await this.progress?.committer.settle();
     } finally {
       this.#membership?.leave();
@@ -382,6 +407,11 @@ export class Reading {
   /** Aborts when it is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal;
+  }
+
+  /** What ends it from outside. */
+  get signal(): AbortSignal | undefined {
+    return this.#options.signal;
   }
 
   get isClosed(): boolean {

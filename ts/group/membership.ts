@@ -70,7 +70,9 @@ export class Membership {
   checked(): NativeGroupMember {
     if (this.#member === undefined) {
       const { group } = this.#options;
-      throw new FencedMemberError(`the consumer is no member of group ${shown(group)} (any more); what it had goes to others`);
+      throw new FencedMemberError(
+        `the consumer is no member of group ${shown(group)} (any more); what it had goes to others`,
+      );
     }
     return this.#member;
   }
@@ -219,4 +221,3 @@ export class Membership {
     if (reason.code === "ERR_TIDELOG_FENCED_INSTANCE" || reason.code === "ERR_TIDELOG_CLOSED") this.#owner.fail(reason);
   }
 }
-

@@ -2,21 +2,10 @@
 
 import { checkFrom, type From } from "../consumer/options.js";
 import { InvalidArgumentError } from "../errors.js";
-import { checkInteger, checkName, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
+import { type CheckedRetryOptions, type RetryOptions, retryOptions } from "../handling/retry.js";
+import { checkInteger, checkName, checkOneOf, checkSignal, shown } from "../options.js";
 import type { AnyTopic } from "../topic.js";
 import { type CheckedTransactionOptions, type TransactionOptions, transactionOptions } from "../transaction/options.js";
-
-/** How often something that failed is tried, and when. */
-export interface RetryOptions {
-  /** How often in all, the first time included. Default 5. */
-  attempts?: number | undefined;
-  /** Whether each pause is twice the one before, or all are the same. Default `"exponential"`. */
-  backoff?: "exponential" | "fixed" | undefined;
-  /** The first pause, in ms. Default 100. */
-  delayMs?: number | undefined;
-  /** The longest pause, in ms. Default 30,000. */
-  maxDelayMs?: number | undefined;
-}
 
 /** What `log.process` can be told. */
 export interface ProcessOptions<T = AnyTopic | string> extends TransactionOptions {
@@ -62,7 +51,7 @@ export interface CheckedProcessOptions {
   start: From;
   until: "live" | "end";
   batch: number;
-  retry: Required<{ [K in keyof RetryOptions]: NonNullable<RetryOptions[K]> }>;
+  retry: CheckedRetryOptions;
   deadLetter: AnyTopic | string | undefined;
   onOutOfRange: "error" | "earliest" | "latest";
   signal: AbortSignal | undefined;
@@ -95,20 +84,4 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
     signal: checkSignal(where, given.signal),
     transaction,
   };
-}
-
-function retryOptions(where: string, given: RetryOptions | undefined): CheckedProcessOptions["retry"] {
-  checkOptions(`${where}: retry`, given, ["attempts", "backoff", "delayMs", "maxDelayMs"]);
-  const { attempts = 5, backoff = "exponential", delayMs = 100, maxDelayMs = 30_000 } = given ?? {};
-  return {
-    attempts: checkInteger(where, "retry.attempts", attempts, 1),
-    backoff: checkOneOf(where, "retry.backoff", backoff, ["exponential", "fixed"]),
-    delayMs: checkInteger(where, "retry.delayMs", delayMs, 0, 2 ** 31 - 1),
-    maxDelayMs: checkInteger(where, "retry.maxDelayMs", maxDelayMs, 0, 2 ** 31 - 1),
-  };
-}
-
-/** The pause after this many attempts, in ms. */
-export function pauseAfter(attempts: number, { backoff, delayMs, maxDelayMs }: CheckedProcessOptions["retry"]): number {
-  return Math.min(maxDelayMs, backoff === "fixed" ? delayMs : delayMs * 2 ** Math.min(attempts - 1, 31));
 }

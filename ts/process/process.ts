@@ -14,18 +14,13 @@ import {
   SerializationError,
   TidelogError,
 } from "../errors.js";
+import { DeadLetter, type RecordAt } from "../handling/dead_letter.js";
+import { pauseAfter } from "../handling/retry.js";
 import { shown } from "../options.js";
 import type { ConsumerRecord } from "../record.js";
 import { openTransactional, type TransactionalProducer } from "../transaction/producer.js";
-import { passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
-import { DeadLetter, type RecordAt } from "./dead_letter.js";
-import {
-  type CheckedProcessOptions,
-  type ProcessOptions,
-  type ProcessReport,
-  pauseAfter,
-  processOptions,
-} from "./options.js";
+import { failureOf, passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
+import { type CheckedProcessOptions, type ProcessOptions, type ProcessReport, processOptions } from "./options.js";
 
 /** Handles one record; what it sends goes by `tx`, which is committed when the batch is through. */
 export type Handler<R> = (record: R, tx: Transaction) => unknown;
@@ -86,7 +81,7 @@ class Processing {
       }
     } finally {
       await this.#reading.finish(this);
-      await this.#reading.close();
+      await this.#reading.close(0);
       await this.#producer.close();
     }
     if (signal?.aborted) throw new AbortedError("log.process", signal.reason);
@@ -107,7 +102,10 @@ class Processing {
       else await this.#handle(tx, records, failure, done);
       await tx.commit();
       if (records !== "passed") for (const record of records) this.#failures.delete(keyOf(record));
-    } catch (cause) {
+    } catch (error) {
+      // A handler that fails since its partitions are gone is not to blame.
+      const ended = tx === undefined ? undefined : failureOf(tx);
+      const cause = ended instanceof FencedMemberError ? ended : error;
       return { ...failure, cause };
     } finally {
       // Of use where it was not committed; the records are the consumer's again then.
@@ -130,7 +128,7 @@ class Processing {
       if (topic === undefined || partition === undefined || offset === undefined) throw error;
       passOverIn(tx, this.#reading, offset);
       // It will not become readable by being tried again.
-      await this.#deadLetter.send(tx, { topic, partition, offset }, error, 1);
+      await this.#bury(tx, { topic, partition, offset }, error, 1);
       return "passed";
     }
   }
@@ -146,7 +144,7 @@ class Processing {
       const known = this.#failures.get(keyOf(record));
       if (known !== undefined && known.attempts >= this.#options.retry.attempts) {
         failure.at = undefined;
-        await this.#deadLetter!.send(tx, record, known.cause, known.attempts);
+        await this.#bury(tx, record, known.cause, known.attempts);
         done.dead += 1;
       } else {
         failure.at = record;
@@ -158,6 +156,12 @@ class Processing {
     }
     // What goes wrong from here on is nobody's fault, unless there is only one.
     if (records.length > 1) failure.at = undefined;
+  }
+
+  /** Has a record sent to the dead letter topic by the transaction that takes it. */
+  async #bury(tx: Transaction, at: RecordAt, cause: unknown, attempts: number): Promise<void> {
+    const letter = await this.#deadLetter!.letter(at, cause, attempts);
+    if (letter !== undefined) tx.send(this.#deadLetter!.topic, letter);
   }
 
   /** Decides what becomes of a failure: false ends the processing, true tries again, after a pause where that is due. */

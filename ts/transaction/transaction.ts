@@ -45,6 +45,7 @@ let take: (tx: Transaction, reading: Reading, loop: object | undefined, options:
 let pass: (tx: Transaction, reading: Reading, offset: number) => void;
 let givenUp: (tx: Transaction) => boolean;
 let fail: (tx: Transaction, error: TidelogError) => Promise<void>;
+let failed: (tx: Transaction) => TidelogError | undefined;
 
 type AnyTaken = ConsumerRecord<unknown, unknown>[];
 
@@ -91,6 +92,7 @@ export class Transaction implements AsyncDisposable {
     pass = (tx, reading, offset) => tx.#takings.pass(reading, offset);
     givenUp = (tx) => tx.#givenUp;
     fail = (tx, error) => tx.#fail(error);
+    failed = (tx) => tx.#failure;
   }
 
   /** How far it is. */
@@ -393,6 +395,11 @@ export function passOverIn(tx: Transaction, reading: Reading, offset: number): v
 /** Whether it was aborted by hand, and not by what went wrong. */
 export function isGivenUp(tx: Transaction): boolean {
   return givenUp(tx);
+}
+
+/** Why it can't be committed any more, if so. */
+export function failureOf(tx: Transaction): TidelogError | undefined {
+  return failed(tx);
 }
 
 /** Ends it, if it is open, because of something from outside. */

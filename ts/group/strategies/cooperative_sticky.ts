@@ -2,7 +2,13 @@
 // CooperativeStickyAssignor (KIP-54, KIP-429) tries to, this does. Evenness first (the least sum of squares), moves second,
 // is a flow of least cost, which is reached by shifting partitions along chains of members as long as one gains.
 
-import { type AssignmentStrategy, inOrder, type Sharing, type StrategyMember, type TopicPartition } from "./strategy.js";
+import {
+  type AssignmentStrategy,
+  inOrder,
+  type Sharing,
+  type StrategyMember,
+  type TopicPartition,
+} from "./strategy.js";
 
 export const cooperativeSticky: AssignmentStrategy = {
   name: "cooperative-sticky",

@@ -14,7 +14,8 @@ export const range: AssignmentStrategy = {
       let partition = 0;
       for (const [i, { id }] of members.entries()) {
         const own = assigned.get(id) ?? [];
-        for (const end = partition + least + (i < more ? 1 : 0); partition < end; partition++) own.push({ topic, partition });
+        for (const end = partition + least + (i < more ? 1 : 0); partition < end; partition++)
+          own.push({ topic, partition });
         assigned.set(id, own);
       }
     }
