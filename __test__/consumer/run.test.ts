@@ -114,9 +114,9 @@ test("one that keeps failing is buried, as is what can't be read, and counts as 
   assert.is(await committed(log), 4);
   const letters = await all(log.consumer({ topics: ["dead"], until: "end" }));
   assert.equal(
-    letters.map(({ value, headers }) => {
+    letters.map((letter) => {
       const kept = ["trace", "dead.offset", "dead.attempts"];
-      return [value, ...kept.map((name) => header(headers, name))].map(String);
+      return [letter.value, ...kept.map((name) => header(letter, name))].map(String);
     }),
     [
       ["{", "{", "1", "1"],
@@ -230,8 +230,8 @@ test("a close waits for handlers, or gives them up in time, and never for the on
       await (closer === "consumer" ? consumer : log).close();
       closed = true;
     });
-    await sleep(1);
-    assert.equal([report.handled, closed], [0, true]);
+    while (!closed) await sleep(1);
+    assert.is(report.handled, 0);
   }
 });
 

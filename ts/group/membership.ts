@@ -167,11 +167,10 @@ export class Membership {
   }
 
   #take(member: NativeGroupMember, event: NativeGroupEvent): void {
-    const { kind } = event;
-    if (kind === "assign") return this.#lead(member, event);
-    if (kind === "lost") return this.#lost(fromNative(event.reason!));
+    if (event.kind === "assign") this.#lead(member, event);
+    else if (event.kind === "lost") this.#lost(fromNative(event.reason!));
     // One after the other: what is gained may be given up soon.
-    this.#turns = this.#turns.then(() => this.#turn(member, event));
+    else this.#turns = this.#turns.then(() => this.#turn(member, event));
   }
 
   async #turn(member: NativeGroupMember, { kind, partitions, complete }: NativeGroupEvent): Promise<void> {
