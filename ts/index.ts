@@ -36,7 +36,7 @@ export {
   TransactionTimedOutError,
   TransactionTooLargeError,
 } from "./errors.js";
-export type { Group, GroupDescription, GroupOffset, ResetOptions } from "./group/group.js";
+export type { Group, GroupDescription, GroupMemberDescription, GroupOffset, ResetOptions } from "./group/group.js";
 export { type AssignmentStrategy, type StrategyName, strategies } from "./group/strategies/index.js";
 export type { Sharing, StrategyMember, TopicPartition } from "./group/strategies/strategy.js";
 export type { RetryOptions } from "./handling/retry.js";
