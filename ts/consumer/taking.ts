@@ -86,6 +86,7 @@ export class Taking implements Taker {
       }
       if (ended !== undefined) throw new AbortedError("tx.take", ended.reason);
       reading.checkOpen();
+      if (records.length > 0) this.#progress.membership?.handedOut();
       return records;
     } catch (error) {
       for (const [place, position] of since) if (place.position !== position) reading.moveTo(place, position);

@@ -1,7 +1,8 @@
 // What `log.process` can be told, and what it tells.
 
-import { checkFrom, type From } from "../consumer/options.js";
+import { checkFrom, type From, type RebalanceListener } from "../consumer/options.js";
 import { InvalidArgumentError } from "../errors.js";
+import type { AssignmentStrategy, StrategyName } from "../group/strategies/index.js";
 import { type CheckedRetryOptions, type RetryOptions, retryOptions } from "../handling/retry.js";
 import { checkInteger, checkName, checkOneOf, checkSignal, shown } from "../options.js";
 import type { AnyTopic } from "../topic.js";
@@ -13,8 +14,24 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   id: string;
   /** The topic to read, or several, whole. */
   from: T | readonly T[];
-  /** The group whose offsets are committed with each transaction. Default the id. */
+  /**
+   * The group whose offsets are committed with each transaction, and of which it is a member: those of one group share the
+   * partitions, each under an id of its own. Default the id.
+   */
   group?: string | undefined;
+  /** How the members of the group share partitions, as `log.consumer` has it. */
+  strategy?: StrategyName | AssignmentStrategy | undefined;
+  /** The name of a static member, as `log.consumer` has it. */
+  instanceId?: string | undefined;
+  /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
+  sessionTimeoutMs?: number | undefined;
+  /**
+   * A member that is busy with one batch for so long is expelled: the batch is aborted, and whoever gets its partitions is
+   * given it again. Default 300,000 ms, 1 s to 24 h.
+   */
+  maxPollIntervalMs?: number | undefined;
+  /** Told of what the member gains and gives up. */
+  onRebalance?: RebalanceListener | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
   start?: From | undefined;
   /** Runs until it is aborted, or ends with what was there when it began. Default `"live"`. */
@@ -48,6 +65,7 @@ export interface CheckedProcessOptions {
   id: string;
   topics: readonly (AnyTopic | string)[];
   group: string;
+  membership: Pick<ProcessOptions, (typeof MEMBER_NAMES)[number]>;
   start: From;
   until: "live" | "end";
   batch: number;
@@ -60,10 +78,13 @@ export interface CheckedProcessOptions {
 
 const NAMES = ["id", "from", "group", "start", "until", "batch", "retry", "deadLetter", "onOutOfRange", "signal"];
 
+/** Options of the member, which are the consumer's. */
+const MEMBER_NAMES = ["strategy", "instanceId", "sessionTimeoutMs", "maxPollIntervalMs", "onRebalance"] as const;
+
 /** Checks what was given and fills in the defaults. */
 export function processOptions(given: ProcessOptions): CheckedProcessOptions {
   const where = "log.process";
-  const transaction = transactionOptions(where, given ?? null, NAMES);
+  const transaction = transactionOptions(where, given ?? null, [...NAMES, ...MEMBER_NAMES]);
   const { id, from, group = id, start = "earliest", until = "live", batch = 100, onOutOfRange = "error" } = given;
   checkName(where, "id", id);
   checkName(where, "group", group);
@@ -75,6 +96,7 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
     id,
     topics: Array.isArray(from) ? (from as readonly (AnyTopic | string)[]) : [from as AnyTopic | string],
     group,
+    membership: Object.fromEntries(MEMBER_NAMES.map((name) => [name, given[name]])),
     start,
     until: checkOneOf(where, "until", until, ["live", "end"]),
     batch: checkInteger(where, "batch", batch, 1),

@@ -218,13 +218,21 @@ export async function processRecords(
   if (typeof handler !== "function") {
     throw new InvalidArgumentError(`${where}: give a function that handles a record, not ${shown(handler)}`);
   }
-  const { id, topics, group, start, until, onOutOfRange, signal, transaction, deadLetter } = options;
+  const { id, topics, group, membership, start, until, onOutOfRange, signal, transaction, deadLetter } = options;
   checkAborted(where, signal);
   context.checkOpen();
   const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter);
   const producer = await openTransactional(context, where, id, transaction);
   try {
-    const consumer = readingOptions({ topics, group, delivery: "manual", from: start, until, onOutOfRange });
+    const consumer = readingOptions({
+      ...membership,
+      topics,
+      group,
+      delivery: "manual",
+      from: start,
+      until,
+      onOutOfRange,
+    });
     const reading = new Reading(context, consumer);
     return await new Processing(options, handler, reading, producer, dead).run();
   } finally {
