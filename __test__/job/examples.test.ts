@@ -59,4 +59,14 @@ test("billing invoices each order once, although it is stopped in the middle", a
   assert.equal(lines.slice(2), ["40 orders have an invoice, 0 more than one", "group billing is 0 behind"]);
 });
 
+test("shipping handles each order once, although a worker leaves in the middle", async () => {
+  const lines = (await example("shipping")).trimEnd().split("\n");
+  assert.ok(lines.includes("ben leaves"));
+  assert.ok(lines.filter((line) => /^(ann|ben|eve) begins with 2 partitions$/.test(line)).length >= 1);
+  assert.equal(lines.slice(-2), [
+    "2 members, who own 3 and 3 partitions",
+    "196 of 200 orders are shipped, 4 are put aside",
+  ]);
+});
+
 test.run();

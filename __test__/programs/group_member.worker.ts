@@ -3,7 +3,13 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Delivery, open } from "../../ts/index.js";
 
-const { folder, id, way } = workerData as { folder: string; id: string; way: "exactly-once" | Delivery };
+interface Data {
+  folder: string;
+  id: string;
+  way: "exactly-once" | Delivery;
+  instanceId?: string;
+}
+const { folder, id, way, instanceId } = workerData as Data;
 const log = await open(folder);
 const [from, out] = [await log.openTopic("in"), await log.openTopic("out")];
 let copied = 0;
@@ -12,14 +18,14 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, Math.random() *
 parentPort!.postMessage("ready");
 
 if (way === "exactly-once") {
-  await log.process({ id, group: "copy", from, batch: 20 }, async ({ value, partition }, tx) => {
+  await log.process({ id, group: "copy", from, batch: 20, instanceId }, async ({ value, partition }, tx) => {
     tx.send(out, { value, partition });
     step();
     if (Math.random() < 0.2) await pause();
   });
 } else {
   const producer = log.producer();
-  await log.consumer({ topics: [from], group: "copy", delivery: way, readBytes: 1024 }).run(
+  await log.consumer({ topics: [from], group: "copy", delivery: way, readBytes: 1024, instanceId }).run(
     async ({ value, partition }) => {
       await pause();
       await producer.send(out, { value, partition });

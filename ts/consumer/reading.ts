@@ -46,8 +46,11 @@ export class Reading {
   readonly #membership: Membership | undefined;
   /** Of a member: its topics. */
   #topics: readonly TopicState[] = [];
-  /** Whether a member has all that is meant for it. */
-  #settled = false;
+  /** Whether a member has been told what it has, and whether that is all that is meant for it. */
+  #told = false;
+  #complete = false;
+  /** Listeners that are being told of what changes hands. */
+  #telling = 0;
   /** Why it can't go on. */
   #failure: TidelogError | undefined;
   /** Whether only what stands below the ends of one moment is read now. */
@@ -96,7 +99,8 @@ export class Reading {
     this.checkOpen();
     await this.#opening;
     this.#join();
-    await this.#turn(() => this.#settled);
+    // Not for all that is to come: somebody may hold it who waits for this. Nor does a listener wait for itself.
+    await this.#turn(() => this.#told || this.#telling > 0);
     return this.places;
   }
 
@@ -104,7 +108,8 @@ export class Reading {
   #join(): void {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#membership === undefined || this.#membership.member !== undefined || this.isClosed) return;
-    this.#settled = false;
+    this.#told = false;
+    this.#complete = false;
     this.#membership.join(this.#topics);
   }
 
@@ -128,10 +133,16 @@ export class Reading {
     return {
       gain: async (partitions, isStill) => {
         const places = await placesGained(this.#context, this.#options, this.#topics, partitions);
-        if (isStill()) await onRebalance.assigned?.(partitions);
         if (!isStill()) return;
         this.progress!.serve(places);
         this.#places!.push(...places);
+        // The listener may look at them, and seek, before anything is read.
+        for (const place of places) {
+          place.until = -1;
+          place.end = -1;
+        }
+        await this.#tell(onRebalance.assigned, partitions);
+        if (!isStill()) return;
         for (const place of places) {
           place.until = this.#options.until === "end" ? place.native.highWatermark : Number.POSITIVE_INFINITY;
           // While a transaction takes, it sees what it saw when it began.
@@ -151,7 +162,7 @@ export class Reading {
           this.runner?.leave(place);
           await this.progress!.free(place, this.runner);
         }
-        await onRebalance.revoked?.(partitions);
+        await this.#tell(onRebalance.revoked, partitions);
         await this.progress!.committer.settle();
         this.#let(places);
       },
@@ -162,20 +173,35 @@ export class Reading {
           this.runner?.lost(place);
           this.progress!.lost(place);
         }
-        this.#settled = false;
-        if (places.length > 0 && onRebalance.lost !== undefined) {
+        this.#told = false;
+        this.#complete = false;
+        if (places.length > 0) {
           const partitions = places.map(({ topic, partition }) => ({ topic: topic.name, partition }));
-          Promise.resolve(onRebalance.lost(partitions)).catch((error) => this.#failed(error));
+          this.#tell(onRebalance.lost, partitions).catch((error) => this.#failed(error));
         }
         if (reason.code !== "ERR_TIDELOG_CLOSED") publishError({ operation: "read", error: reason });
         this.#turned();
       },
       fail: (error) => this.#failed(error),
-      settled: () => {
-        this.#settled = true;
+      told: (complete) => {
+        this.#told = true;
+        this.#complete = complete;
         this.#turned();
       },
     };
+  }
+
+  async #tell(
+    listener: ((partitions: readonly TopicPartition[]) => void | Promise<void>) | undefined,
+    partitions: readonly TopicPartition[],
+  ): Promise<void> {
+    this.#telling += 1;
+    this.#turned();
+    try {
+      await listener?.call(this.#options.onRebalance, partitions);
+    } finally {
+      this.#telling -= 1;
+    }
   }
 
   #failed(error: TidelogError): void {
@@ -231,6 +257,8 @@ export class Reading {
       const { places } = this;
       const ends = this.#options.until === "end" ? this.#ends() : undefined;
       for (const [i, place] of places.entries()) {
+        // A listener is being told of it.
+        if (place.until < 0) continue;
         place.until = ends?.[i] ?? Number.POSITIVE_INFINITY;
         place.end = place.until;
       }
@@ -431,7 +459,7 @@ export class Reading {
     this.#places = places;
     this.progress?.serve(places);
     const { readBytes, onOutOfRange, until } = this.#options;
-    const mayGrow = () => this.#membership !== undefined && (until === "live" || !this.#settled);
+    const mayGrow = () => this.#membership !== undefined && (until === "live" || !this.#complete);
     this.#fetcher = new Fetcher(places, readBytes, onOutOfRange, mayGrow);
   }
 

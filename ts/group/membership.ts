@@ -35,8 +35,8 @@ export interface Owner {
   lose(reason: TidelogError): void;
   /** It can't be a member. */
   fail(error: TidelogError): void;
-  /** It has all that is meant for it. */
-  settled(): void;
+  /** It has been told what it has: all that is meant for it, or more is to come once others have given it up. */
+  told(complete: boolean): void;
 }
 
 /** A consumer as a member of its group, if it is one now. */
@@ -179,7 +179,7 @@ export class Membership {
     try {
       if (kind === "assigned") {
         if (partitions.length > 0) await this.#owner.gain(partitions, isStill);
-        if (complete && isStill()) this.#owner.settled();
+        if (isStill()) this.#owner.told(complete);
       } else {
         await this.#owner.giveUp(partitions);
         direct(() => member.revoked([...partitions]));

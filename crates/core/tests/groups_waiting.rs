@@ -80,7 +80,11 @@ fn open(folder: &tempfile::TempDir) -> Store {
 fn topic(store: &Store, name: &str) -> Topic {
     let topic = store.create_topic(name, TopicConfig::default()).unwrap();
     let values: Vec<Vec<u8>> = (0..10).map(|n| support::value(n, 8)).collect();
-    topic.partition(0).unwrap().append(support::batch(&values)).unwrap();
+    topic
+        .partition(0)
+        .unwrap()
+        .append(support::batch(&values))
+        .unwrap();
     topic
 }
 
@@ -163,19 +167,33 @@ fn a_commit_that_waits_keeps_its_partition_from_others_and_nobody_waiting() {
         caller.join().unwrap();
         let second = second.get_or_insert_with(|| joined.unwrap());
         let mut held = second.event_within(Duration::from_millis(200));
-        if let Some(Ok(GroupEvent::Assign { generation, members, .. })) = held {
+        if let Some(Ok(GroupEvent::Assign {
+            generation,
+            members,
+            ..
+        })) = held
+        {
             let shares = in_turn("orders", 1)(&members);
             second.member.assign(generation, shares).unwrap();
             held = second.event_within(Duration::from_millis(200));
         }
-        assert!(held.is_none(), "{way:?}: {held:?} before the commit was over");
+        assert!(
+            held.is_none(),
+            "{way:?}: {held:?} before the commit was over"
+        );
 
         drop(stopped);
         committer.join().unwrap();
         answered.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert_eq!(second.assigned(in_turn("orders", 1)), places("orders", &[0]));
+        assert_eq!(
+            second.assigned(in_turn("orders", 1)),
+            places("orders", &[0])
+        );
         let committed = store.committed_offsets(&group).unwrap();
-        assert_eq!(committed[0].offset, 7, "{way:?}, in a transaction: {in_transaction}");
+        assert_eq!(
+            committed[0].offset, 7,
+            "{way:?}, in a transaction: {in_transaction}"
+        );
         assert!(first.commit(&orders, 0, 8).is_err());
         second.commit(&orders, 0, 8).unwrap();
     }

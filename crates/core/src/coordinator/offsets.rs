@@ -187,7 +187,10 @@ impl CheckedOffsets {
         offsets: &'a [Arc<CheckedOffsets>],
         engine: &'a Engine,
     ) -> Result<Vec<Admitted<'a>>> {
-        offsets.iter().map(|offsets| offsets.admit(engine)).collect()
+        offsets
+            .iter()
+            .map(|offsets| offsets.admit(engine))
+            .collect()
     }
 
     fn admit<'a>(&'a self, engine: &'a Engine) -> Result<Admitted<'a>> {

@@ -3,13 +3,17 @@
 //! everything that changes the members, their topics or the partitions begins a new generation, of which the leader is
 //! asked for an assignment. Nothing here waits or reads a clock: times are given.
 
+mod member;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::mailbox::Mailbox;
-use super::{GroupEvent, MemberDescription, MemberState};
+use super::{GroupEvent, MemberDescription};
 use crate::error::{Error, Result};
+use member::Member;
+pub(super) use member::Terms;
 
 /// A partition by its topic's name and its number.
 pub(super) type Partition = (String, u32);
@@ -19,35 +23,6 @@ pub(super) type MemberNumber = u64;
 
 /// How long a leader may take before another one is asked.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How a member takes part.
-#[derive(Debug, Clone)]
-pub(super) struct Terms {
-    pub id: String,
-    pub instance_id: Option<String>,
-    /// The handle of the store through which it has joined.
-    pub handle: u64,
-    /// Sorted.
-    pub topics: Vec<String>,
-    pub session_timeout: Duration,
-    pub max_poll_interval: Duration,
-}
-
-struct Member {
-    terms: Terms,
-    mailbox: Arc<Mailbox>,
-    /// False of a static member whose handle is gone, and which may come back.
-    connected: bool,
-    owned: BTreeSet<Partition>,
-    /// Those of `owned` that it was asked to give up.
-    revoking: BTreeSet<Partition>,
-    target: BTreeSet<Partition>,
-    /// The last generation of which it was told that it has all.
-    told: u64,
-    beat: Instant,
-    busy_since: Option<Instant>,
-    revoking_since: Option<Instant>,
-}
 
 /// The members of one group.
 pub(super) struct Membership {
@@ -475,8 +450,9 @@ impl Membership {
         self.withheld = false;
         for member in self.members.values_mut() {
             let free = member.target.iter().filter(|one| !owned.contains(*one));
-            let (held, gained): (Vec<_>, Vec<_>) =
-                free.cloned().partition(|one| self.committing.contains_key(one));
+            let (held, gained): (Vec<_>, Vec<_>) = free
+                .cloned()
+                .partition(|one| self.committing.contains_key(one));
             self.withheld |= !held.is_empty();
             owned.extend(gained.iter().cloned());
             member.owned.extend(gained.iter().cloned());
@@ -535,63 +511,6 @@ impl Membership {
         members
             .chain(self.leader.map(|(_, asked)| asked + LEADER_TIMEOUT))
             .min()
-    }
-}
-
-impl Member {
-    fn describe(&self) -> MemberDescription {
-        MemberDescription {
-            id: self.terms.id.clone(),
-            instance_id: self.terms.instance_id.clone(),
-            topics: self.terms.topics.clone(),
-            owned: self.owned.iter().cloned().collect(),
-            state: match self {
-                Member {
-                    connected: false, ..
-                } => MemberState::Away,
-                _ if !self.revoking.is_empty() => MemberState::Revoking,
-                _ if self.has_all() => MemberState::Stable,
-                _ => MemberState::Waiting,
-            },
-        }
-    }
-
-    /// Whether it has what is meant for it, and nothing else.
-    fn has_all(&self) -> bool {
-        self.owned == self.target && self.revoking.is_empty()
-    }
-
-    fn expired(&self, now: Instant) -> Option<&'static str> {
-        let over = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
-        let Terms {
-            session_timeout,
-            max_poll_interval,
-            ..
-        } = self.terms;
-        match self {
-            _ if over(self.beat, session_timeout) => {
-                Some("its event loop stood still for longer than sessionTimeoutMs")
-            }
-            Member {
-                busy_since: Some(since),
-                ..
-            } if over(*since, max_poll_interval) => Some(
-                "it was busy with what it was given for longer than maxPollIntervalMs; raise that, or handle less at a time",
-            ),
-            Member {
-                revoking_since: Some(since),
-                ..
-            } if over(*since, max_poll_interval) => {
-                Some("it did not give partitions up within maxPollIntervalMs")
-            }
-            _ => None,
-        }
-    }
-
-    fn deadline(&self) -> Instant {
-        let poll = [self.busy_since, self.revoking_since].into_iter().flatten();
-        poll.map(|since| since + self.terms.max_poll_interval)
-            .fold(self.beat + self.terms.session_timeout, Instant::min)
     }
 }
 

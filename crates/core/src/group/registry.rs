@@ -262,9 +262,7 @@ impl Drop for Admitted<'_> {
         let context = &self.engine.context;
         for mailbox in notified {
             let elsewhere = Arc::clone(context);
-            context
-                .workers
-                .spawn(move || hand_out(&elsewhere, mailbox));
+            context.workers.spawn(move || hand_out(&elsewhere, mailbox));
         }
     }
 }

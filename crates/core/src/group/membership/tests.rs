@@ -226,7 +226,10 @@ impl World {
         let is_member = self.group.members.contains_key(&number);
         match self.group.admit(Some(number), &partitions) {
             Ok(()) => {
-                assert!(is_member || partitions.is_empty(), "a stale commit is admitted");
+                assert!(
+                    is_member || partitions.is_empty(),
+                    "a stale commit is admitted"
+                );
                 self.commits.push((Arc::clone(&actor.mailbox), partitions));
             }
             Err(Error::FencedMember { .. }) => assert!(!is_member),
@@ -338,7 +341,11 @@ impl World {
         // What is being committed is nobody else's.
         for (mailbox, partitions) in &self.commits {
             for partition in partitions {
-                let owner = self.group.members.values().find(|one| one.owned.contains(partition));
+                let owner = self
+                    .group
+                    .members
+                    .values()
+                    .find(|one| one.owned.contains(partition));
                 assert!(
                     owner.is_none_or(|owner| Arc::ptr_eq(&owner.mailbox, mailbox)),
                     "{partition:?} changes hands in the middle of a commit"
