@@ -279,6 +279,7 @@ export interface NativeTransactionalProducer {
     member: NativeGroupMember,
     topics: NativeTopic[],
     numbers: Float64Array,
+    metadata: string[],
   ): void;
   /**
    * Numbers: for each run its topic's place among those sent to, partition, base offset, count, and time of the append

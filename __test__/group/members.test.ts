@@ -190,6 +190,26 @@ test("a batch of a process whose partition is lost is aborted, and counts once",
   );
 });
 
+test("offsets by hand, in a transaction, count if they come from who owns the partition", async ({ open }) => {
+  const log = await open({ durability: "fsync" });
+  const topic = await numbers(log, 20, 1);
+  const consumer = log.consumer({ topics: [topic], group: "g", delivery: "manual" });
+  await first(3, consumer);
+  const producer = await log.transactionalProducer("t");
+  const commit = (group: string | typeof consumer, offset: number) => {
+    const tx = producer.begin();
+    tx.sendOffsets(group, [{ topic, partition: 0, offset, metadata: "by hand" }]);
+    return tx.commit();
+  };
+  await failure("ERR_TIDELOG_GROUP_NOT_EMPTY", commit("g", 3));
+  await commit(consumer, 3);
+  const [{ offset, metadata }] = (await log.group("g").describe()).offsets as [{ offset: number; metadata: string }];
+  assert.equal([offset, metadata], [3, "by hand"]);
+  await consumer.close();
+  await failure("ERR_TIDELOG_FENCED_MEMBER", async () => commit(consumer, 4));
+  await failure("ERR_TIDELOG_INVALID_ARGUMENT", async () => commit(log.consumer({ topics: [topic] }) as never, 4));
+});
+
 test("a static member whose thread is gone has its partitions back, without a new sharing", async ({
   folder,
   open,

@@ -90,11 +90,11 @@ export class Takings {
 /** Offsets given by hand, checked. */
 export function givenOffsets(
   where: string,
-  group: string,
+  group: unknown,
   offsets: readonly OffsetToCommit[],
   topicOf: (where: string, topic: OffsetToCommit["topic"]) => TopicState,
 ): GroupOffsets {
-  checkName(where, "group", group);
+  const name = checkName(where, "group", group);
   if (!Array.isArray(offsets)) {
     throw new InvalidArgumentError(`${where}: offsets must be an array, not ${shown(offsets)}`);
   }
@@ -110,5 +110,5 @@ export function givenOffsets(
     numbers.set([i, given.partition, checkInteger(entry, "offset", given.offset)], i * 3);
     return topic.native;
   });
-  return { group, topics, numbers, metadata: offsets.map(({ metadata = "" }) => metadata) };
+  return { group: name, topics, numbers, metadata: offsets.map(({ metadata = "" }) => metadata) };
 }

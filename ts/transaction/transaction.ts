@@ -153,14 +153,18 @@ export class Transaction implements AsyncDisposable {
 
   /**
    * Commits offsets for a group with the transaction (KIP-447). `tx.take` does so by itself; this is for those who read
-   * in other ways. Does not wait.
+   * in other ways: by a consumer of the group, whose own the partitions must be when the transaction commits, or by the
+   * name of a group without members. Does not wait.
    */
-  sendOffsets(group: string, offsets: readonly OffsetToCommit[]): void {
+  sendOffsets(group: string | Consumer<unknown>, offsets: readonly OffsetToCommit[]): void {
     this.#checkUsable();
-    const given = givenOffsets("tx.sendOffsets", group, offsets, (where, topic) => this.#topic(where, topic));
+    const where = "tx.sendOffsets";
+    const progress = readingOf(group)?.progress;
+    const name = progress?.committer.group ?? group;
+    const given = givenOffsets(where, name, offsets, (entry, topic) => this.#topic(entry, topic));
     this.#begin();
     try {
-      this.#sendOffsets(given);
+      this.#sendOffsets({ ...given, membership: progress?.membership });
     } catch (error) {
       void this.#fail(error as TidelogError);
       throw error;
@@ -267,7 +271,7 @@ export class Transaction implements AsyncDisposable {
     tickets().issue(
       (_completions, ticket) => {
         if (member === undefined) native.sendOffsets(ticket, number, group, topics, numbers, metadata);
-        else native.sendOffsetsOf(ticket, number, member, topics, numbers);
+        else native.sendOffsetsOf(ticket, number, member, topics, numbers, metadata);
       },
       ({ error }) => error && this.#refuse(fromNative(error)),
     );

@@ -201,10 +201,11 @@ impl NativeTransactionalProducer {
         member: &NativeGroupMember,
         topics: Vec<ClassInstance<NativeTopic>>,
         numbers: Float64ArraySlice,
+        metadata: Vec<String>,
     ) -> Result<(), Thrown> {
         let transaction = to_u64("transaction", transaction).map_err(thrown)?;
         let number = to_u64("ticket", ticket).map_err(thrown)?;
-        let offsets = offsets::commits(&topics, &numbers, Vec::new()).map_err(thrown)?;
+        let offsets = offsets::commits(&topics, &numbers, metadata).map_err(thrown)?;
         let (producer, member) = (self.producer.clone(), member.member().clone());
         let ticket = Ticket::new(&self.inbox, number);
         self.producer.spawn(move || {
