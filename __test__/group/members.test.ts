@@ -196,18 +196,21 @@ test("offsets by hand, in a transaction, count if they come from who owns the pa
   const consumer = log.consumer({ topics: [topic], group: "g", delivery: "manual" });
   await first(3, consumer);
   const producer = await log.transactionalProducer("t");
-  const commit = (group: string | typeof consumer, offset: number) => {
-    const tx = producer.begin();
+  const commit = async (group: string | typeof consumer, offset: number) => {
+    await using tx = producer.begin();
     tx.sendOffsets(group, [{ topic, partition: 0, offset, metadata: "by hand" }]);
-    return tx.commit();
+    await tx.commit();
   };
   await failure("ERR_TIDELOG_GROUP_NOT_EMPTY", commit("g", 3));
   await commit(consumer, 3);
-  const [{ offset, metadata }] = (await log.group("g").describe()).offsets as [{ offset: number; metadata: string }];
-  assert.equal([offset, metadata], [3, "by hand"]);
+  const { offsets } = await log.group("g").describe();
+  assert.equal(
+    offsets.map(({ offset, metadata }) => [offset, metadata]),
+    [[3, "by hand"]],
+  );
   await consumer.close();
-  await failure("ERR_TIDELOG_FENCED_MEMBER", async () => commit(consumer, 4));
-  await failure("ERR_TIDELOG_INVALID_ARGUMENT", async () => commit(log.consumer({ topics: [topic] }) as never, 4));
+  await failure("ERR_TIDELOG_FENCED_MEMBER", commit(consumer, 4));
+  await failure("ERR_TIDELOG_INVALID_ARGUMENT", commit(log.consumer({ topics: [topic] }) as never, 4));
 });
 
 test("a static member whose thread is gone has its partitions back, without a new sharing", async ({
