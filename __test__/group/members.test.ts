@@ -149,6 +149,28 @@ test("one that is stuck is expelled: others go on, its commits are refused, and 
   await stuck.close();
 });
 
+test("handlers of a run whose partition is lost are told, and count for nothing", async ({ open }) => {
+  const log = await open();
+  const topic = await numbers(log, 20, 1);
+  const stuck = log.consumer({ topics: [topic], group: "g", maxPollIntervalMs: 1000 });
+  let reason: { code?: string } | undefined;
+  const running = stuck.run(async ({ value }, { signal }) => {
+    if (value !== 5) return;
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    reason = signal.reason;
+    await sleep(50);
+  });
+  const other = log.consumer({ topics: [topic], group: "g", delivery: "manual" });
+  const [next] = await first(1, other);
+  assert.is(next!.value, 5);
+  assert.is(reason?.code, "ERR_TIDELOG_FENCED_MEMBER");
+  await sleep(100);
+  assert.is((await other.committed())[0]!.offset, 5);
+  await stuck.close();
+  await running;
+  await other.close();
+});
+
 test("a batch of a process whose partition is lost is aborted, and counts once", async ({ open }) => {
   const log = await open({ durability: "fsync" });
   const topic = await numbers(log, 30, 1);

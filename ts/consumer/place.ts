@@ -55,6 +55,16 @@ export class Place {
     this.noted = -1;
   }
 
+  /** Has nothing read of it, while it changes hands. */
+  bar(): void {
+    this.until = -1;
+    this.end = -1;
+  }
+
+  get isBarred(): boolean {
+    return this.until < 0;
+  }
+
   /** The offset that a target means here, now. */
   async offsetOf(target: SeekTarget): Promise<number> {
     if ("offset" in target) return target.offset;

@@ -137,10 +137,7 @@ export class Reading {
         this.progress!.serve(places);
         this.#places!.push(...places);
         // The listener may look at them, and seek, before anything is read.
-        for (const place of places) {
-          place.until = -1;
-          place.end = -1;
-        }
+        for (const place of places) place.bar();
         await this.#tell(onRebalance.assigned, partitions);
         if (!isStill()) return;
         for (const place of places) {
@@ -151,10 +148,10 @@ export class Reading {
         }
         this.#turned();
       },
-      giveUp: async (partitions) => {
+      giveUp: async (partitions, isStill) => {
         const places = this.#those(partitions);
         for (const place of places) {
-          place.paused = true;
+          place.bar();
           this.progress!.giveBack(place, this.chunk);
           this.#drop(place);
         }
@@ -162,17 +159,16 @@ export class Reading {
           this.runner?.leave(place);
           await this.progress!.free(place, this.runner);
         }
+        if (!isStill()) return;
         await this.#tell(onRebalance.revoked, partitions);
         await this.progress!.committer.settle();
         this.#let(places);
       },
       lose: (reason) => {
         const places = [...this.places];
+        for (const place of places) this.runner?.lost(place);
         this.#let(places);
-        for (const place of places) {
-          this.runner?.lost(place);
-          this.progress!.lost(place);
-        }
+        for (const place of places) this.progress!.lost(place);
         this.#told = false;
         this.#complete = false;
         if (places.length > 0) {
@@ -257,8 +253,7 @@ export class Reading {
       const { places } = this;
       const ends = this.#options.until === "end" ? this.#ends() : undefined;
       for (const [i, place] of places.entries()) {
-        // A listener is being told of it.
-        if (place.until < 0) continue;
+        if (place.isBarred) continue;
         place.until = ends?.[i] ?? Number.POSITIVE_INFINITY;
         place.end = place.until;
       }

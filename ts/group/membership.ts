@@ -30,7 +30,7 @@ export interface Owner {
    */
   gain(partitions: readonly TopicPartition[], isStill: () => boolean): Promise<void>;
   /** These go to somebody else, as soon as nothing of them is in hand and what was done is committed. */
-  giveUp(partitions: readonly TopicPartition[]): Promise<void>;
+  giveUp(partitions: readonly TopicPartition[], isStill: () => boolean): Promise<void>;
   /** It owns nothing any more: somebody else may read it already. */
   lose(reason: TidelogError): void;
   /** It can't be a member. */
@@ -181,7 +181,7 @@ export class Membership {
         if (partitions.length > 0) await this.#owner.gain(partitions, isStill);
         if (isStill()) this.#owner.told(complete);
       } else {
-        await this.#owner.giveUp(partitions);
+        await this.#owner.giveUp(partitions, isStill);
         direct(() => member.revoked([...partitions]));
       }
     } catch (error) {
