@@ -75,8 +75,8 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
   sessionTimeoutMs?: number | undefined;
   /**
-   * A member that asks for no record for so long is expelled, or does not give up a partition, since its handler is
-   * stuck. Default 300,000 ms, 1 s to 24 h.
+   * A member that asks for no record for so long, of whose run no handler returns, or that does not give up a partition,
+   * is expelled: its handler is stuck. Default 300,000 ms, 1 s to 24 h.
    */
   maxPollIntervalMs?: number | undefined;
   /** Told of what the member gains and gives up. */

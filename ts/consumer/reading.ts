@@ -18,7 +18,9 @@ import { Progress } from "./progress.js";
 
 /** Who handles several records of a consumer at once. */
 export interface Runner {
-  /** Whether records of a place are in hand. */
+  /** Whether records are in hand. */
+  readonly isBusy: boolean;
+  /** Whether records of a place are. */
   has(place: Place): boolean;
   /** A place is about to go to somebody else, once nothing of it is in hand. */
   leave(place: Place): void;
@@ -315,7 +317,7 @@ export class Reading {
    * with it.
    */
   async fetch(keepsBytes: boolean, goOn?: () => boolean): Promise<Chunk | null> {
-    this.#membership?.idle();
+    if (!this.runner?.isBusy) this.#membership?.idle();
     while (!this.#over && this.chunk === null) {
       // It may have been expelled since.
       this.#join();

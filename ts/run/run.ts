@@ -117,6 +117,10 @@ export class Run implements Runner {
     this.#turned();
   }
 
+  get isBusy(): boolean {
+    return this.#inHand.size > 0;
+  }
+
   has(place: Place): boolean {
     return (this.#inHand.get(place) ?? 0) > 0;
   }
@@ -246,7 +250,11 @@ export class Run implements Runner {
     const left = this.#inHand.get(place)! - 1;
     if (left > 0) this.#inHand.set(place, left);
     else this.#inHand.delete(place);
-    this.#reading.progress?.freed();
+    const { progress } = this.#reading;
+    progress?.freed();
+    // As long as some of them are done it is not stuck.
+    if (this.isBusy) progress?.membership?.handedOut();
+    else progress?.membership?.idle();
   }
 
   /** Lets nothing more begin, but what was committed already. */
