@@ -27,6 +27,8 @@ class Model {
   readonly #owners = new Map<string, object>();
   /** The offsets below which everything was handled. */
   readonly #handled = new Map<string, number>();
+  /** Who is handling something of a partition. */
+  readonly #hands = new Map<string, Actor>();
   moves = 0;
   lost = 0;
   again = 0;
@@ -35,6 +37,7 @@ class Model {
     if (actor.leaving) return;
     for (const place of places) {
       assert.not(this.#owners.has(at(place)), `${at(place)} has two owners`);
+      assert.not(this.#hands.has(at(place)), `${at(place)} goes round while something of it is in hand`);
       this.#owners.set(at(place), actor);
       this.moves += 1;
     }
@@ -48,7 +51,28 @@ class Model {
     }
   }
 
-  handle(actor: object, record: Place & { offset: number }): void {
+  /** Something was handed out. */
+  begin(actor: Actor, place: Place): void {
+    if (!actor.leaving) this.#hands.set(at(place), actor);
+  }
+
+  /** It was handled. */
+  end(actor: Actor, place: Place): void {
+    if (this.#hands.get(at(place)) === actor) this.#hands.delete(at(place));
+  }
+
+  /** It was expelled. */
+  lose(actor: Actor, places: readonly Place[]): void {
+    this.lost += 1;
+    this.#letGo(actor);
+    this.giveUp(actor, places);
+  }
+
+  #letGo(actor: Actor): void {
+    for (const [place, holder] of this.#hands) if (holder === actor) this.#hands.delete(place);
+  }
+
+  handle(actor: Actor, record: Place & { offset: number }): void {
     assert.is(this.#owners.get(at(record)), actor, `${at(record)} is read by who does not own it`);
     const handled = this.#handled.get(at(record)) ?? 0;
     assert.ok(record.offset <= handled, `${at(record)}: ${handled} was skipped`);
@@ -59,6 +83,7 @@ class Model {
   /** What it owned is anybody's from here on. */
   leave(actor: Actor): void {
     actor.leaving = true;
+    this.#letGo(actor);
     for (const [place, owner] of this.#owners) if (owner === actor) this.#owners.delete(place);
   }
 
@@ -109,6 +134,12 @@ class World {
     return names.map((name) => this.topics[name]!);
   }
 
+  async #hold(actor: Actor, place: Place): Promise<void> {
+    this.model.begin(actor, place);
+    await this.#handle(actor);
+    this.model.end(actor, place);
+  }
+
   async #handle(actor: Actor): Promise<void> {
     if (actor.stall) {
       actor.stall = false;
@@ -132,10 +163,7 @@ class World {
       onRebalance: {
         assigned: (places) => model.gain(actor, places),
         revoked: (places) => model.giveUp(actor, places),
-        lost: (places) => {
-          model.lost += 1;
-          model.giveUp(actor, places);
-        },
+        lost: (places) => model.lose(actor, places),
       },
     });
     const how = dice.below(3);
@@ -144,19 +172,19 @@ class World {
         await consumer.run(
           async (record) => {
             model.handle(actor, record);
-            await this.#handle(actor);
+            await this.#hold(actor, record);
           },
           { concurrency: 1 },
         );
       } else if (how === 1) {
         for await (const batch of consumer.batches()) {
           for (const { topic, partition, offset } of batch) model.handle(actor, { topic, partition, offset });
-          await this.#handle(actor);
+          await this.#hold(actor, batch);
         }
       } else {
         for await (const record of consumer) {
           model.handle(actor, record);
-          await this.#handle(actor);
+          await this.#hold(actor, record);
         }
       }
     };
