@@ -761,9 +761,10 @@ export declare class Transaction implements AsyncDisposable {
   sendBatch(topic: string, records: readonly BytesRecord[]): void;
   /**
    * Commits offsets for a group with the transaction (KIP-447). `tx.take` does so by itself; this is for those who read
-   * in other ways. Does not wait.
+   * in other ways: by a consumer of the group, whose own the partitions must be when the transaction commits, or by the
+   * name of a group without members. Does not wait.
    */
-  sendOffsets(group: string, offsets: readonly OffsetToCommit[]): void;
+  sendOffsets(group: string | Consumer<unknown>, offsets: readonly OffsetToCommit[]): void;
   /**
    * Takes records of a consumer with a group: up to `max`, in order for each partition, below the ends that its partitions
    * had in one moment. Waits for at least one; gives none only if the consumer reads `until: "end"` and is there. They are
@@ -913,8 +914,8 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
   sessionTimeoutMs?: number | undefined;
   /**
-   * A member that asks for no record for so long is expelled, or does not give up a partition, since its handler is
-   * stuck. Default 300,000 ms, 1 s to 24 h.
+   * A member that asks for no record for so long, of whose run no handler returns, or that does not give up a partition,
+   * is expelled: its handler is stuck. Default 300,000 ms, 1 s to 24 h.
    */
   maxPollIntervalMs?: number | undefined;
   /** Told of what the member gains and gives up. */

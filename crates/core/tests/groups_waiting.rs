@@ -135,10 +135,9 @@ fn a_commit_that_waits_keeps_its_partition_from_others_and_nobody_waiting() {
             if in_transaction {
                 let number = producer.begin().unwrap().number;
                 producer.send_offsets_of(number, &member, offsets).unwrap();
-                commit(&producer, number).unwrap();
-                answer.send(()).unwrap();
+                answer.send(commit(&producer, number).map(|_| ())).unwrap();
             } else {
-                let done = move |outcome: Result<(), Error>| answer.send(outcome.unwrap()).unwrap();
+                let done = move |outcome: Result<(), Error>| answer.send(outcome).unwrap();
                 member.commit_offsets(&offsets, done);
             }
         });
@@ -184,7 +183,8 @@ fn a_commit_that_waits_keeps_its_partition_from_others_and_nobody_waiting() {
 
         drop(stopped);
         committer.join().unwrap();
-        answered.recv_timeout(Duration::from_secs(10)).unwrap();
+        let answer = answered.recv_timeout(Duration::from_secs(10)).unwrap();
+        answer.unwrap();
         assert_eq!(
             second.assigned(in_turn("orders", 1)),
             places("orders", &[0])
