@@ -1294,7 +1294,7 @@ export declare class Log implements AsyncDisposable {
   /**
    * Reads topics, has each record handled, and commits what the handlers sent by `tx` together with the offsets read, a
    * batch at a time: each record counts exactly once in what comes out, whatever ends the process in between. Begins
-   * where the group has committed.
+   * where the group has committed, of which it is a member while it runs.
    *
    * Handlers run one after the other. When one fails, its batch is aborted, and after a pause all of it is handled again:
    * effects outside the log happen again then, and should be such that this does no harm.
@@ -1304,7 +1304,7 @@ export declare class Log implements AsyncDisposable {
    * its `id` over, and with what went wrong when trying again did not help.
    */
   process<const T extends AnyTopic | string>(options: ProcessOptions<T>, handler: (record: RecordOf<T>, tx: Transaction) => unknown): Promise<ProcessReport>;
-  /** The names of all groups that have committed something, sorted. */
+  /** The names of all groups that have members or have committed something, sorted. */
   groups(): Promise<string[]>;
   /** A group by its name, to look at and to set back. */
   group(name: string): Group;

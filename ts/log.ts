@@ -190,7 +190,7 @@ export class Log implements AsyncDisposable {
   /**
    * Reads topics, has each record handled, and commits what the handlers sent by `tx` together with the offsets read, a
    * batch at a time: each record counts exactly once in what comes out, whatever ends the process in between. Begins
-   * where the group has committed.
+   * where the group has committed, of which it is a member while it runs.
    *
    * Handlers run one after the other. When one fails, its batch is aborted, and after a pause all of it is handled again:
    * effects outside the log happen again then, and should be such that this does no harm.
@@ -206,7 +206,7 @@ export class Log implements AsyncDisposable {
     return processRecords(this.#context, options, handler as Handler<ConsumerRecord<unknown, unknown>>);
   }
 
-  /** The names of all groups that have committed something, sorted. */
+  /** The names of all groups that have members or have committed something, sorted. */
   async groups(): Promise<string[]> {
     this.#context.checkOpen();
     return (await settled(() => this.#native.groups())).sort();

@@ -306,7 +306,7 @@ impl NativeStore {
         })
     }
 
-    /// The names of all groups that have committed something.
+    /// The names of all groups that have members or have committed something.
     #[napi(catch_unwind, ts_return_type = "Promise<Array<string>>")]
     pub fn groups(&self) -> AsyncTask<Blocking<Vec<String>>> {
         let store = self.store.clone();
