@@ -45,6 +45,7 @@ pub mod import;
 pub mod inspect;
 mod journal;
 mod knock_out;
+mod metrics;
 #[cfg(all(test, loom))]
 mod models;
 mod partition;
@@ -69,11 +70,15 @@ pub use tidelog_io as io;
 
 pub use config::{Durability, OpenOptions, RecoveryProgress, TopicChange, TopicConfig};
 pub use coordinator::offsets::{ClampedOffset, CommittedOffset, OffsetCommit};
-pub use engine::RecoveryReport;
+pub use engine::{RecoveryReport, Retained};
 pub use error::{Error, Result};
 pub use format::batch::TimestampType;
 pub use format::compression::Compression;
 pub use journal::JournalOptions;
+pub use metrics::{
+    JournalMetrics, Percentiles, StoreMetrics, SyncMetrics, TopicMetrics, Traffic,
+    TransactionMetrics,
+};
 pub use partition::{Appended, ReadResult};
 pub use produce::{Condition, ProduceOutcome, ProducerLane, Run};
 pub use producer_ids::ProducerId;

@@ -14,6 +14,7 @@ mod completions;
 mod error;
 mod import;
 mod inspect;
+mod metrics;
 mod numbers;
 mod offsets;
 mod options;

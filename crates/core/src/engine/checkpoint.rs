@@ -100,6 +100,7 @@ impl CheckpointRun<'_> {
             log.note_recovery_point(end);
         }
         context.journal.recycle(frame);
+        context.metrics.checkpoints.add(1);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::Engine;
+use super::{Engine, Retained};
 use crate::bell::Woken;
 use crate::context::Context;
 use crate::error::Result;
@@ -91,9 +91,17 @@ impl Engine {
             return Ok(());
         }
         self.checkpoint(false)?;
-        moved
-            .iter()
-            .try_for_each(|log| log.unlink_below_start().map(|_| ()))
+        moved.iter().try_for_each(|log| {
+            let unlinked = log.unlink_below_start()?;
+            self.listeners.tell(&Retained {
+                topic: log.topic().name.clone(),
+                partition: log.number(),
+                log_start_offset: log.log_start(),
+                segments: unlinked.segments,
+                bytes: unlinked.bytes,
+            });
+            Ok(())
+        })
     }
 
     /// Does what a crash came before: files whose records were deleted are unlinked.

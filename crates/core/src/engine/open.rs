@@ -9,7 +9,7 @@ use std::time::Instant;
 use tidelog_format::checkpoint::Checkpoint;
 use tidelog_io::{FileSystemKind, WriterLock};
 
-use super::Engine;
+use super::{Engine, Listeners};
 use super::folder::{check_vacant, create_store, lock_holds, no_store, store_id, take_lock, unfit};
 use super::maintenance::{self, Intervals};
 use super::recovery::{
@@ -172,6 +172,7 @@ impl Engine {
             checkpoint: Mutex::new(checkpoint),
             writer_lock: Mutex::new(writer_lock),
             threads: Mutex::default(),
+            listeners: Listeners::default(),
             intervals: Intervals {
                 maintenance: options.maintenance_interval,
                 checkpoint: options.checkpoint_interval,

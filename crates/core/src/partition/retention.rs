@@ -11,6 +11,14 @@ use crate::knock_out::{self, Rule};
 use crate::segment::Segment;
 use crate::sync::{lock, write};
 
+/// Files that are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unlinked {
+    pub segments: usize,
+    /// Bytes of record batches in them.
+    pub bytes: u64,
+}
+
 impl Log {
     /// Raises the log start to `before`, at most to the high watermark. Gives the new log start. The caller
     /// makes it durable before it calls `unlink_below_start`.
@@ -74,7 +82,7 @@ impl Log {
 
     /// Unlinks the segments that lie wholly below the log start, which is durable, and below the recovery point: the
     /// journal must not bring back a part of one.
-    pub fn unlink_below_start(self: &Arc<Self>) -> Result<usize> {
+    pub fn unlink_below_start(self: &Arc<Self>) -> Result<Unlinked> {
         let mut start = self.log_start();
         if !knock_out::is_out(Rule::UnlinkAfterCheckpoint) {
             start = start.min(self.recovery_point.load(Ordering::Acquire));
@@ -113,6 +121,9 @@ impl Log {
                 .tables
                 .forget_segment(self.uid(), segment.base());
         }
-        Ok(gone.len())
+        Ok(Unlinked {
+            segments: gone.len(),
+            bytes: gone.iter().map(|segment| segment.size()).sum(),
+        })
     }
 }
