@@ -74,6 +74,38 @@ export interface NativeRecovery {
   durationMs: number;
 }
 
+export interface NativePercentiles {
+  p50: number;
+  p95: number;
+  p99: number;
+  max: number;
+}
+
+export interface NativeMetrics {
+  uptimeMs: number;
+  appended: { records: number; bytes: number };
+  read: { records: number; bytes: number };
+  journal: {
+    syncs: number;
+    records: number;
+    syncMsTotal: number;
+    syncMs: NativePercentiles;
+    recordsPerSync: NativePercentiles;
+    bytes: number;
+    capacityBytes: number;
+    freeBytes: number;
+    waiting: number;
+  };
+  checkpoints: number;
+  transactions: { open: number; committed: number; aborted: number };
+  topics: string[];
+  /**
+   * For each partition: place of its topic in `topics`, its number, log start offset, high watermark, log end offset,
+   * segments, bytes.
+   */
+  partitions: Float64Array;
+}
+
 export interface NativeStore {
   readonly recovery: NativeRecovery;
   readonly path: string;
@@ -84,6 +116,11 @@ export interface NativeStore {
   topics(): Promise<string[]>;
   deleteTopic(name: string): Promise<void>;
   sync(): Promise<void>;
+  metrics(): Promise<NativeMetrics>;
+  /** `told` is called until the store is closed, each time that retention has deleted records of a partition. */
+  onRetention(
+    told: (topic: string, partition: number, logStartOffset: number, segments: number, bytes: number) => void,
+  ): void;
   close(): Promise<void>;
   producer(completions: NativeCompletions): NativeProducer;
   namedProducer(completions: NativeCompletions, name: string): Promise<NativeProducer>;

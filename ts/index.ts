@@ -37,6 +37,17 @@ export {
 export type { Group, GroupDescription, GroupOffset, ResetOptions } from "./group.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
 export type { Log, RecoveryReport, TopicOf } from "./log.js";
+export type {
+  ConsumerMetrics,
+  JournalMetrics,
+  Metrics,
+  PartitionMetrics,
+  Percentiles,
+  ProducerMetrics,
+  TopicMetrics,
+  Traffic,
+  TransactionMetrics,
+} from "./metrics.js";
 export { type OpenOptions, open } from "./open.js";
 export type { ProcessOptions, ProcessReport, RetryOptions } from "./process/options.js";
 export type { CloseOptions, ProducerOptions, SendOptions, WaitOptions } from "./producer/options.js";

@@ -92,10 +92,7 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   /** How far behind it is, by partition. */
   async lag(): Promise<PartitionLag[]> {
     const places = await this.#reading.open();
-    return places.map(({ topic, partition, position, native }) => {
-      const { highWatermark } = native;
-      return { topic: topic.name, partition, position, highWatermark, lag: Math.max(0, highWatermark - position) };
-    });
+    return places.map((place) => place.lag());
   }
 
   /**

@@ -42,6 +42,11 @@ export class Reading {
     }
   }
 
+  /** The group that it reads for, if any. */
+  get group(): string | undefined {
+    return this.#options.group;
+  }
+
   /** The partitions, as far as they are known. */
   get places(): readonly Place[] {
     return this.#places ?? [];

@@ -1,9 +1,11 @@
-//! A store's figures as they cross: names, and numbers in arrays, since a store may have a hundred thousand partitions and
-//! the objects that JavaScript gets are made there.
+//! A store's figures as they cross. Those of partitions are numbers in an array, since a store may have a hundred thousand
+//! of them.
+
+use std::time::Duration;
 
 use napi::bindgen_prelude::Float64Array;
 use napi_derive::napi;
-use tidelog::{Percentiles, StoreMetrics, Traffic};
+use tidelog::{Percentiles, StoreMetrics, TopicMetrics, Traffic};
 
 use crate::numbers::{from_u64, nearest};
 
@@ -12,22 +14,16 @@ use crate::numbers::{from_u64, nearest};
 pub struct NativeMetrics {
     /// Time since the opening.
     pub uptime_ms: f64,
-    /// Records and bytes.
-    pub appended: Vec<f64>,
-    /// Records and bytes.
-    pub read: Vec<f64>,
-    /// Number of syncs, records that they made durable, and their time in ms.
-    pub syncs: Vec<f64>,
-    /// p50, p95, p99 and maximum of the time of one, in ms.
-    pub sync_ms: Vec<f64>,
-    /// The same of the records of one.
-    pub sync_records: Vec<f64>,
-    /// Bytes, most bytes, room, and appends that wait for it.
-    pub journal: Vec<f64>,
+    /// What was appended.
+    pub appended: NativeTraffic,
+    /// What was read.
+    pub read: NativeTraffic,
+    /// The journal.
+    pub journal: NativeJournalMetrics,
     /// Checkpoints written.
     pub checkpoints: f64,
-    /// Open, committed, aborted.
-    pub transactions: Vec<f64>,
+    /// Transactions.
+    pub transactions: NativeTransactionMetrics,
     /// The topics' names.
     pub topics: Vec<String>,
     /// Seven numbers a partition: its topic's place in `topics`, its number, log start offset, high watermark, log end
@@ -35,69 +31,119 @@ pub struct NativeMetrics {
     pub partitions: Float64Array,
 }
 
+/// Records and their stored bytes.
+#[napi(object)]
+pub struct NativeTraffic {
+    pub records: f64,
+    pub bytes: f64,
+}
+
+/// The spread of recent values.
+#[napi(object)]
+pub struct NativePercentiles {
+    pub p50: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+/// Syncs, and room for frames.
+#[napi(object)]
+pub struct NativeJournalMetrics {
+    pub syncs: f64,
+    /// Records that they made durable.
+    pub records: f64,
+    /// Their time.
+    pub sync_ms_total: f64,
+    /// The time of one.
+    pub sync_ms: NativePercentiles,
+    /// The records of one.
+    pub records_per_sync: NativePercentiles,
+    pub bytes: f64,
+    pub capacity_bytes: f64,
+    pub free_bytes: f64,
+    /// Appends that wait for room.
+    pub waiting: f64,
+}
+
+/// Transactions by how they ended.
+#[napi(object)]
+pub struct NativeTransactionMetrics {
+    pub open: f64,
+    pub committed: f64,
+    pub aborted: f64,
+}
+
 impl NativeMetrics {
-    pub(crate) fn from_core(metrics: &StoreMetrics) -> tidelog::Result<NativeMetrics> {
+    pub(crate) fn from_core(metrics: StoreMetrics) -> tidelog::Result<NativeMetrics> {
         let StoreMetrics {
             syncs,
             journal,
             transactions,
-            topics,
             ..
         } = metrics;
-        let mut partitions = Vec::new();
-        for (place, topic) in topics.iter().enumerate() {
-            for found in &topic.partitions {
-                partitions.extend([
-                    place as f64,
-                    f64::from(found.partition),
-                    from_u64("logStartOffset", found.log_start_offset)?,
-                    from_u64("highWatermark", found.high_watermark)?,
-                    from_u64("logEndOffset", found.log_end_offset)?,
-                    found.segments as f64,
-                    nearest(found.bytes),
-                ]);
-            }
-        }
-        let ms = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
         Ok(NativeMetrics {
             uptime_ms: ms(metrics.uptime),
             appended: traffic(metrics.appended),
             read: traffic(metrics.read),
-            syncs: vec![
-                nearest(syncs.count),
-                nearest(syncs.records),
-                ms(syncs.time),
-            ],
-            sync_ms: percentiles(syncs.micros, 1000.0),
-            sync_records: percentiles(syncs.group, 1.0),
-            journal: [
-                journal.bytes,
-                journal.capacity,
-                journal.room,
-                journal.waiting,
-            ]
-            .map(nearest)
-            .to_vec(),
+            journal: NativeJournalMetrics {
+                syncs: nearest(syncs.count),
+                records: nearest(syncs.records),
+                sync_ms_total: ms(syncs.time),
+                sync_ms: percentiles(syncs.micros, 1000.0),
+                records_per_sync: percentiles(syncs.group, 1.0),
+                bytes: nearest(journal.bytes),
+                capacity_bytes: nearest(journal.capacity),
+                free_bytes: nearest(journal.room),
+                waiting: nearest(journal.waiting),
+            },
             checkpoints: nearest(metrics.checkpoints),
-            transactions: [
-                transactions.open,
-                transactions.committed,
-                transactions.aborted,
-            ]
-            .map(nearest)
-            .to_vec(),
-            topics: topics.iter().map(|topic| topic.name.clone()).collect(),
-            partitions: Float64Array::new(partitions),
+            transactions: NativeTransactionMetrics {
+                open: nearest(transactions.open),
+                committed: nearest(transactions.committed),
+                aborted: nearest(transactions.aborted),
+            },
+            partitions: partitions(&metrics.topics)?,
+            topics: metrics.topics.into_iter().map(|topic| topic.name).collect(),
         })
     }
 }
 
-fn traffic(Traffic { records, bytes }: Traffic) -> Vec<f64> {
-    vec![nearest(records), nearest(bytes)]
+fn partitions(topics: &[TopicMetrics]) -> tidelog::Result<Float64Array> {
+    let mut numbers = Vec::new();
+    for (place, topic) in topics.iter().enumerate() {
+        for found in &topic.partitions {
+            numbers.extend([
+                place as f64,
+                f64::from(found.partition),
+                from_u64("logStartOffset", found.log_start_offset)?,
+                from_u64("highWatermark", found.high_watermark)?,
+                from_u64("logEndOffset", found.log_end_offset)?,
+                found.segments as f64,
+                nearest(found.bytes),
+            ]);
+        }
+    }
+    Ok(Float64Array::new(numbers))
 }
 
-fn percentiles(found: Percentiles, of_one: f64) -> Vec<f64> {
-    [found.p50, found.p95, found.p99, found.max]
-        .map(|value| nearest(value) / of_one)
-        .to_vec()
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+fn traffic(Traffic { records, bytes }: Traffic) -> NativeTraffic {
+    NativeTraffic {
+        records: nearest(records),
+        bytes: nearest(bytes),
+    }
+}
+
+fn percentiles(found: Percentiles, of_one: f64) -> NativePercentiles {
+    let scaled = |value| nearest(value) / of_one;
+    NativePercentiles {
+        p50: scaled(found.p50),
+        p95: scaled(found.p95),
+        p99: scaled(found.p99),
+        max: scaled(found.max),
+    }
 }

@@ -179,7 +179,7 @@ impl NativeStore {
     #[napi(catch_unwind, ts_return_type = "Promise<NativeMetrics>")]
     pub fn metrics(&self) -> AsyncTask<Blocking<NativeMetrics>> {
         let store = self.store.clone();
-        blocking(move || NativeMetrics::from_core(&store.metrics()?))
+        blocking(move || NativeMetrics::from_core(store.metrics()?))
     }
 
     /// Calls `told` each time that retention has deleted records of a partition, with the topic, the partition, the first

@@ -30,8 +30,8 @@ use crate::sync::{Mutex, RwLock, lock, read, write};
 
 #[cfg(test)]
 pub(crate) use checkpoint::CheckpointRun;
-pub use listeners::Retained;
 use listeners::Listeners;
+pub use listeners::Retained;
 use maintenance::Intervals;
 pub use recovery::RecoveryReport;
 
