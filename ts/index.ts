@@ -15,7 +15,20 @@ export type {
   RecordOf,
   SeekTarget,
 } from "./consumer/options.js";
-export type { CloseEvent, ErrorEvent, OpenEvent, ProduceEvent } from "./diagnostics.js";
+export type {
+  CloseEvent,
+  CommitEvent,
+  ErrorEvent,
+  FetchEvent,
+  OpenEvent,
+  ProcessEvent,
+  ProduceEvent,
+  RecoveryEvent,
+  RetentionEvent,
+  TransactionAbortEvent,
+  TransactionBeginEvent,
+  TransactionCommitEvent,
+} from "./diagnostics.js";
 export {
   AbortedError,
   BufferTooSmallError,

@@ -273,7 +273,7 @@ export class Log implements AsyncDisposable {
     if (closed.hasSubscribers) closed.publish({ path, id });
     const failure = closing.find((outcome) => outcome.status === "rejected");
     if (failure !== undefined) {
-      publishError({ operation: "close", error: failure.reason as TidelogError });
+      publishError({ path, operation: "close", error: failure.reason as TidelogError });
       throw failure.reason;
     }
   }

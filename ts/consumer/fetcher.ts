@@ -2,6 +2,7 @@
 // that never more than two are held, however many partitions there are. A partition with nothing to read costs a
 // wait in the engine and no memory.
 
+import { fetched, publishTimed, startOf } from "../diagnostics.js";
 import { ClosedError, type TidelogError } from "../errors.js";
 import { type Completion, direct, tickets } from "../native.js";
 import { fromNative } from "../native_errors.js";
@@ -24,6 +25,7 @@ interface Pending {
   place: Place;
   epoch: number;
   from: number;
+  since: number;
   completion: Completion | null;
 }
 
@@ -32,6 +34,7 @@ export type OnOutOfRange = "error" | "earliest" | "latest";
 
 /** The reads of one consumer. */
 export class Fetcher {
+  readonly #path: string;
   readonly #places: readonly Place[];
   readonly #readBytes: number;
   readonly #onOutOfRange: OnOutOfRange;
@@ -44,7 +47,9 @@ export class Fetcher {
   /** Wakes whoever waits for the next chunk. */
   #wake: (() => void) | undefined;
 
-  constructor(places: readonly Place[], readBytes: number, onOutOfRange: OnOutOfRange) {
+  /** `path`: the store's folder. */
+  constructor(path: string, places: readonly Place[], readBytes: number, onOutOfRange: OnOutOfRange) {
+    this.#path = path;
     this.#places = places;
     this.#readBytes = readBytes;
     this.#onOutOfRange = onOutOfRange;
@@ -172,7 +177,8 @@ export class Fetcher {
     while (this.#running && this.#pending === null && this.#line.length > 0) {
       const place = this.#line.shift()!;
       place.queued = false;
-      const pending: Pending = { place, epoch: place.epoch, from: place.fetchAt, completion: null };
+      const since = startOf(fetched);
+      const pending: Pending = { place, epoch: place.epoch, from: place.fetchAt, since, completion: null };
       this.#pending = pending;
       place.reading = true;
       try {
@@ -199,9 +205,10 @@ export class Fetcher {
       this.#wake?.();
       return;
     }
-    if (completion.error) {
+    const error = completion.error ? fromNative(completion.error) : undefined;
+    this.#publish(pending, completion, error);
+    if (error !== undefined) {
       this.#pending = null;
-      const error = fromNative(completion.error);
       if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && this.#onOutOfRange !== "error") {
         const { logStartOffset, highWatermark } = place.native;
         place.position = this.#onOutOfRange === "earliest" ? logStartOffset : highWatermark;
@@ -216,6 +223,14 @@ export class Fetcher {
     }
     pending.completion = completion;
     this.#wake?.();
+  }
+
+  #publish({ place, from, since }: Pending, { numbers }: Completion, error: TidelogError | undefined): void {
+    const event = () => {
+      const [bytes = 0, , records = 0] = error === undefined ? numbers : [];
+      return { path: this.#path, topic: place.topic.name, partition: place.partition, offset: from, records, bytes };
+    };
+    publishTimed(fetched, since, event, error);
   }
 
   /** Brings a finished read into our memory and has the next one begin; null if there was nothing in it. */

@@ -47,6 +47,11 @@ export class Reading {
     return this.#options.group;
   }
 
+  /** The store's folder. */
+  get path(): string {
+    return this.#context.path;
+  }
+
   /** The partitions, as far as they are known. */
   get places(): readonly Place[] {
     return this.#places ?? [];
@@ -253,7 +258,7 @@ export class Reading {
   #opened(places: Place[]): void {
     this.#places = places;
     this.progress?.serve(places);
-    this.#fetcher = new Fetcher(places, this.#options.readBytes, this.#options.onOutOfRange);
+    this.#fetcher = new Fetcher(this.path, places, this.#options.readBytes, this.#options.onOutOfRange);
   }
 
   /** Ends a loop that is under way. */

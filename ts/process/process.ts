@@ -6,6 +6,7 @@ import { checkAborted } from "../abort.js";
 import { readingOptions } from "../consumer/options.js";
 import { Reading } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
+import { processed, publishTimed, startOf } from "../diagnostics.js";
 import {
   AbortedError,
   InvalidArgumentError,
@@ -98,15 +99,26 @@ class Processing {
     let tx: Transaction | undefined;
     const failure: BatchFailure = { cause: undefined, at: undefined, taken: 0 };
     const done = { handled: 0, dead: 0 };
+    let since = Number.NaN;
+    let taken = 0;
+    const publish = (error?: unknown) => {
+      const { id, group } = this.#options;
+      const event = () => ({ path: this.#reading.path, id, group, records: taken, deadLettered: done.dead });
+      publishTimed(processed, since, event, error);
+    };
     try {
       tx = this.#producer.begin({ signal });
       const records = await this.#take(tx);
+      taken = records === "passed" ? 1 : records.length;
+      since = startOf(processed);
       if (records === "passed") done.dead = 1;
       else if (records.length === 0) return "end";
       else await this.#handle(tx, records, failure, done);
       await tx.commit();
+      publish();
       if (records !== "passed") for (const record of records) this.#failures.delete(keyOf(record));
     } catch (cause) {
+      publish(cause);
       return { ...failure, cause };
     } finally {
       // Of use where it was not committed; the records are the consumer's again then.

@@ -6,6 +6,14 @@ import type { Consumer } from "../consumer/consumer.js";
 import { readingOf } from "../consumer/consumer.js";
 import type { Reading } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
+import {
+  publishError,
+  publishTimed,
+  startOf,
+  transactionAborted,
+  transactionBegun,
+  transactionCommitted,
+} from "../diagnostics.js";
 import { AbortedError, InvalidArgumentError, TidelogError, TransactionTimedOutError } from "../errors.js";
 import { direct, type NativeTransactionalProducer, type NativeTransactionNumber, tickets } from "../native.js";
 import { fromNative } from "../native_errors.js";
@@ -246,15 +254,28 @@ export class Transaction implements AsyncDisposable {
       void this.#fail(error as TidelogError);
       throw error;
     }
+    if (transactionBegun.hasSubscribers) transactionBegun.publish(this.#event(this.#number));
     this.#deadline = performance.now() + options.timeoutMs;
     this.#watch();
+  }
+
+  /** What diagnostics say of it. */
+  #event(number: NativeTransactionNumber) {
+    const { context, id } = this.#owner;
+    return { path: context.path, id, number: numberText(number) };
+  }
+
+  #publishError(error: TidelogError): void {
+    publishError({ path: this.#owner.context.path, operation: "transaction", error });
   }
 
   #watch(): void {
     const { timeoutMs } = this.#owner.options;
     this.#timer = setTimeout(() => {
       const text = `the transaction of ${shown(this.#owner.id)} was not committed within ${timeoutMs} ms, and is aborted`;
-      void this.#fail(new TransactionTimedOutError(`${text}; do less in one, or raise timeoutMs`));
+      const error = new TransactionTimedOutError(`${text}; do less in one, or raise timeoutMs`);
+      this.#publishError(error);
+      void this.#fail(error);
     }, this.#deadline - performance.now()).unref();
   }
 
@@ -282,7 +303,11 @@ export class Transaction implements AsyncDisposable {
       if (this.#failure === undefined) this.#begin();
       return records;
     } catch (error) {
-      throw this.#failure ?? error;
+      if (this.#failure !== undefined) throw this.#failure;
+      if (error instanceof TidelogError && error.code !== "ERR_TIDELOG_ABORTED") {
+        publishError({ path: this.#owner.context.path, operation: "read", error });
+      }
+      throw error;
     }
   }
 
@@ -297,6 +322,7 @@ export class Transaction implements AsyncDisposable {
     const { native } = this.#owner;
     this.#state = "committing";
     clearTimeout(this.#timer);
+    const since = startOf(transactionCommitted);
     try {
       if (!this.#sealed) this.#handOver();
       const number = this.#number;
@@ -304,6 +330,7 @@ export class Transaction implements AsyncDisposable {
       if (number !== undefined) {
         const { numbers } = await tickets().request((_completions, ticket) => native.commit(ticket, number.number));
         result = transactionResult(this.#sends.sent, numbers);
+        publishTimed(transactionCommitted, since, () => this.#event(number));
       }
       this.#state = "committed";
       this.#quiet();
@@ -312,6 +339,9 @@ export class Transaction implements AsyncDisposable {
       return result;
     } catch (error) {
       const failure = error as TidelogError;
+      const number = this.#number;
+      if (number !== undefined) publishTimed(transactionCommitted, since, () => this.#event(number), failure);
+      if (failure !== this.#refused) this.#publishError(failure);
       this.#state = "open";
       if (failure.retriable && !failure.indefinite && !this.#doomed) {
         this.#outcome = undefined;
@@ -336,6 +366,7 @@ export class Transaction implements AsyncDisposable {
 
   /** The engine does not take what was handed over, and won't commit without it. */
   #refuse(error: TidelogError): void {
+    if (this.#refused === undefined) this.#publishError(error);
     this.#refused ??= error;
     void this.#fail(error);
   }
@@ -363,6 +394,9 @@ export class Transaction implements AsyncDisposable {
         this.#owner.native.abort(number.number);
       } catch {
         // The engine has ended it already, or is closed.
+      }
+      if (transactionAborted.hasSubscribers && this.#state === "aborted") {
+        transactionAborted.publish({ ...this.#event(number), reason: this.#failure! });
       }
     }
     await this.#takings.putBack();
