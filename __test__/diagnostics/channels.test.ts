@@ -242,7 +242,10 @@ test("what retention has deleted", async ({ folder, open }) => {
     assert.equal([path, topic, partition], [folder, "t", 0]);
     assert.ok(bytes >= segments * 700_000 && bytes < segments * 701_000, `${bytes} bytes of ${segments}`);
   }
-  assert.is(events.reduce((sum, { segments }) => sum + segments, 0), events.at(-1)!.logStartOffset);
+  assert.is(
+    events.reduce((sum, { segments }) => sum + segments, 0),
+    events.at(-1)!.logStartOffset,
+  );
 });
 
 test("how far a recovery is, and an opening that fails", async ({ folder }) => {

@@ -64,7 +64,10 @@ test("what is sent, synced, kept and read", async ({ open }) => {
     );
   }
   const [, { partitions }] = before.topics as [unknown, Metrics["topics"][number]];
-  assert.is(partitions.reduce((sum, { bytes }) => sum + bytes, 0), before.appended.bytes);
+  assert.is(
+    partitions.reduce((sum, { bytes }) => sum + bytes, 0),
+    before.appended.bytes,
+  );
 
   await all(log.consumer({ topics: [two], until: "end" }));
   const after = await log.metrics();
@@ -90,7 +93,10 @@ test("consumers that are read, with their lag", async ({ open }) => {
   assert.equal(others, []);
   assert.is(consumer!.group, "g");
   assert.is(consumer!.partitions.length, 2);
-  assert.is(consumer!.partitions.reduce((sum, { lag }) => sum + lag, 0), 7);
+  assert.is(
+    consumer!.partitions.reduce((sum, { lag }) => sum + lag, 0),
+    7,
+  );
   for (const { topic, highWatermark, position, lag } of consumer!.partitions) {
     assert.equal([topic, highWatermark, position + lag], ["t", 5, 5]);
   }
