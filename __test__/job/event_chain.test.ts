@@ -38,7 +38,7 @@ async function stored(folder: string): Promise<string[][]> {
       log.openTopic(name, { key: string() }),
     ),
   );
-  return Promise.all(
+  return await Promise.all(
     topics.map(async (topic) => (await all(log.consumer({ topics: [topic], until: "end" }))).map(({ key }) => key!)),
   );
 }
