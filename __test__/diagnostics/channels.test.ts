@@ -1,6 +1,8 @@
 // What listeners on diagnostics_channel are told.
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import * as assert from "uvu/assert";
 import {
   type CloseEvent,
@@ -19,6 +21,7 @@ import {
   type TransactionBeginEvent,
   type TransactionCommitEvent,
 } from "../../ts/index.js";
+import { root } from "../job/folder.js";
 import { start } from "../support/child.js";
 import { all, failure, first, range, sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
@@ -279,6 +282,18 @@ test("nobody who listens from the middle on is told of a time that was not measu
   await Promise.resolve();
   await new Promise(process.nextTick);
   assert.equal(await heard<ProduceEvent>("tidelog:produce", () => sending), []);
+});
+
+test("every channel is documented with its event", async () => {
+  const [source, docs] = await Promise.all(
+    ["ts/diagnostics.ts", "docs/diagnostics.md"].map((file) => readFile(join(root, file), "utf8")),
+  );
+  const channels = [...source!.matchAll(/named<(\w+)>\("([\w:]+)"\)/g)];
+  assert.is(channels.length, 12);
+  for (const [, type, name] of channels) {
+    const row = docs!.split("\n").find((line) => line.startsWith(`| \`tidelog:${name}\` | \`${type}\` |`));
+    assert.ok(row, name);
+  }
 });
 
 run();
