@@ -9,7 +9,7 @@ export type OrderEvent =
   | { type: "cancelled" }
   | { type: "packed"; parcel: string };
 
-/** Opens the topic with its types, and makes it the first time. Events of one order have its id as their key: they stay in order. */
+/** Opens the topic, and makes it the first time. Events of one order have its id as their key, and stay in order. */
 export function ordersTopic(log: Log) {
   return log.topic("orders", { partitions: 3, key: string(), value: json<OrderEvent>() });
 }

@@ -77,7 +77,7 @@ export class Producer implements AsyncDisposable {
       name: producer.name ?? null,
       inFlightBytes: producer.#channel.inFlight,
       bufferBytes: producer.#limit,
-      waiting: producer.#line.length,
+      waiting: producer.#line.length + producer.#ready.length,
     });
   }
 

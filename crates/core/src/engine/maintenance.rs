@@ -78,38 +78,37 @@ impl Engine {
     /// them durable, then files go.
     pub(crate) fn apply_retention(&self) -> Result<()> {
         let now = now_ms();
-        let mut moved = Vec::new();
+        let mut moved = false;
         for log in self.all_logs() {
             // One damaged partition must not keep the others from being trimmed.
-            if let Ok(Some(start)) = log.retention_start(now)
-                && log.raise_start(start).is_ok()
-            {
-                moved.push(log);
+            if let Ok(Some(start)) = log.retention_start(now) {
+                moved |= log.raise_start(start).is_ok();
             }
         }
-        if moved.is_empty() {
-            return Ok(());
+        if moved {
+            self.checkpoint(false)?;
         }
-        self.checkpoint(false)?;
-        moved.iter().try_for_each(|log| {
-            let unlinked = log.unlink_below_start()?;
-            self.listeners.tell(&Retained {
-                topic: log.topic().name.clone(),
-                partition: log.number(),
-                log_start_offset: log.log_start(),
-                segments: unlinked.segments,
-                bytes: unlinked.bytes,
-            });
-            Ok(())
-        })
+        self.finish_deletions();
+        Ok(())
     }
 
-    /// Does what a crash came before: files whose records were deleted are unlinked.
+    /// Unlinks the files whose records were deleted, also those that a crash or a failure came before.
     fn finish_deletions(&self) {
         let logs = self.all_logs().into_iter();
-        for log in logs.filter(|log| log.has_segments_below_start()) {
-            // A failure passes: they are unlinked with what is deleted next.
-            let _ = log.unlink_below_start();
+        for log in logs.filter(|log| log.has_segments_to_unlink()) {
+            // A failure passes: what it leaves is unlinked the next time, or when the store is opened.
+            if let Ok(unlinked) = log.unlink_below_start()
+                && unlinked.segments > 0
+                && !log.topic().is_internal()
+            {
+                self.listeners.tell(&Retained {
+                    topic: log.topic().name.clone(),
+                    partition: log.number(),
+                    log_start_offset: log.log_start(),
+                    segments: unlinked.segments,
+                    bytes: unlinked.bytes,
+                });
+            }
         }
     }
 }
