@@ -439,7 +439,7 @@ export interface ProducerMetrics {
   /** Bytes that are packed or under way, and the most that may be. */
   readonly inFlightBytes: number;
   readonly bufferBytes: number;
-  /** Calls of `send` and `sendBatch` that wait: for room, or for their topic to be opened. */
+  /** Calls of `send`, `sendBatch`, `flush` and `ready` that wait for room, or for their topic to be opened. */
   readonly waiting: number;
 }
 /**
