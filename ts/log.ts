@@ -148,7 +148,7 @@ export class Log implements AsyncDisposable {
 
   /**
    * A snapshot of what the store has done and how it stands: counts, lags, sizes, how long syncs take. For monitoring: it
-   * costs about a microsecond a partition, and waits for the disk on a thread of libuv's if it has to.
+   * costs some microseconds a partition, and waits for the disk on a thread of libuv's if it has to.
    */
   async metrics(): Promise<Metrics> {
     this.#context.checkOpen();
