@@ -222,6 +222,13 @@ export interface NativeTransactionalProducer {
   abort(transaction: number): void;
 }
 
+declare const filter: unique symbol;
+
+/** A compiled filter, for reads. */
+export interface NativeFilter {
+  readonly [filter]: true;
+}
+
 export interface NativePartition {
   readonly topic: string;
   readonly index: number;
@@ -235,7 +242,13 @@ export interface NativePartition {
   /** Numbers: bytes, the offset to read on from. */
   read(completions: NativeCompletions, ticket: number, offset: number, maxBytes: number): void;
   /** Numbers: bytes, bytes of the table, records, the offset to read on from, high watermark, log start. */
-  readRecords(completions: NativeCompletions, ticket: number, offset: number, maxBytes: number): void;
+  readRecords(
+    completions: NativeCompletions,
+    ticket: number,
+    offset: number,
+    maxBytes: number,
+    filter: NativeFilter | null,
+  ): void;
   /** No numbers: there is something at this offset. */
   waitFor(completions: NativeCompletions, ticket: number, offset: number): void;
   cancelWait(completions: NativeCompletions, ticket: number): void;
@@ -377,6 +390,7 @@ export interface Binding {
   NativeSegmentScan: { open(path: string): Promise<NativeSegmentScan> };
   NativeSurvey: { run(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<NativeSurvey> };
   NativeStop: new () => NativeStop;
+  NativeFilter: new (text: string) => NativeFilter;
   Completions: new (wake: () => void) => NativeCompletions;
   verifyFiles(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<VerifyReport>;
 }
