@@ -41,7 +41,7 @@ test("they give the records of which a filter is true, as the same predicate in 
     ["headers.region = 'eu' AND key LIKE 'k1%'", (r) => text(r, "region") === "eu" && /^k1/.test(r.key ?? "")],
     ["key IS NULL OR offset < 3", (r) => r.key === null || r.offset < 3],
     ["NOT headers.n > 700", (r) => text(r, "n") !== null && !(Number(text(r, "n")) > 700)],
-    ['headers."content-type" IN (\'text/plain\', \'x\')', (r) => text(r, "content-type") === "text/plain"],
+    ["headers.\"content-type\" IN ('text/plain', 'x')", (r) => text(r, "content-type") === "text/plain"],
     ["timestamp BETWEEN 1100 AND 1200", (r) => r.timestamp >= 1100 && r.timestamp <= 1200],
     ["partition = 1 AND topic = 't'", (r) => r.partition === 1],
     ["headers.n / 100 * 100 = headers.n", (r) => text(r, "n") !== null && Number(text(r, "n")) % 100 === 0],
@@ -179,7 +179,7 @@ test("a transaction takes what is kept, and commits what was passed over with it
   assert.is(await aborted.catch((error) => error.message), "no");
   assert.equal(await positions(), [null, null, null]);
   await log.transaction("t", async (tx) => {
-    const taken = new Array<number>();
+    const taken: number[] = [];
     for (;;) {
       const records = await tx.take(consumer, { max: 1 });
       if (records.length === 0) break;
@@ -244,7 +244,10 @@ test("a filter that is wrong says where, in JavaScript's counting, and nothing h
     );
   }
   await using producer = await log.transactionalProducer("p");
-  await failure("ERR_TIDELOG_INVALID_FILTER", log.process({ id: "p", from: topic, filter: "key" }, () => {}));
+  await failure(
+    "ERR_TIDELOG_INVALID_FILTER",
+    log.process({ id: "p", from: topic, filter: "key" }, () => {}),
+  );
   // It was refused before it took the id over.
   const tx = producer.begin();
   tx.send(await log.topic("out", { durability: "fsync" }), { value: Buffer.from("x") });

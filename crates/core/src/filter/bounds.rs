@@ -5,7 +5,7 @@ use tidelog_format::batch::{BatchHeader, TimestampType};
 
 use super::evaluate::Truth;
 use super::number::Number;
-use super::program::{Node, Numeric, Program, Source, Text};
+use super::program::{Node, Numeric, Source, Text};
 use super::syntax::Comparison;
 
 /// What is known of the records of a batch.
@@ -87,9 +87,9 @@ impl<'a> Bounds<'a> {
         }
     }
 
-    /// Whether the program may be true of one of the records.
-    pub fn may_keep(&self, program: &Program) -> bool {
-        self.truths(&program.root).has(Truth::True)
+    /// Whether the condition may be true of one of the records.
+    pub fn may_keep(&self, program: &Node) -> bool {
+        self.truths(program).has(Truth::True)
     }
 
     fn truths(&self, node: &Node) -> Truths {

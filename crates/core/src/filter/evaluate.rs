@@ -1,11 +1,11 @@
-//! Runs a program on records, in SQL's three-valued logic. Nothing is copied and nothing can fail: what can't be told of
+//! Runs a compiled condition on records, in SQL's three-valued logic. Nothing is copied and nothing can fail: what can't be told of
 //! a record is unknown.
 
 use tidelog_format::record::Record;
 
 use super::number::Number;
-use super::program::{Node, Numeric, Program, Source, Text};
-use super::syntax::Comparison;
+use super::program::{Node, Numeric, Source, Text};
+use super::syntax::{Addition, Comparison};
 
 /// What a condition is of a record. In this order AND is the least, and OR the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,35 +45,29 @@ impl Comparison {
     }
 }
 
-/// A program on its way through the records of one partition.
+/// A filter on its way through the records of one partition.
+#[derive(Clone, Copy)]
 pub(crate) struct Evaluation<'a> {
-    program: &'a Program,
+    program: &'a Node,
     topic: &'a str,
     partition: u32,
-    /// Values of the headers that the program looks at, of one record.
-    slots: Vec<Option<&'a [u8]>>,
-    /// Whether the slots are those of the record that is looked at.
-    filled: bool,
 }
 
 impl<'a> Evaluation<'a> {
-    pub(super) fn new(program: &'a Program, topic: &'a str, partition: u32) -> Evaluation<'a> {
+    pub(super) fn new(program: &'a Node, topic: &'a str, partition: u32) -> Evaluation<'a> {
         Evaluation {
             program,
             topic,
             partition,
-            slots: Vec::new(),
-            filled: false,
         }
     }
 
     /// Whether the filter is true of the record.
-    pub fn keeps(&mut self, record: &Record<'a>) -> bool {
-        self.filled = false;
-        self.truth(&self.program.root, record) == Truth::True
+    pub fn keeps(&self, record: &Record<'_>) -> bool {
+        self.truth(self.program, record) == Truth::True
     }
 
-    fn truth(&mut self, node: &Node, record: &Record<'a>) -> Truth {
+    fn truth(&self, node: &Node, record: &Record<'_>) -> Truth {
         match node {
             Node::Constant(constant) => (*constant).into(),
             Node::Not(node) => self.truth(node, record).not(),
@@ -112,46 +106,28 @@ impl<'a> Evaluation<'a> {
                 known(self.number(number, record), |number| list.contains(number))
             }
             Node::Like(source, pattern) => {
-                known(self.text_of(*source, record), |text| pattern.matches(text))
+                known(self.text_of(source, record), |text| pattern.matches(text))
             }
-            Node::IsNull(source) => self.is_null(*source, record).into(),
+            Node::IsNull(source) => is_null(source, record).into(),
         }
     }
 
-    fn text<'t>(&mut self, text: &'t Text, record: &Record<'a>) -> Option<&'t str>
-    where
-        'a: 't,
-    {
+    fn text<'t>(&'t self, text: &'t Text, record: &'t Record<'_>) -> Option<&'t str> {
         match text {
             Text::Literal(text) => Some(text),
-            Text::Source(source) => self.text_of(*source, record),
+            Text::Source(source) => self.text_of(source, record),
         }
     }
 
     /// A field's text; none where it is null, or bytes that are not UTF-8.
-    fn text_of(&mut self, source: Source, record: &Record<'a>) -> Option<&'a str> {
-        if source == Source::Topic {
+    fn text_of<'t>(&'t self, source: &Source, record: &'t Record<'_>) -> Option<&'t str> {
+        if *source == Source::Topic {
             return Some(self.topic);
         }
-        std::str::from_utf8(self.bytes_of(source, record)?).ok()
+        std::str::from_utf8(bytes_of(source, record)?).ok()
     }
 
-    fn bytes_of(&mut self, source: Source, record: &Record<'a>) -> Option<&'a [u8]> {
-        match source {
-            Source::Key => record.key,
-            Source::Header(slot) => self.header(slot, record),
-            Source::Topic | Source::Partition | Source::Offset | Source::Timestamp => None,
-        }
-    }
-
-    fn is_null(&mut self, source: Source, record: &Record<'a>) -> bool {
-        match source {
-            Source::Key | Source::Header(_) => self.bytes_of(source, record).is_none(),
-            Source::Topic | Source::Partition | Source::Offset | Source::Timestamp => false,
-        }
-    }
-
-    fn number(&mut self, number: &Numeric, record: &Record<'a>) -> Option<Number> {
+    fn number(&self, number: &Numeric, record: &Record<'_>) -> Option<Number> {
         match number {
             Numeric::Literal(number) => Some(*number),
             Numeric::Source(Source::Partition) => Some(Number::Integer(self.partition.into())),
@@ -159,12 +135,12 @@ impl<'a> Evaluation<'a> {
                 i64::try_from(record.offset).ok().map(Number::Integer)
             }
             Numeric::Source(Source::Timestamp) => Some(Number::Integer(record.timestamp)),
-            Numeric::Source(source) => Number::of_text(self.text_of(*source, record)?),
+            Numeric::Source(source) => Number::of_text(self.text_of(source, record)?),
             Numeric::Signed(sign, number) => {
                 let number = self.number(number, record)?;
                 match sign {
-                    super::syntax::Addition::Add => Some(number),
-                    super::syntax::Addition::Subtract => number.negative(),
+                    Addition::Add => Some(number),
+                    Addition::Subtract => number.negative(),
                 }
             }
             Numeric::Sum(first, rest) => {
@@ -183,24 +159,21 @@ impl<'a> Evaluation<'a> {
             }
         }
     }
+}
 
-    /// The value of a header; of several with one name that of the last, as in Kafka. All that are looked at are found
-    /// in one pass over the record's headers, once one is asked for.
-    fn header(&mut self, slot: usize, record: &Record<'a>) -> Option<&'a [u8]> {
-        if !self.filled {
-            self.filled = true;
-            let names = &self.program.headers;
-            self.slots.clear();
-            self.slots.resize(names.len(), None);
-            for (name, value) in record.headers {
-                if let Ok(slot) = names.binary_search_by(|one| (**one).cmp(name))
-                    && let Some(found) = self.slots.get_mut(slot)
-                {
-                    *found = value;
-                }
-            }
-        }
-        self.slots.get(slot).copied().flatten()
+/// The bytes of a field that holds some. Of several headers with one name the last one counts, as in Kafka.
+fn bytes_of<'r>(source: &Source, record: &Record<'r>) -> Option<&'r [u8]> {
+    match source {
+        Source::Key => record.key,
+        Source::Header(name) => record.headers.last(name),
+        Source::Topic | Source::Partition | Source::Offset | Source::Timestamp => None,
+    }
+}
+
+fn is_null(source: &Source, record: &Record<'_>) -> bool {
+    match source {
+        Source::Key | Source::Header(_) => bytes_of(source, record).is_none(),
+        Source::Topic | Source::Partition | Source::Offset | Source::Timestamp => false,
     }
 }
 

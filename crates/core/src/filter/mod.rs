@@ -36,7 +36,7 @@ use crate::error::{Error, Result};
 use bounds::Bounds;
 pub(crate) use evaluate::Evaluation;
 pub(crate) use excerpt::excerpt;
-use program::Program;
+use program::Node;
 use syntax::Condition;
 
 /// Bytes of a filter's text, at most.
@@ -64,7 +64,7 @@ pub struct Filter(Arc<Compiled>);
 #[derive(Debug)]
 struct Compiled {
     condition: Condition,
-    program: Program,
+    program: Node,
 }
 
 impl Filter {
@@ -84,7 +84,7 @@ impl Filter {
             return Err(Flaw::at(end, reason).in_text(text));
         }
         let condition = parser::parse(text).map_err(|flaw| flaw.in_text(text))?;
-        let program = Program::new(&condition);
+        let program = Node::new(&condition);
         Ok(Filter(Arc::new(Compiled { condition, program })))
     }
 

@@ -1,19 +1,11 @@
-//! What is run on records: the tree with everything decided that does not depend on them. Names of headers are places
-//! in a row of slots, lists are sorted, patterns are compiled, and every comparison knows whether it is of texts or of
-//! numbers.
+//! What is run on records: the tree with everything decided that does not depend on them. Lists are sorted, patterns are
+//! compiled, and every comparison knows whether it is of texts or of numbers.
 
 use super::like::LikePattern;
 use super::number::Number;
 use super::syntax::{Addition, Comparison, Condition, Field, Kind, List, Multiplication, Value};
 
-/// A compiled filter.
-#[derive(Debug, Clone)]
-pub(super) struct Program {
-    pub root: Node,
-    /// Names of the headers that are looked at, sorted; their slots.
-    pub headers: Box<[Box<str>]>,
-}
-
+/// A compiled condition.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
     Constant(bool),
@@ -29,15 +21,14 @@ pub(super) enum Node {
 }
 
 /// Where a record has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
     Key,
     Topic,
     Partition,
     Offset,
     Timestamp,
-    /// The slot of its name.
-    Header(usize),
+    Header(Box<str>),
 }
 
 #[derive(Debug, Clone)]
@@ -67,94 +58,27 @@ pub(super) struct Numbers {
     pub floats: Box<[f64]>,
 }
 
-impl Program {
-    pub fn new(condition: &Condition) -> Program {
-        let mut compiler = Compiler::default();
-        compiler.note_headers(condition);
-        let Compiler { headers } = &mut compiler;
-        headers.sort_unstable();
-        headers.dedup();
-        Program {
-            root: compiler.condition(condition),
-            headers: compiler.headers.into_iter().map(Box::from).collect(),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Compiler<'c> {
-    headers: Vec<&'c str>,
-}
-
-impl<'c> Compiler<'c> {
-    fn note_headers(&mut self, condition: &'c Condition) {
-        match condition {
-            Condition::Constant(_) => {}
-            Condition::Not(condition) => self.note_headers(condition),
-            Condition::And(all) | Condition::Or(all) => {
-                all.iter().for_each(|one| self.note_headers(one));
-            }
-            Condition::Compare { left, right, .. } => {
-                [left, right]
-                    .into_iter()
-                    .for_each(|one| self.note_value(one));
-            }
-            Condition::Between {
-                value, low, high, ..
-            } => {
-                [value, low, high]
-                    .into_iter()
-                    .for_each(|one| self.note_value(one));
-            }
-            Condition::In { value, .. } => self.note_value(value),
-            Condition::Like { field, .. } | Condition::IsNull { field, .. } => {
-                self.note_field(field);
-            }
-        }
-    }
-
-    fn note_value(&mut self, value: &'c Value) {
-        match value {
-            Value::Field(field) => self.note_field(field),
-            Value::Text(_) | Value::Integer(_) | Value::Float(_) => {}
-            Value::Signed(_, value) => self.note_value(value),
-            Value::Sum(first, rest) => {
-                self.note_value(first);
-                rest.iter().for_each(|(_, value)| self.note_value(value));
-            }
-            Value::Product(first, rest) => {
-                self.note_value(first);
-                rest.iter().for_each(|(_, value)| self.note_value(value));
-            }
-        }
-    }
-
-    fn note_field(&mut self, field: &'c Field) {
-        if let Field::Header(name) = field {
-            self.headers.push(name);
-        }
-    }
-
-    fn condition(&self, condition: &Condition) -> Node {
-        let all = |conditions: &[Condition]| conditions.iter().map(|c| self.condition(c)).collect();
+impl Node {
+    pub fn new(condition: &Condition) -> Node {
+        let all = |conditions: &[Condition]| conditions.iter().map(Node::new).collect();
         match condition {
             Condition::Constant(constant) => Node::Constant(*constant),
-            Condition::Not(condition) => Node::Not(Box::new(self.condition(condition))),
+            Condition::Not(condition) => Node::Not(Box::new(Node::new(condition))),
             Condition::And(conditions) => Node::And(all(conditions)),
             Condition::Or(conditions) => Node::Or(all(conditions)),
             Condition::Compare {
                 left,
                 comparison,
                 right,
-            } => self.compare(left, *comparison, right),
+            } => Node::compare(left, *comparison, right),
             Condition::Between {
                 value,
                 low,
                 high,
                 negated,
             } => {
-                let not_below = self.compare(value, Comparison::GreaterOrEqual, low);
-                let not_above = self.compare(value, Comparison::LessOrEqual, high);
+                let not_below = Node::compare(value, Comparison::GreaterOrEqual, low);
+                let not_above = Node::compare(value, Comparison::LessOrEqual, high);
                 negate(Node::And([not_below, not_above].into()), *negated)
             }
             Condition::In {
@@ -163,9 +87,9 @@ impl<'c> Compiler<'c> {
                 negated,
             } => {
                 let node = match list {
-                    List::Texts(texts) => Node::InTexts(self.text(value), Texts::new(texts)),
+                    List::Texts(texts) => Node::InTexts(Text::new(value), Texts::new(texts)),
                     List::Numbers(numbers) => {
-                        Node::InNumbers(self.number(value), Numbers::new(numbers))
+                        Node::InNumbers(Numeric::new(value), Numbers::new(numbers))
                     }
                 };
                 negate(node, *negated)
@@ -176,7 +100,7 @@ impl<'c> Compiler<'c> {
                 escape,
                 negated,
             } => {
-                let source = self.source(field);
+                let source = Source::new(field);
                 // The parser has refused patterns that are wrong.
                 let node = match LikePattern::new(pattern, *escape) {
                     Ok(pattern) => Node::Like(source, pattern),
@@ -185,58 +109,61 @@ impl<'c> Compiler<'c> {
                 negate(node, *negated)
             }
             Condition::IsNull { field, negated } => {
-                negate(Node::IsNull(self.source(field)), *negated)
+                negate(Node::IsNull(Source::new(field)), *negated)
             }
         }
     }
 
-    fn compare(&self, left: &Value, comparison: Comparison, right: &Value) -> Node {
+    fn compare(left: &Value, comparison: Comparison, right: &Value) -> Node {
         if left.kind() == Kind::Number || right.kind() == Kind::Number {
-            Node::CompareNumbers(self.number(left), comparison, self.number(right))
+            Node::CompareNumbers(Numeric::new(left), comparison, Numeric::new(right))
         } else {
-            Node::CompareTexts(self.text(left), comparison, self.text(right))
+            Node::CompareTexts(Text::new(left), comparison, Text::new(right))
         }
     }
+}
 
-    fn text(&self, value: &Value) -> Text {
+impl Text {
+    fn new(value: &Value) -> Text {
         match value {
-            Value::Field(field) => Text::Source(self.source(field)),
+            Value::Field(field) => Text::Source(Source::new(field)),
             Value::Text(text) => Text::Literal(text.as_str().into()),
             // The parser puts no number where a text is needed.
             _ => Text::Literal("".into()),
         }
     }
+}
 
-    fn number(&self, value: &Value) -> Numeric {
+impl Numeric {
+    fn new(value: &Value) -> Numeric {
         match value {
-            Value::Field(field) => Numeric::Source(self.source(field)),
+            Value::Field(field) => Numeric::Source(Source::new(field)),
             Value::Integer(number) => Numeric::Literal(Number::Integer(*number)),
             Value::Float(number) => Numeric::Literal(Number::Float(*number)),
-            Value::Signed(sign, value) => Numeric::Signed(*sign, Box::new(self.number(value))),
+            Value::Signed(sign, value) => Numeric::Signed(*sign, Box::new(Numeric::new(value))),
             Value::Sum(first, rest) => Numeric::Sum(
-                Box::new(self.number(first)),
-                rest.iter().map(|(s, v)| (*s, self.number(v))).collect(),
+                Box::new(Numeric::new(first)),
+                rest.iter().map(|(s, v)| (*s, Numeric::new(v))).collect(),
             ),
             Value::Product(first, rest) => Numeric::Product(
-                Box::new(self.number(first)),
-                rest.iter().map(|(s, v)| (*s, self.number(v))).collect(),
+                Box::new(Numeric::new(first)),
+                rest.iter().map(|(s, v)| (*s, Numeric::new(v))).collect(),
             ),
             // The parser puts no text in quotes where a number is needed.
             Value::Text(_) => Numeric::Literal(Number::Integer(0)),
         }
     }
+}
 
-    fn source(&self, field: &Field) -> Source {
+impl Source {
+    fn new(field: &Field) -> Source {
         match field {
             Field::Key => Source::Key,
             Field::Topic => Source::Topic,
             Field::Partition => Source::Partition,
             Field::Offset => Source::Offset,
             Field::Timestamp => Source::Timestamp,
-            Field::Header(name) => {
-                let slot = self.headers.binary_search(&name.as_str());
-                Source::Header(slot.unwrap_or_else(|slot| slot))
-            }
+            Field::Header(name) => Source::Header(name.as_str().into()),
         }
     }
 }

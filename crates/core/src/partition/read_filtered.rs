@@ -133,7 +133,7 @@ impl Sieve<'_> {
         } = &mut *self.out;
         let before = (bytes.len(), table.len(), *count);
         let section = scratch.get(section).unwrap_or_default();
-        let mut evaluation = self.filter.evaluation(topic, partition);
+        let evaluation = self.filter.evaluation(topic, partition);
         for record in Records::new(section, header) {
             let record = match record {
                 Ok(record) => record,

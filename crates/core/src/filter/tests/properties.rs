@@ -9,7 +9,7 @@ use super::generate::{condition, record, text};
 use super::naive::{Here, truth};
 use super::{Given, batch};
 use crate::filter::like::LikePattern;
-use crate::filter::program::Program;
+use crate::filter::program::Node;
 use crate::filter::syntax::Condition;
 use crate::filter::{Evaluation, MAX_TEXT_BYTES, bounds::Bounds, parser::parse};
 
@@ -77,8 +77,8 @@ fn check(
         .unwrap()
         .map(Result::unwrap)
         .collect();
-    let program = Program::new(condition);
-    let mut evaluation = Evaluation::new(&program, "orders", partition);
+    let program = Node::new(condition);
+    let evaluation = Evaluation::new(&program, "orders", partition);
     let mut some = false;
     for record in &records {
         let here = Here {
