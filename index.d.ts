@@ -847,7 +847,7 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   pause(choice?: PartitionChoice): void;
   /** Goes on with partitions that were paused. */
   resume(choice?: PartitionChoice): void;
-  /** The offset of the next record that a loop gets. The partition may be left out where there is only one. */
+  /** The offset of the next record that a loop gets or, with a filter, looks at. The partition may be left out where there is only one. */
   position(choice?: PartitionChoice): Promise<number>;
   /** How far behind it is, by partition. */
   lag(): Promise<PartitionLag[]>;

@@ -222,12 +222,8 @@ export interface NativeTransactionalProducer {
   abort(transaction: number): void;
 }
 
-declare const filter: unique symbol;
-
-/** A compiled filter, for reads. */
-export interface NativeFilter {
-  readonly [filter]: true;
-}
+/** A compiled filter, for reads; there is nothing else to it. */
+export type NativeFilter = object;
 
 export interface NativePartition {
   readonly topic: string;

@@ -223,9 +223,12 @@ impl<'a> Iterator for HeaderIter<'a> {
 
 impl ExactSizeIterator for HeaderIter<'_> {}
 
-/// The name and value of a header of bytes that were checked when their record was read, and the place behind it.
+/// A header's name and value, and the place behind them.
+type Pair<'a> = (&'a [u8], Option<&'a [u8]>, usize);
+
+/// The name and value of a header of bytes that were checked when their record was read.
 #[inline]
-fn pair(bytes: &[u8], at: usize) -> Option<(&[u8], Option<&[u8]>, usize)> {
+fn pair(bytes: &[u8], at: usize) -> Option<Pair<'_>> {
     let (name, _, at) = field(bytes, at, "header name length").ok()?;
     let (value, _, at) = field(bytes, at, "header value length").ok()?;
     Some((name?, value, at))

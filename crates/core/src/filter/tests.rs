@@ -10,6 +10,7 @@
 mod generate;
 mod meaning;
 mod naive;
+mod passing;
 mod properties;
 mod wrong;
 

@@ -119,15 +119,66 @@ fn pattern() -> impl Strategy<Value = (String, Option<char>)> {
     })
 }
 
-fn predicate() -> impl Strategy<Value = Condition> {
-    let comparison = prop::sample::select(vec![
+fn comparison() -> impl Strategy<Value = Comparison> + Clone {
+    prop::sample::select(vec![
         Comparison::Equal,
         Comparison::NotEqual,
         Comparison::Less,
         Comparison::LessOrEqual,
         Comparison::Greater,
         Comparison::GreaterOrEqual,
-    ]);
+    ])
+}
+
+/// What a batch's header may decide.
+fn place() -> impl Strategy<Value = Condition> {
+    let number = || {
+        let field = prop::sample::select(vec![Field::Offset, Field::Timestamp, Field::Partition]);
+        prop_oneof![
+            3 => field.prop_map(Value::Field),
+            2 => (-1_i64..14).prop_map(Value::Integer),
+        ]
+    };
+    let topic = (comparison(), "orders|ordinary|z");
+    prop_oneof![
+        6 => (number(), comparison(), number()).prop_map(|(left, comparison, right)| {
+            Condition::Compare { left, comparison, right }
+        }),
+        2 => (number(), number(), number(), any::<bool>()).prop_map(|(value, low, high, negated)| {
+            Condition::Between { value, low, high, negated }
+        }),
+        2 => (number(), vec((-1_i64..14).prop_map(Value::Integer), 1..4), any::<bool>()).prop_map(
+            |(value, list, negated)| Condition::In { value, list: List::Numbers(list), negated },
+        ),
+        1 => topic.prop_map(|(comparison, name)| Condition::Compare {
+            left: Value::Text(name),
+            comparison,
+            right: Value::Field(Field::Topic),
+        }),
+        1 => pattern().prop_map(|(pattern, escape)| Condition::Like {
+            field: Field::Topic,
+            pattern,
+            escape,
+            negated: false,
+        }),
+        1 => (field(), any::<bool>()).prop_map(|(field, negated)| Condition::IsNull { field, negated }),
+        1 => predicate(),
+    ]
+}
+
+/// Conditions of which a batch's header decides most.
+pub(super) fn place_condition() -> impl Strategy<Value = Condition> {
+    place().prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|one| Condition::Not(Box::new(one))),
+            vec(inner.clone(), 2..4).prop_map(Condition::And),
+            vec(inner, 2..4).prop_map(Condition::Or),
+        ]
+    })
+}
+
+fn predicate() -> impl Strategy<Value = Condition> {
+    let comparison = comparison();
     let compare = |(left, comparison, right)| Condition::Compare {
         left,
         comparison,

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tidelog_format::batch::{Batch, TimestampType, set_placement};
 
-use super::generate::{condition, record, text};
+use super::generate::{condition, place_condition, record, text};
 use super::naive::{Here, truth};
 use super::{Given, batch};
 use crate::filter::like::LikePattern;
@@ -21,6 +21,17 @@ proptest! {
         condition in condition(),
         records in vec(record(), 1..12),
         base in prop_oneof![0_u64..12, Just((1_u64 << 53) - 1)],
+        partition in 0_u32..4,
+        append_time in any::<bool>(),
+    ) {
+        check(&condition, &records, base, partition, append_time)?;
+    }
+
+    #[test]
+    fn a_batch_is_passed_over_only_if_nothing_in_it_is_kept(
+        condition in place_condition(),
+        records in vec(record(), 1..5),
+        base in 0_u64..12,
         partition in 0_u32..4,
         append_time in any::<bool>(),
     ) {
