@@ -37,6 +37,7 @@ export {
   ERROR_CODES,
   type ErrorCode,
   InvalidArgumentError,
+  InvalidFilterError,
   OffsetConflictError,
   OffsetOutOfRangeError,
   OutOfOrderSequenceError,

@@ -4,7 +4,7 @@
 
 import { fetched, publishTimed, startOf } from "../diagnostics.js";
 import { ClosedError, type TidelogError } from "../errors.js";
-import { type Completion, direct, tickets } from "../native.js";
+import { type Completion, direct, type NativeFilter, tickets } from "../native.js";
 import { fromNative } from "../native_errors.js";
 import { RecordRows } from "../record.js";
 import type { Place } from "./place.js";
@@ -32,12 +32,19 @@ interface Pending {
 /** What is done about an offset that is not held. */
 export type OnOutOfRange = "error" | "earliest" | "latest";
 
+/** How reads are made. */
+export interface FetchOptions {
+  readBytes: number;
+  onOutOfRange: OnOutOfRange;
+  filter: NativeFilter | undefined;
+}
+
 /** The reads of one consumer. */
 export class Fetcher {
   readonly #path: string;
   readonly #places: readonly Place[];
-  readonly #readBytes: number;
-  readonly #onOutOfRange: OnOutOfRange;
+  readonly #options: FetchOptions;
+  readonly #passedOver: (place: Place) => void;
   readonly #rows = new RecordRows();
   /** Partitions that have something to read, in turn. */
   #line: Place[] = [];
@@ -47,12 +54,12 @@ export class Fetcher {
   /** Wakes whoever waits for the next chunk. */
   #wake: (() => void) | undefined;
 
-  /** `path`: the store's folder. */
-  constructor(path: string, places: readonly Place[], readBytes: number, onOutOfRange: OnOutOfRange) {
+  /** `path` is the store's folder; `passedOver` is told where a place has moved on over what was read, with nothing in it. */
+  constructor(path: string, places: readonly Place[], options: FetchOptions, passedOver: (place: Place) => void) {
     this.#path = path;
     this.#places = places;
-    this.#readBytes = readBytes;
-    this.#onOutOfRange = onOutOfRange;
+    this.#options = options;
+    this.#passedOver = passedOver;
   }
 
   /** Begins to fetch at the places' positions. */
@@ -177,13 +184,14 @@ export class Fetcher {
     while (this.#running && this.#pending === null && this.#line.length > 0) {
       const place = this.#line.shift()!;
       place.queued = false;
+      const { readBytes, filter = null } = this.#options;
       const since = startOf(fetched);
       const pending: Pending = { place, epoch: place.epoch, from: place.fetchAt, since, completion: null };
       this.#pending = pending;
       place.reading = true;
       try {
         tickets().issue(
-          (completions, ticket) => place.native.readRecords(completions, ticket, place.fetchAt, this.#readBytes),
+          (completions, ticket) => place.native.readRecords(completions, ticket, place.fetchAt, readBytes, filter),
           (completion) => this.#answered(pending, completion),
         );
       } catch (error) {
@@ -209,9 +217,10 @@ export class Fetcher {
     this.#publish(pending, completion, error);
     if (error !== undefined) {
       this.#pending = null;
-      if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && this.#onOutOfRange !== "error") {
+      const { onOutOfRange } = this.#options;
+      if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && onOutOfRange !== "error") {
         const { logStartOffset, highWatermark } = place.native;
-        place.position = this.#onOutOfRange === "earliest" ? logStartOffset : highWatermark;
+        place.position = onOutOfRange === "earliest" ? logStartOffset : highWatermark;
         place.fetchAt = place.position;
         this.#schedule(place);
         this.#pump();
@@ -254,6 +263,7 @@ export class Fetcher {
     while (end > row && rows.offset(end - 1) >= place.end) end--;
     if (row === end) {
       place.position = place.fetchAt;
+      if (place.position > from) this.#passedOver(place);
       return null;
     }
     return { place, rows, row, end, next: place.fetchAt, highWatermark };

@@ -40,6 +40,7 @@ mod encode;
 mod engine;
 mod error;
 mod fan_out;
+mod filter;
 mod health;
 pub mod import;
 pub mod inspect;
@@ -72,6 +73,7 @@ pub use config::{Durability, OpenOptions, RecoveryProgress, TopicChange, TopicCo
 pub use coordinator::offsets::{ClampedOffset, CommittedOffset, OffsetCommit};
 pub use engine::{RecoveryReport, Retained};
 pub use error::{Error, Result};
+pub use filter::Filter;
 pub use format::batch::TimestampType;
 pub use format::compression::Compression;
 pub use journal::JournalOptions;
