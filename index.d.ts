@@ -67,6 +67,105 @@ export type SequencedMetadata = (RecordMetadata & {
   readonly timestamp: null;
   readonly duplicate: true;
 };
+/** Records, and the bytes of record batches that hold them. Counts that only rise. */
+export interface Traffic {
+  readonly records: number;
+  /** As they are stored: compressed where their topic is. */
+  readonly bytes: number;
+}
+/** How values of the last minute or two are spread; all 0 without any. A percentile is at most 1/16 too large. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+/** What the journal makes durable: one sync for all that has gathered in the meantime. */
+export interface JournalMetrics {
+  /** Syncs that succeeded. Only rises. */
+  readonly syncs: number;
+  /** Records that they made durable, those of the store's own topics included. Only rises. */
+  readonly records: number;
+  /** Their time, summed up. Only rises. */
+  readonly syncMsTotal: number;
+  /** How long one takes. */
+  readonly syncMs: Percentiles;
+  /** How many records one makes durable. */
+  readonly recordsPerSync: Percentiles;
+  /** What its files have on disk, and what they may have at most. */
+  readonly bytes: number;
+  readonly capacityBytes: number;
+  /** Room before a checkpoint must have freed some. */
+  readonly freeBytes: number;
+  /** Appends that wait for room now. */
+  readonly waiting: number;
+}
+/** Transactions of all threads, by how they ended. */
+export interface TransactionMetrics {
+  /** Begun and not ended yet. One begins with the first record that it sends or takes. */
+  readonly open: number;
+  /** Only rises. */
+  readonly committed: number;
+  /** By hand, by their time limit, or left behind. Only rises. */
+  readonly aborted: number;
+}
+/** A partition's ends and size. */
+export interface PartitionMetrics {
+  readonly partition: number;
+  /** The first offset held. */
+  readonly logStartOffset: number;
+  /** The offset after the last record that may be read. */
+  readonly highWatermark: number;
+  /** The offset that the next record gets. */
+  readonly logEndOffset: number;
+  /** Number of segment files. */
+  readonly segments: number;
+  /** Bytes of record batches in them. */
+  readonly bytes: number;
+}
+/** A topic's partitions. */
+export interface TopicMetrics {
+  readonly topic: string;
+  readonly partitions: readonly PartitionMetrics[];
+}
+/** A consumer that is being read, by a loop, by `log.process`, or by a transaction that takes of it. */
+export interface ConsumerMetrics {
+  /** Its group, or null. */
+  readonly group: string | null;
+  /** How far behind it is. */
+  readonly partitions: readonly PartitionLag[];
+}
+/** An open producer. */
+export interface ProducerMetrics {
+  /** Its name, or null. */
+  readonly name: string | null;
+  /** Bytes that are packed or under way, and the most that may be. */
+  readonly inFlightBytes: number;
+  readonly bufferBytes: number;
+  /** Calls of `send`, `sendBatch`, `flush` and `ready` that wait for room, or for their topic to be opened. */
+  readonly waiting: number;
+}
+/**
+ * What a store has done, and how it stands. Counts begin at 0 when the store is opened in this process, and are those of
+ * all its threads; consumers and producers are this log's own. A rate is the difference of two snapshots, divided by that
+ * of their `uptimeMs`.
+ */
+export interface Metrics {
+  /** Ms since the store was opened in this process, from a clock that never goes back. */
+  readonly uptimeMs: number;
+  /** To topics of the user's. */
+  readonly appended: Traffic;
+  /** By consumers, point reads (the bytes of the records, then) and raw reads. */
+  readonly read: Traffic;
+  readonly journal: JournalMetrics;
+  /** Checkpoints written. Only rises. */
+  readonly checkpoints: number;
+  readonly transactions: TransactionMetrics;
+  /** By name; of a store opened read-only, those that were opened. */
+  readonly topics: readonly TopicMetrics[];
+  readonly consumers: readonly ConsumerMetrics[];
+  readonly producers: readonly ProducerMetrics[];
+}
 /** The part of Standard Schema v1 that is used here; see standardschema.dev. */
 export interface StandardSchema<In = unknown, Out = In> {
   readonly "~standard": {
@@ -503,7 +602,7 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   pause(choice?: PartitionChoice): void;
   /** Goes on with partitions that were paused. */
   resume(choice?: PartitionChoice): void;
-  /** The offset of the next record that a loop gets. The partition may be left out where there is only one. */
+  /** The offset of the next record that a loop gets or, with a filter, looks at. The partition may be left out where there is only one. */
   position(choice?: PartitionChoice): Promise<number>;
   /** How far behind it is, by partition. */
   lag(): Promise<PartitionLag[]>;
@@ -539,6 +638,7 @@ export declare const ERROR_CODES: readonly [
   "ERR_TIDELOG_INVALID_ARGUMENT",
   "ERR_TIDELOG_INVALID_BATCH",
   "ERR_TIDELOG_INVALID_CONFIG",
+  "ERR_TIDELOG_INVALID_FILTER",
   "ERR_TIDELOG_INVALID_RECORD",
   "ERR_TIDELOG_INVALID_TOPIC_NAME",
   "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
@@ -604,6 +704,13 @@ export declare class AbortedError extends TidelogError {
 export declare class InvalidArgumentError extends TidelogError {
   name: string;
   constructor(message: string, details?: ErrorDetails);
+}
+/** A filter can't be compiled. The message says why, and shows the place. */
+export declare class InvalidFilterError extends TidelogError {
+  name: string;
+  /** Where in its text what is wrong begins: an index, as of `text[position]`; the length if something is missing. */
+  readonly position: number;
+  constructor(message: string, position: number, details?: ErrorDetails);
 }
 /** A serde or schema refused a value, on its way in or out. */
 export declare class SerializationError extends TidelogError {
@@ -927,6 +1034,14 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
    * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
    */
   from?: From | undefined;
+  /**
+   * Gives only records of which this is true, for example `"headers.region = 'eu' AND key LIKE 'o-%'"`: SQL-92 conditions,
+   * as in JMS selectors, over `key`, `headers.NAME`, `topic`, `partition`, `offset` and `timestamp`, evaluated before
+   * anything crosses into JavaScript. The others count as read: positions, and what a group commits, move on over them.
+   * docs/filters.md says what can be written and what it means. One that is wrong throws an `InvalidFilterError`. Default
+   * none: all records.
+   */
+  filter?: string | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
   until?: "live" | "end" | undefined;
   /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
@@ -999,31 +1114,105 @@ export declare class RecordBatch<R> implements Iterable<R> {
   /** The same batch in memory of its own. */
   copy(): RecordBatch<R>;
 }
-/** Published on `tidelog:open` once a store is open. */
-export interface OpenEvent {
+interface InStore {
+  /** The store's folder. */
   path: string;
+}
+interface Timed extends InStore {
+  /** Milliseconds from the beginning to the answer. */
+  durationMs: number;
+  error?: TidelogError;
+}
+/** Published on `tidelog:open` once a store is open. */
+export interface OpenEvent extends InStore {
   id: string;
   readOnly: boolean;
 }
+/** Published on `tidelog:recovery` now and then while a store is recovered that was not closed in order. */
+export interface RecoveryEvent extends InStore {
+  /** Bytes that are done, and about how many there are to do. */
+  done: number;
+  total: number;
+}
 /** Published on `tidelog:close` once a store is closed. */
-export interface CloseEvent {
-  path: string;
+export interface CloseEvent extends InStore {
   id: string;
 }
-/** Published on `tidelog:produce` once a group of records has been stored, or has failed. */
-export interface ProduceEvent {
+/** Published on `tidelog:produce` once a group of records that were sent together has been stored, or has failed. */
+export interface ProduceEvent extends Timed {
   topic: string;
   /** Records sent, and their bytes as they crossed into the engine. */
   records: number;
   bytes: number;
-  /** Milliseconds from handing over to the answer. */
-  durationMs: number;
-  error?: TidelogError;
 }
-/** Published on `tidelog:error` for each failure of producing, reading or closing. */
-export interface ErrorEvent {
+/** Published on `tidelog:fetch` once a consumer's read of one partition is done, or has failed. */
+export interface FetchEvent extends Timed {
+  topic: string;
+  partition: number;
+  /** The offset that was read from. */
+  offset: number;
+  /** Records found, and their bytes, decompressed; 0 where it failed. */
+  records: number;
+  bytes: number;
+}
+/** Published on `tidelog:commit` once offsets of a consumer's group are durable, or could not be committed. */
+export interface CommitEvent extends Timed {
+  group: string;
+  /** Those of the records to read next. */
+  offsets: {
+    topic: string;
+    partition: number;
+    offset: number;
+  }[];
+}
+/** Published on `tidelog:transaction:begin` when a transaction begins: with the first record that it sends or takes. */
+export interface TransactionBeginEvent extends InStore {
+  /** The transactional id. */
+  id: string;
+  /** As `tx.number` gives it. */
+  number: string;
+}
+/** Published on `tidelog:transaction:commit` once a commit is durable, or has failed. */
+export interface TransactionCommitEvent extends Timed {
+  id: string;
+  number: string;
+}
+/** Published on `tidelog:transaction:abort` when a transaction that had begun will not be committed. */
+export interface TransactionAbortEvent extends InStore {
+  id: string;
+  number: string;
+  /** Why. */
+  reason: TidelogError;
+}
+/** Published on `tidelog:process` once a batch of `log.process` is committed, or has failed. */
+export interface ProcessEvent extends Omit<Timed, "error"> {
+  /** The transactional id. */
+  id: string;
+  group: string;
+  /** Records that were taken for it. */
+  records: number;
+  /** How many of them went to the dead letter topic. */
+  deadLettered: number;
+  /** What the handler threw, or why the commit failed; the batch is taken again unless that ends the processing. */
+  error?: unknown;
+}
+/** Published on `tidelog:retention` once old records of a partition are deleted and their disk space is free. */
+export interface RetentionEvent extends InStore {
+  topic: string;
+  partition: number;
+  /** The first offset that is still held. */
+  logStartOffset: number;
+  /** Segments that are gone, and their bytes. */
+  segments: number;
+  bytes: number;
+}
+/**
+ * Published on `tidelog:error` for each failure that is the store's to tell, whoever else is told of it. What a call
+ * refuses by throwing, such as a record that can't be serialized, is not among them.
+ */
+export interface ErrorEvent extends InStore {
   /** What was being done. */
-  operation: "produce" | "read" | "close";
+  operation: "open" | "produce" | "read" | "commit" | "transaction" | "close";
   topic?: string;
   partition?: number;
   error: TidelogError;
@@ -1125,6 +1314,11 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   onRebalance?: RebalanceListener | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
   start?: From | undefined;
+  /**
+   * Handles only records of which this is true, as a consumer's `filter`; the others are committed as read. Default none:
+   * all records.
+   */
+  filter?: string | undefined;
   /** Runs until it is aborted, or ends with what was there when it began. Default `"live"`. */
   until?: "live" | "end" | undefined;
   /** Records in one transaction, at most. Default 100. */
@@ -1268,6 +1462,11 @@ export declare class Log implements AsyncDisposable {
   topics(): Promise<string[]>;
   /** Deletes a topic with all its records. Handles of it fail with `ERR_TIDELOG_TOPIC_DELETED` from then on. */
   deleteTopic(name: string): Promise<void>;
+  /**
+   * A snapshot of what the store has done and how it stands: counts, lags, sizes, how long syncs take. For monitoring: it
+   * costs some microseconds a partition, and waits for the disk on a thread of libuv's if it has to.
+   */
+  metrics(): Promise<Metrics>;
   /** A producer. */
   producer(options?: ProducerOptions): Producer;
   /**

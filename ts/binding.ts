@@ -126,6 +126,38 @@ export interface NativeGroupMember {
   leave(): void;
 }
 
+export interface NativePercentiles {
+  p50: number;
+  p95: number;
+  p99: number;
+  max: number;
+}
+
+export interface NativeMetrics {
+  uptimeMs: number;
+  appended: { records: number; bytes: number };
+  read: { records: number; bytes: number };
+  journal: {
+    syncs: number;
+    records: number;
+    syncMsTotal: number;
+    syncMs: NativePercentiles;
+    recordsPerSync: NativePercentiles;
+    bytes: number;
+    capacityBytes: number;
+    freeBytes: number;
+    waiting: number;
+  };
+  checkpoints: number;
+  transactions: { open: number; committed: number; aborted: number };
+  topics: string[];
+  /**
+   * For each partition: place of its topic in `topics`, its number, log start offset, high watermark, log end offset,
+   * segments, bytes.
+   */
+  partitions: Float64Array;
+}
+
 export interface NativeStore {
   readonly recovery: NativeRecovery;
   readonly path: string;
@@ -136,6 +168,11 @@ export interface NativeStore {
   topics(): Promise<string[]>;
   deleteTopic(name: string): Promise<void>;
   sync(): Promise<void>;
+  metrics(): Promise<NativeMetrics>;
+  /** `told` is called until the store is closed, each time that retention has deleted records of a partition. */
+  onRetention(
+    told: (topic: string, partition: number, logStartOffset: number, segments: number, bytes: number) => void,
+  ): void;
   close(): Promise<void>;
   producer(completions: NativeCompletions): NativeProducer;
   namedProducer(completions: NativeCompletions, name: string): Promise<NativeProducer>;
@@ -289,6 +326,9 @@ export interface NativeTransactionalProducer {
   abort(ticket: number, transaction: number): void;
 }
 
+/** A compiled filter, for reads; there is nothing else to it. */
+export type NativeFilter = object;
+
 export interface NativePartition {
   readonly topic: string;
   readonly index: number;
@@ -302,7 +342,13 @@ export interface NativePartition {
   /** Numbers: bytes, the offset to read on from. */
   read(completions: NativeCompletions, ticket: number, offset: number, maxBytes: number): void;
   /** Numbers: bytes, bytes of the table, records, the offset to read on from, high watermark, log start. */
-  readRecords(completions: NativeCompletions, ticket: number, offset: number, maxBytes: number): void;
+  readRecords(
+    completions: NativeCompletions,
+    ticket: number,
+    offset: number,
+    maxBytes: number,
+    filter: NativeFilter | null,
+  ): void;
   /** No numbers: there is something at this offset. */
   waitFor(completions: NativeCompletions, ticket: number, offset: number): void;
   cancelWait(completions: NativeCompletions, ticket: number): void;
@@ -444,6 +490,7 @@ export interface Binding {
   NativeSegmentScan: { open(path: string): Promise<NativeSegmentScan> };
   NativeSurvey: { run(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<NativeSurvey> };
   NativeStop: new () => NativeStop;
+  NativeFilter: new (text: string) => NativeFilter;
   Completions: new (wake: () => void) => NativeCompletions;
   verifyFiles(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<VerifyReport>;
 }

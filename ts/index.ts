@@ -16,7 +16,20 @@ export type {
   RecordOf,
   SeekTarget,
 } from "./consumer/options.js";
-export type { CloseEvent, ErrorEvent, OpenEvent, ProduceEvent } from "./diagnostics.js";
+export type {
+  CloseEvent,
+  CommitEvent,
+  ErrorEvent,
+  FetchEvent,
+  OpenEvent,
+  ProcessEvent,
+  ProduceEvent,
+  RecoveryEvent,
+  RetentionEvent,
+  TransactionAbortEvent,
+  TransactionBeginEvent,
+  TransactionCommitEvent,
+} from "./diagnostics.js";
 export {
   AbortedError,
   BufferTooSmallError,
@@ -26,6 +39,7 @@ export {
   type ErrorCode,
   FencedMemberError,
   InvalidArgumentError,
+  InvalidFilterError,
   OffsetConflictError,
   OffsetOutOfRangeError,
   OutOfOrderSequenceError,
@@ -42,6 +56,17 @@ export type { Sharing, StrategyMember, TopicPartition } from "./group/strategies
 export type { RetryOptions } from "./handling/retry.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
 export type { Log, RecoveryReport, TopicOf } from "./log.js";
+export type {
+  ConsumerMetrics,
+  JournalMetrics,
+  Metrics,
+  PartitionMetrics,
+  Percentiles,
+  ProducerMetrics,
+  TopicMetrics,
+  Traffic,
+  TransactionMetrics,
+} from "./metrics.js";
 export { type OpenOptions, open } from "./open.js";
 export type { ProcessOptions, ProcessReport } from "./process/options.js";
 export type { CloseOptions, ProducerOptions, SendOptions, WaitOptions } from "./producer/options.js";

@@ -3,6 +3,7 @@
 
 import { performance } from "node:perf_hooks";
 import type { LogContext } from "../context.js";
+import { committed, publishError, publishTimed, startOf } from "../diagnostics.js";
 import type { TidelogError } from "../errors.js";
 import type { Membership } from "../group/membership.js";
 import { type NativeTopic, tickets } from "../native.js";
@@ -107,6 +108,12 @@ export class Committer {
     this.#wanted = new Map();
     this.#began = performance.now();
     const { topics, numbers } = offsetsOf(wanted);
+    const since = startOf(committed);
+    const event = () => ({
+      path: this.#context.path,
+      group: this.group,
+      offsets: [...wanted].map(([{ topic, partition }, offset]) => ({ topic: topic.name, partition, offset })),
+    });
     try {
       await tickets().request((completions, ticket) => {
         const membership = this.#membership;
@@ -117,11 +124,14 @@ export class Committer {
         }
       });
     } catch (error) {
+      publishTimed(committed, since, event, error);
+      publishError({ path: this.#context.path, operation: "commit", error: error as TidelogError });
       // Still to be done, unless there is something newer, or it is somebody else's.
       const again = isFenced(error) ? [] : wanted;
       for (const [place, offset] of again) if (!this.#wanted.has(place)) this.#wanted.set(place, offset);
       throw error;
     }
+    publishTimed(committed, since, event);
     for (const [place, offset] of wanted) place.committed = offset;
   }
 }

@@ -118,7 +118,7 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
     this.#reading.resume(choice);
   }
 
-  /** The offset of the next record that a loop gets. The partition may be left out where there is only one. */
+  /** The offset of the next record that a loop gets or, with a filter, looks at. The partition may be left out where there is only one. */
   async position(choice: PartitionChoice = {}): Promise<number> {
     return (await this.#reading.placeOf(choice)).position;
   }
@@ -126,10 +126,7 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   /** How far behind it is, by partition. */
   async lag(): Promise<PartitionLag[]> {
     const places = await this.#reading.open();
-    return places.map(({ topic, partition, position, native }) => {
-      const { highWatermark } = native;
-      return { topic: topic.name, partition, position, highWatermark, lag: Math.max(0, highWatermark - position) };
-    });
+    return places.map((place) => place.lag());
   }
 
   /**

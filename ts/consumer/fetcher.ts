@@ -2,8 +2,9 @@
 // that never more than two are held, however many partitions there are. A partition with nothing to read costs a
 // wait in the engine and no memory.
 
+import { fetched, publishTimed, startOf } from "../diagnostics.js";
 import { ClosedError, type TidelogError } from "../errors.js";
-import { type Completion, direct, tickets } from "../native.js";
+import { type Completion, direct, type NativeFilter, tickets } from "../native.js";
 import { fromNative } from "../native_errors.js";
 import { RecordRows } from "../record.js";
 import type { Place } from "./place.js";
@@ -24,19 +25,31 @@ interface Pending {
   place: Place;
   epoch: number;
   from: number;
+  since: number;
   completion: Completion | null;
 }
 
 /** What is done about an offset that is not held. */
 export type OnOutOfRange = "error" | "earliest" | "latest";
 
+/** How reads are made, and for whom. */
+export interface FetchOptions {
+  /** The store's folder. */
+  path: string;
+  readBytes: number;
+  onOutOfRange: OnOutOfRange;
+  filter: NativeFilter | undefined;
+  /** Is told where a place has moved on over what was read, with nothing in it to be handed out. */
+  passedOver(place: Place): void;
+  /** Whether partitions may still come. */
+  mayGrow(): boolean;
+}
+
 /** The reads of one consumer. */
 export class Fetcher {
   readonly #places: Place[];
-  readonly #readBytes: number;
-  readonly #onOutOfRange: OnOutOfRange;
+  readonly #options: FetchOptions;
   readonly #rows = new RecordRows();
-  readonly #more: () => boolean;
   /** Partitions that have something to read, in turn. */
   #line: Place[] = [];
   #pending: Pending | null = null;
@@ -45,12 +58,9 @@ export class Fetcher {
   /** Wakes whoever waits for the next chunk. */
   #wake: (() => void) | undefined;
 
-  /** `more` says whether partitions may still come. */
-  constructor(places: readonly Place[], readBytes: number, onOutOfRange: OnOutOfRange, more: () => boolean) {
+  constructor(places: readonly Place[], options: FetchOptions) {
     this.#places = [...places];
-    this.#more = more;
-    this.#readBytes = readBytes;
-    this.#onOutOfRange = onOutOfRange;
+    this.#options = options;
   }
 
   /** Begins to fetch at the places' positions. */
@@ -143,7 +153,7 @@ export class Fetcher {
         continue;
       }
       const ended = this.#places.every((place) => place.fetchAt >= place.end);
-      if (this.#pending === null && ended && !this.#more()) return null;
+      if (this.#pending === null && ended && !this.#options.mayGrow()) return null;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -192,12 +202,14 @@ export class Fetcher {
     while (this.#running && this.#pending === null && this.#line.length > 0) {
       const place = this.#line.shift()!;
       place.queued = false;
-      const pending: Pending = { place, epoch: place.epoch, from: place.fetchAt, completion: null };
+      const { readBytes, filter = null } = this.#options;
+      const since = startOf(fetched);
+      const pending: Pending = { place, epoch: place.epoch, from: place.fetchAt, since, completion: null };
       this.#pending = pending;
       place.reading = true;
       try {
         tickets().issue(
-          (completions, ticket) => place.native.readRecords(completions, ticket, place.fetchAt, this.#readBytes),
+          (completions, ticket) => place.native.readRecords(completions, ticket, place.fetchAt, readBytes, filter),
           (completion) => this.#answered(pending, completion),
         );
       } catch (error) {
@@ -219,12 +231,14 @@ export class Fetcher {
       this.#wake?.();
       return;
     }
-    if (completion.error) {
+    const error = completion.error ? fromNative(completion.error) : undefined;
+    this.#publish(pending, completion, error);
+    if (error !== undefined) {
       this.#pending = null;
-      const error = fromNative(completion.error);
-      if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && this.#onOutOfRange !== "error") {
+      const { onOutOfRange } = this.#options;
+      if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && onOutOfRange !== "error") {
         const { logStartOffset, highWatermark } = place.native;
-        place.position = this.#onOutOfRange === "earliest" ? logStartOffset : highWatermark;
+        place.position = onOutOfRange === "earliest" ? logStartOffset : highWatermark;
         place.fetchAt = place.position;
         this.#schedule(place);
         this.#pump();
@@ -236,6 +250,21 @@ export class Fetcher {
     }
     pending.completion = completion;
     this.#wake?.();
+  }
+
+  #publish({ place, from, since }: Pending, { numbers }: Completion, error: TidelogError | undefined): void {
+    const event = () => {
+      const [bytes = 0, , records = 0] = error === undefined ? numbers : [];
+      return {
+        path: this.#options.path,
+        topic: place.topic.name,
+        partition: place.partition,
+        offset: from,
+        records,
+        bytes,
+      };
+    };
+    publishTimed(fetched, since, event, error);
   }
 
   /** Brings a finished read into our memory and has the next one begin; null if there was nothing in it. */
@@ -259,6 +288,7 @@ export class Fetcher {
     while (end > row && rows.offset(end - 1) >= place.end) end--;
     if (row === end) {
       place.position = place.fetchAt;
+      if (place.position > from) this.#options.passedOver(place);
       return null;
     }
     return { place, rows, row, end, next: place.fetchAt, highWatermark };

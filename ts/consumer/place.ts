@@ -4,7 +4,7 @@ import type { NativePartition } from "../native.js";
 import { settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
 import type { CommitBefore } from "./delivered.js";
-import type { SeekTarget } from "./options.js";
+import type { PartitionLag, SeekTarget } from "./options.js";
 
 /** A partition and the place in it. */
 export class Place {
@@ -63,6 +63,19 @@ export class Place {
 
   get isBarred(): boolean {
     return this.until < 0;
+  }
+
+  /** How far behind it is. */
+  lag(): PartitionLag {
+    const { partition, position } = this;
+    const { highWatermark } = this.native;
+    return {
+      topic: this.topic.name,
+      partition,
+      position,
+      highWatermark,
+      lag: Math.max(0, highWatermark - position),
+    };
   }
 
   /** The offset that a target means here, now. */

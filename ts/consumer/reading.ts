@@ -28,6 +28,8 @@ export interface Runner {
   lost(place: Place): void;
   /** It goes on somewhere else. */
   moved(place: Place): void;
+  /** It has moved on over what is not handed out. */
+  passedOver(place: Place): void;
   /** The consumer closes: resolves once nothing more is done, or the time is up. */
   stop(timeoutMs: number): Promise<void>;
 }
@@ -89,6 +91,16 @@ export class Reading {
       // Whoever uses the consumer is told; nobody may.
       this.#opening.then((soon) => this.#opened(soon)).catch(() => {});
     }
+  }
+
+  /** The group that it reads for, if any. */
+  get group(): string | undefined {
+    return this.#options.group;
+  }
+
+  /** The store's folder. */
+  get path(): string {
+    return this.#context.path;
   }
 
   /** The partitions, as far as they are known. */
@@ -177,7 +189,7 @@ export class Reading {
           const partitions = places.map(({ topic, partition }) => ({ topic: topic.name, partition }));
           this.#tell(onRebalance.lost, partitions).catch((error) => this.#failed(error));
         }
-        if (reason.code !== "ERR_TIDELOG_CLOSED") publishError({ operation: "read", error: reason });
+        if (reason.code !== "ERR_TIDELOG_CLOSED") publishError({ path: this.path, operation: "read", error: reason });
         this.#turned();
       },
       fail: (error) => this.#failed(error),
@@ -347,6 +359,11 @@ export class Reading {
     return this.#over ? null : this.chunk;
   }
 
+  /** Whether there may be much to read between one record and the next. */
+  get isFiltered(): boolean {
+    return this.#options.filter !== undefined;
+  }
+
   /** Has whoever waits in `fetch` look again. */
   wake(): void {
     this.#fetcher?.wake();
@@ -455,9 +472,15 @@ export class Reading {
   #opened(places: Place[]): void {
     this.#places = places;
     this.progress?.serve(places);
-    const { readBytes, onOutOfRange, until } = this.#options;
-    const mayGrow = () => this.#membership !== undefined && (until === "live" || !this.#complete);
-    this.#fetcher = new Fetcher(places, readBytes, onOutOfRange, mayGrow);
+    const { readBytes, onOutOfRange, filter, until } = this.#options;
+    this.#fetcher = new Fetcher(places, {
+      path: this.path,
+      readBytes,
+      onOutOfRange,
+      filter,
+      passedOver: (place) => (this.runner ?? this.progress)?.passedOver(place),
+      mayGrow: () => this.#membership !== undefined && (until === "live" || !this.#complete),
+    });
   }
 
   /** Ends a loop that is under way. */

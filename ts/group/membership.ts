@@ -206,7 +206,7 @@ export class Membership {
     } catch (error) {
       // Whoever leads next may do better; who gave this strategy is told.
       const failure = error as TidelogError;
-      publishError({ operation: "read", error: failure });
+      publishError({ path: this.#context.path, operation: "read", error: failure });
       this.leave();
       this.#owner.lose(failure);
       this.#owner.fail(failure);

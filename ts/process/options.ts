@@ -34,6 +34,11 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   onRebalance?: RebalanceListener | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
   start?: From | undefined;
+  /**
+   * Handles only records of which this is true, as a consumer's `filter`; the others are committed as read. Default none:
+   * all records.
+   */
+  filter?: string | undefined;
   /** Runs until it is aborted, or ends with what was there when it began. Default `"live"`. */
   until?: "live" | "end" | undefined;
   /** Records in one transaction, at most. Default 100. */
@@ -67,6 +72,7 @@ export interface CheckedProcessOptions {
   group: string;
   membership: Pick<ProcessOptions, (typeof MEMBER_NAMES)[number]>;
   start: From;
+  filter: string | undefined;
   until: "live" | "end";
   batch: number;
   retry: CheckedRetryOptions;
@@ -76,7 +82,19 @@ export interface CheckedProcessOptions {
   transaction: CheckedTransactionOptions;
 }
 
-const NAMES = ["id", "from", "group", "start", "until", "batch", "retry", "deadLetter", "onOutOfRange", "signal"];
+const NAMES = [
+  "id",
+  "from",
+  "group",
+  "start",
+  "filter",
+  "until",
+  "batch",
+  "retry",
+  "deadLetter",
+  "onOutOfRange",
+  "signal",
+];
 
 /** Options of the member, which are the consumer's. */
 const MEMBER_NAMES = ["strategy", "instanceId", "sessionTimeoutMs", "maxPollIntervalMs", "onRebalance"] as const;
@@ -98,6 +116,7 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
     group,
     membership: Object.fromEntries(MEMBER_NAMES.map((name) => [name, given[name]])),
     start,
+    filter: given.filter,
     until: checkOneOf(where, "until", until, ["live", "end"]),
     batch: checkInteger(where, "batch", batch, 1),
     retry: retryOptions(where, given.retry),

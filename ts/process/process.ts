@@ -6,6 +6,7 @@ import { checkAborted } from "../abort.js";
 import { readingOptions } from "../consumer/options.js";
 import { Reading } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
+import { processed, publishTimed, startOf } from "../diagnostics.js";
 import {
   AbortedError,
   FencedMemberError,
@@ -19,7 +20,7 @@ import { pauseAfter } from "../handling/retry.js";
 import { shown } from "../options.js";
 import type { ConsumerRecord } from "../record.js";
 import { openTransactional, type TransactionalProducer } from "../transaction/producer.js";
-import { failureOf, passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
+import { failureOf, movesOn, passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
 import { type CheckedProcessOptions, type ProcessOptions, type ProcessReport, processOptions } from "./options.js";
 
 /** Handles one record; what it sends goes by `tx`, which is committed when the batch is through. */
@@ -94,18 +95,29 @@ class Processing {
     let tx: Transaction | undefined;
     const failure: BatchFailure = { cause: undefined, at: undefined, taken: 0 };
     const done = { handled: 0, dead: 0 };
+    let since = Number.NaN;
+    let taken = 0;
+    const publish = (error?: unknown) => {
+      const { id, group } = this.#options;
+      const event = () => ({ path: this.#reading.path, id, group, records: taken, deadLettered: done.dead });
+      publishTimed(processed, since, event, error);
+    };
     try {
       tx = this.#producer.begin({ signal });
       const records = await this.#take(tx);
+      taken = records === "passed" ? 1 : records.length;
+      since = startOf(processed);
       if (records === "passed") done.dead = 1;
-      else if (records.length === 0) return "end";
+      else if (records.length === 0 && !movesOn(tx)) return "end";
       else await this.#handle(tx, records, failure, done);
       await tx.commit();
+      publish();
       if (records !== "passed") for (const record of records) this.#failures.delete(keyOf(record));
     } catch (error) {
       // A handler that fails since its partitions are gone is not to blame.
       const ended = tx === undefined ? undefined : failureOf(tx);
       const cause = ended instanceof FencedMemberError ? ended : error;
+      publish(cause);
       return { ...failure, cause };
     } finally {
       // Of use where it was not committed; the records are the consumer's again then.
@@ -218,21 +230,23 @@ export async function processRecords(
   if (typeof handler !== "function") {
     throw new InvalidArgumentError(`${where}: give a function that handles a record, not ${shown(handler)}`);
   }
-  const { id, topics, group, membership, start, until, onOutOfRange, signal, transaction, deadLetter } = options;
+  const { id, topics, group, membership, start, filter, until, onOutOfRange, signal, transaction, deadLetter } =
+    options;
   checkAborted(where, signal);
   context.checkOpen();
+  const consumer = readingOptions({
+    ...membership,
+    topics,
+    group,
+    delivery: "manual",
+    from: start,
+    filter,
+    until,
+    onOutOfRange,
+  });
   const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter);
   const producer = await openTransactional(context, where, id, transaction);
   try {
-    const consumer = readingOptions({
-      ...membership,
-      topics,
-      group,
-      delivery: "manual",
-      from: start,
-      until,
-      onOutOfRange,
-    });
     const reading = new Reading(context, consumer);
     return await new Processing(options, handler, reading, producer, dead).run();
   } finally {

@@ -142,6 +142,25 @@ export class Run implements Runner {
     this.#tracks.delete(place);
   }
 
+  passedOver(place: Place): void {
+    if (this.#once) {
+      this.#reading.progress?.passedOver(place);
+      return;
+    }
+    // Done as soon as all before it is.
+    const track = this.#trackOf(place);
+    if (track.finish(track.add())) this.#reading.progress?.handled(place);
+  }
+
+  #trackOf(place: Place): Track {
+    let track = this.#tracks.get(place);
+    if (track === undefined) {
+      track = new Track(place);
+      this.#tracks.set(place, track);
+    }
+    return track;
+  }
+
   async #takeIn(): Promise<void> {
     const most = this.#options.concurrency * AHEAD;
     while (!this.#stopping) {
@@ -161,11 +180,7 @@ export class Run implements Runner {
     const bytes = keyBytesAt(rows, row);
     const at = { topic: place.topic.name, partition: place.partition, offset: rows.offset(row) };
     const key = bytes === undefined ? undefined : `${at.topic}-${at.partition}:${bytes.toString("latin1")}`;
-    let track = this.#tracks.get(place);
-    if (track === undefined) {
-      track = new Track(place);
-      this.#tracks.set(place, track);
-    }
+    const track = this.#trackOf(place);
     let record: RecordJob["record"];
     try {
       record = nextRecord(chunk, this.#reading);
@@ -290,7 +305,9 @@ export class Run implements Runner {
     await reading.finish(this).catch((error) => this.#fail(error));
     await this.#producer?.close().catch((error) => this.#fail(error));
     const error = this.#failure;
-    if (error instanceof TidelogError && !(error instanceof AbortedError)) publishError({ operation: "read", error });
+    if (error instanceof TidelogError && !(error instanceof AbortedError)) {
+      publishError({ path: reading.path, operation: "read", error });
+    }
   }
 
   /** Resolves when something has happened. */

@@ -6,6 +6,14 @@ import type { Consumer } from "../consumer/consumer.js";
 import { readingOf } from "../consumer/consumer.js";
 import type { Reading } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
+import {
+  publishError,
+  publishTimed,
+  startOf,
+  transactionAborted,
+  transactionBegun,
+  transactionCommitted,
+} from "../diagnostics.js";
 import { AbortedError, InvalidArgumentError, TidelogError, TransactionTimedOutError } from "../errors.js";
 import { direct, type NativeTransactionalProducer, type NativeTransactionNumber, tickets } from "../native.js";
 import { fromNative } from "../native_errors.js";
@@ -43,6 +51,7 @@ export interface TransactionOwner {
 let makeTransaction: (owner: TransactionOwner, signal: AbortSignal | undefined) => Transaction;
 let take: (tx: Transaction, reading: Reading, loop: object | undefined, options: TakeOptions) => Promise<AnyTaken>;
 let pass: (tx: Transaction, reading: Reading, offset: number) => void;
+let hasMoved: (tx: Transaction) => boolean;
 let givenUp: (tx: Transaction) => boolean;
 let fail: (tx: Transaction, error: TidelogError) => Promise<void>;
 let failed: (tx: Transaction) => TidelogError | undefined;
@@ -90,6 +99,7 @@ export class Transaction implements AsyncDisposable {
     makeTransaction = (owner, signal) => new Transaction(owner, signal);
     take = (tx, reading, loop, options) => tx.#take(reading, loop, options);
     pass = (tx, reading, offset) => tx.#takings.pass(reading, offset);
+    hasMoved = (tx) => tx.#takings.haveMoved;
     givenUp = (tx) => tx.#givenUp;
     fail = (tx, error) => tx.#fail(error);
     failed = (tx) => tx.#failure;
@@ -252,15 +262,28 @@ export class Transaction implements AsyncDisposable {
       void this.#fail(error as TidelogError);
       throw error;
     }
+    if (transactionBegun.hasSubscribers) transactionBegun.publish(this.#event(this.#number));
     this.#deadline = performance.now() + options.timeoutMs;
     this.#watch();
+  }
+
+  /** What diagnostics say of it. */
+  #event(number: NativeTransactionNumber) {
+    const { context, id } = this.#owner;
+    return { path: context.path, id, number: numberText(number) };
+  }
+
+  #publishError(error: TidelogError): void {
+    publishError({ path: this.#owner.context.path, operation: "transaction", error });
   }
 
   #watch(): void {
     const { timeoutMs } = this.#owner.options;
     this.#timer = setTimeout(() => {
       const text = `the transaction of ${shown(this.#owner.id)} was not committed within ${timeoutMs} ms, and is aborted`;
-      void this.#fail(new TransactionTimedOutError(`${text}; do less in one, or raise timeoutMs`));
+      const error = new TransactionTimedOutError(`${text}; do less in one, or raise timeoutMs`);
+      this.#publishError(error);
+      void this.#fail(error);
     }, this.#deadline - performance.now()).unref();
   }
 
@@ -293,7 +316,11 @@ export class Transaction implements AsyncDisposable {
       if (this.#failure === undefined) this.#begin();
       return records;
     } catch (error) {
-      throw this.#failure ?? error;
+      if (this.#failure !== undefined) throw this.#failure;
+      if (error instanceof TidelogError && error.code !== "ERR_TIDELOG_ABORTED") {
+        publishError({ path: this.#owner.context.path, operation: "read", error });
+      }
+      throw error;
     }
   }
 
@@ -308,6 +335,7 @@ export class Transaction implements AsyncDisposable {
     const { native } = this.#owner;
     this.#state = "committing";
     clearTimeout(this.#timer);
+    const since = startOf(transactionCommitted);
     try {
       if (!this.#sealed) this.#handOver();
       const number = this.#number;
@@ -315,6 +343,7 @@ export class Transaction implements AsyncDisposable {
       if (number !== undefined) {
         const { numbers } = await tickets().request((_completions, ticket) => native.commit(ticket, number.number));
         result = transactionResult(this.#sends.sent, numbers);
+        publishTimed(transactionCommitted, since, () => this.#event(number));
       }
       this.#state = "committed";
       this.#quiet();
@@ -323,6 +352,9 @@ export class Transaction implements AsyncDisposable {
       return result;
     } catch (error) {
       const failure = error as TidelogError;
+      const number = this.#number;
+      if (number !== undefined) publishTimed(transactionCommitted, since, () => this.#event(number), failure);
+      if (failure !== this.#refused) this.#publishError(failure);
       this.#state = "open";
       if (failure.retriable && !failure.indefinite && !this.#doomed) {
         this.#outcome = undefined;
@@ -347,6 +379,7 @@ export class Transaction implements AsyncDisposable {
 
   /** The engine does not take what was handed over, and won't commit without it. */
   #refuse(error: TidelogError): void {
+    if (this.#refused === undefined) this.#publishError(error);
     this.#refused ??= error;
     void this.#fail(error);
   }
@@ -375,6 +408,9 @@ export class Transaction implements AsyncDisposable {
       } catch {
         // The engine has ended it already, or is closed.
       }
+      if (transactionAborted.hasSubscribers && this.#state === "aborted") {
+        transactionAborted.publish({ ...this.#event(number), reason: this.#failure! });
+      }
     }
     await this.#takings.putBack();
     this.#owner.ended(this);
@@ -394,6 +430,11 @@ export function takeInLoop(tx: Transaction, reading: Reading, loop: object, max:
 /** Takes the record that a take could not read without handing it out. */
 export function passOverIn(tx: Transaction, reading: Reading, offset: number): void {
   pass(tx, reading, offset);
+}
+
+/** Whether its commit moves a group on, with or without records that were taken. */
+export function movesOn(tx: Transaction): boolean {
+  return hasMoved(tx);
 }
 
 /** Whether it was aborted by hand, and not by what went wrong. */

@@ -227,12 +227,15 @@ pub(crate) fn read<'a>(
     out: &mut RecordBuffer,
 ) -> Result<()> {
     out.clear();
+    let mut found = 0;
     for (log, offset) in wanted {
-        if !read_one(context, log, offset, out)? {
-            RecordRow::missing().write(&mut out.table);
+        match read_one(context, log, offset, out)? {
+            true => found += 1,
+            false => RecordRow::missing().write(&mut out.table),
         }
         out.count += 1;
     }
+    context.metrics.read.add(found, out.bytes.len() as u64);
     Ok(())
 }
 

@@ -9,8 +9,9 @@ use crate::answer::{Answer, wait};
 use crate::config::{OpenOptions, TopicConfig};
 use crate::coordinator::check_name;
 use crate::coordinator::offsets::{Claim, CommittedOffset, OffsetCommit};
-use crate::engine::{Engine, RecoveryReport};
+use crate::engine::{Engine, RecoveryReport, Retained};
 use crate::error::{Error, Result};
+use crate::metrics::StoreMetrics;
 use crate::partition::{TRANSACTION_STATE, is_internal};
 use crate::produce::ProducerLane;
 use crate::producer_ids::{ProducerId, is_kept};
@@ -110,6 +111,13 @@ impl Store {
     /// What opening the store found and did.
     pub fn recovery(&self) -> &RecoveryReport {
         &self.engine().recovery
+    }
+
+    /// What the store has done since it was opened in this process, and how it stands. Waits for whoever is writing to the
+    /// journal, for as long as he does. A store opened read-only tells of the topics that were opened.
+    pub fn metrics(&self) -> Result<StoreMetrics> {
+        self.check()?;
+        Ok(self.engine().metrics())
     }
 
     /// Makes everything appended before durable, in all topics. Blocks for the disk.
@@ -271,6 +279,14 @@ impl Store {
         }
     }
 
+    /// Has `told` called on a thread of the core each time that retention has deleted records of a partition, until this
+    /// handle is closed. It must not wait.
+    pub fn on_retention(&self, told: impl Fn(&Retained) + Send + Sync + 'static) -> Result<()> {
+        self.check()?;
+        self.engine().listeners.add(self.0.id, Box::new(told));
+        Ok(())
+    }
+
     /// Closes this handle; everything that hangs on it fails with [`Error::Closed`] from now on, and who waits
     /// is woken. With the last handle the engine closes: what was appended is made durable, and opening again
     /// needs no recovery. Blocks for the disk. Closing again does nothing.
@@ -284,6 +300,7 @@ impl Store {
         self.engine().close_waiters(self.0.id);
         let engine = self.engine();
         engine.coordinator.groups.close_handle(engine, self.0.id);
+        engine.listeners.remove(self.0.id);
         registry::release(&self.0.engine)
     }
 
@@ -316,6 +333,7 @@ impl Drop for Handle {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.engine.listeners.remove(self.id);
         let engine = Arc::clone(&self.engine);
         // The last handle may be dropped on a thread that must not wait, or on one of the engine's own.
         let closing = std::thread::Builder::new().name("tidelog-close".to_owned());

@@ -8,6 +8,7 @@ use crate::catalog::id_text;
 use crate::config::{Durability, TopicChange, TopicConfig};
 use crate::engine::TopicState;
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::partition::{Appended, Log, ReadResult, Terms};
 use crate::point_reads;
 use crate::record_buffer::RecordBuffer;
@@ -51,6 +52,33 @@ pub struct PartitionDescription {
     pub bytes: u64,
     /// What is damaged, if opening found damage; the partition is then read-only.
     pub damage: Option<String>,
+}
+
+impl PartitionDescription {
+    fn of(log: &Log) -> PartitionDescription {
+        // In this order, so that a partition that grows meanwhile still has its ends in order.
+        let (log_start_offset, high_watermark, log_end_offset) =
+            (log.log_start(), log.high_watermark(), log.log_end());
+        PartitionDescription {
+            partition: log.number(),
+            log_start_offset,
+            high_watermark,
+            log_end_offset,
+            segments: log.segments().len(),
+            bytes: log.bytes(),
+            damage: log.damage().map(Error::to_string),
+        }
+    }
+}
+
+impl TopicState {
+    /// Ends and sizes of all partitions. Does not wait for the disk.
+    pub fn describe(&self) -> Vec<PartitionDescription> {
+        let logs = read(&self.logs);
+        logs.iter()
+            .map(|log| PartitionDescription::of(log))
+            .collect()
+    }
 }
 
 impl Topic {
@@ -127,28 +155,11 @@ impl Topic {
     /// Ends and sizes of all partitions. Does not wait for the disk.
     pub fn describe(&self) -> Result<TopicDescription> {
         self.store.check()?;
-        let partitions = read(&self.state.logs)
-            .iter()
-            .map(|log| {
-                // In this order, so that a partition that grows meanwhile still has its ends in order.
-                let (log_start_offset, high_watermark, log_end_offset) =
-                    (log.log_start(), log.high_watermark(), log.log_end());
-                PartitionDescription {
-                    partition: log.number(),
-                    log_start_offset,
-                    high_watermark,
-                    log_end_offset,
-                    segments: log.segments().len(),
-                    bytes: log.bytes(),
-                    damage: log.damage().map(Error::to_string),
-                }
-            })
-            .collect();
         Ok(TopicDescription {
             name: self.name().to_owned(),
             id: self.id(),
             config: self.config(),
-            partitions,
+            partitions: self.state.describe(),
         })
     }
 
@@ -293,6 +304,23 @@ impl Partition {
     ) -> Result<()> {
         self.store.check()?;
         self.log.read_records(offset, max_bytes, out)
+    }
+
+    /// Decodes the records from `offset` on that a filter keeps. Reads on over what it does not until some
+    /// `max_bytes` are kept, 8 MiB are read, or the high watermark is reached: `out.next` is behind all that was read,
+    /// also where nothing is kept.
+    ///
+    /// # Errors
+    /// Those of [`Partition::read`]. What is passed over is checked as well.
+    pub fn read_filtered(
+        &self,
+        offset: u64,
+        max_bytes: usize,
+        filter: &Filter,
+        out: &mut RecordBuffer,
+    ) -> Result<()> {
+        self.store.check()?;
+        self.log.read_filtered(offset, max_bytes, filter, out)
     }
 
     /// The earliest record whose time is at or after `timestamp` (ms): its offset and its time. May wait for

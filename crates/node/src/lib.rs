@@ -12,9 +12,11 @@
 mod buffers;
 mod completions;
 mod error;
+mod filter;
 mod group_member;
 mod import;
 mod inspect;
+mod metrics;
 mod numbers;
 mod offsets;
 mod options;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::Engine;
+use super::{Engine, Retained};
 use crate::bell::{Bell, Woken};
 use crate::context::Context;
 use crate::error::Result;
@@ -115,7 +115,18 @@ impl Engine {
         let logs = self.all_logs().into_iter();
         for log in logs.filter(|log| log.has_segments_to_unlink()) {
             // A failure passes: what it leaves is unlinked the next time, or when the store is opened.
-            let _ = log.unlink_below_start();
+            if let Ok(unlinked) = log.unlink_below_start()
+                && unlinked.segments > 0
+                && !log.topic().is_internal()
+            {
+                self.listeners.tell(&Retained {
+                    topic: log.topic().name.clone(),
+                    partition: log.number(),
+                    log_start_offset: log.log_start(),
+                    segments: unlinked.segments,
+                    bytes: unlinked.bytes,
+                });
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 pub(crate) mod folder;
+mod listeners;
 mod maintenance;
 mod open;
 pub(crate) mod recovery;
@@ -27,6 +28,8 @@ use crate::sync::{Mutex, RwLock, lock, read, write};
 
 #[cfg(test)]
 pub(crate) use checkpoint::CheckpointRun;
+use listeners::Listeners;
+pub use listeners::Retained;
 use maintenance::Intervals;
 pub use recovery::RecoveryReport;
 
@@ -50,6 +53,7 @@ pub(crate) struct Engine {
     writer_lock: Mutex<Option<Box<dyn WriterLock>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     intervals: Intervals,
+    pub listeners: Listeners,
 }
 
 /// A topic as the engine holds it.
@@ -225,6 +229,13 @@ impl Engine {
         self.context
             .journal
             .as_of(|_| logs.map(|log| log.high_watermark()).collect())
+    }
+
+    /// The topics of the user's that are open, by name: in a store opened to write, all.
+    pub fn open_topics(&self) -> Vec<Arc<TopicState>> {
+        let topics = read(&self.topics);
+        let of_users = topics.values().filter(|topic| !topic.meta.is_internal());
+        of_users.cloned().collect()
     }
 
     pub fn topic_names(&self) -> Result<Vec<String>> {

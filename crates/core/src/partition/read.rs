@@ -24,7 +24,7 @@ pub struct ReadResult {
 
 /// Room for so many bytes at a place of a buffer. What the buffer held there from the read before is written
 /// over: clearing it first would cost as much as copying the batch.
-fn room(buffer: &mut Vec<u8>, at: usize, len: usize) -> &mut [u8] {
+pub(super) fn room(buffer: &mut Vec<u8>, at: usize, len: usize) -> &mut [u8] {
     if buffer.len() < at + len {
         buffer.resize(at + len, 0);
     }
@@ -35,16 +35,18 @@ impl Log {
     /// Puts whole batches into `out`, in place of what it held: from the one that holds `offset` on, at least
     /// one, and no more than `max_bytes` beside that.
     pub fn read(&self, offset: u64, max_bytes: usize, out: &mut Vec<u8>) -> Result<ReadResult> {
-        let mut used = 0;
+        let (mut used, mut records) = (0, 0);
         let next = self.walk(offset, |log, files, segment, place, header| {
             if used > 0 && used + header.size() > max_bytes {
                 return Ok(false);
             }
             log.fetch(files, segment, place, room(out, used, header.size()))?;
             used += header.size();
+            records += u64::from(header.record_count);
             Ok(true)
         });
         out.truncate(used);
+        self.count_read(records, used as u64);
         Ok(ReadResult { next: next? })
     }
 
@@ -57,7 +59,7 @@ impl Log {
         out: &mut RecordBuffer,
     ) -> Result<()> {
         out.clear_rows();
-        let mut used = 0;
+        let (mut used, mut bytes) = (0, 0);
         let next = self.walk(offset, |log, files, segment, place, header| {
             if used > 0 && used + header.size() > max_bytes {
                 return Ok(false);
@@ -69,9 +71,11 @@ impl Log {
                 room(&mut out.bytes, used, header.size()),
             )?;
             used = log.decode(segment, place, header, offset, used, out)?;
+            bytes += header.size() as u64;
             Ok(true)
         });
         out.bytes.truncate(used);
+        self.count_read(u64::from(out.count), bytes);
         out.log_start = self.log_start();
         out.high_watermark = self.high_watermark();
         out.next = match next {
@@ -83,6 +87,12 @@ impl Log {
             Err(error) => return Err(error),
         };
         Ok(())
+    }
+
+    pub(super) fn count_read(&self, records: u64, bytes: u64) {
+        if bytes > 0 && !self.topic().is_internal() {
+            self.context().metrics.read.add(records, bytes);
+        }
     }
 
     /// Turns the batch at `start` of the buffer into rows, its records decompressed in its place if need be;
@@ -121,7 +131,7 @@ impl Log {
 
     /// Calls `visit` for each batch that holds `offset` or follows, up to the high watermark, until it gives
     /// false; gives the offset to read on from.
-    fn walk(
+    pub(super) fn walk(
         &self,
         offset: u64,
         mut visit: impl FnMut(&Log, &OpenFiles, &Arc<Segment>, Place, &BatchHeader) -> Result<bool>,
@@ -216,7 +226,7 @@ impl Log {
     }
 
     /// Copies a batch out and checks the copy.
-    fn fetch(
+    pub(super) fn fetch(
         &self,
         files: &OpenFiles,
         segment: &Segment,

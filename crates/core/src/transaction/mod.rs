@@ -17,6 +17,7 @@ use crate::coordinator::offsets::OffsetCommit;
 use crate::encode::{Encoded, Encoder, Spare};
 use crate::error::{Error, Result};
 use crate::group::GroupMember;
+use crate::metrics::Counters;
 use crate::partition::now_ms;
 use crate::produce::Run;
 use crate::producer_ids::Hold;
@@ -194,6 +195,7 @@ impl TransactionalProducer {
         if let Phase::Open(_) | Phase::Committing(..) = state.phase {
             return Err(shared.invalid("a transaction is open; commit or abort it first"));
         }
+        shared.counters().begun.add(1);
         state.last += 1;
         let number = state.last;
         state.phase = Phase::Open(Box::new(Open {
@@ -296,7 +298,7 @@ impl TransactionalProducer {
                 }
                 Phase::Open(open) if open.number == number => {
                     if open.began.elapsed() > shared.options.timeout {
-                        state.phase = Phase::TimedOut(number);
+                        shared.end_open(&mut state, Phase::TimedOut(number));
                         drop(state);
                         return done(Err(shared.timed_out()));
                     }
@@ -350,8 +352,16 @@ impl TransactionalProducer {
             }
             _ => return Ok(()),
         }
-        state.phase = Phase::Idle;
+        shared.end_open(&mut state, Phase::Idle);
         Ok(())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Phase::Open(_) = lock(&self.state).phase {
+            self.counters().aborted.add(1);
+        }
     }
 }
 
@@ -400,7 +410,7 @@ impl Shared {
             return Err(self.no_such(&state, number));
         }
         if open.began.elapsed() > self.options.timeout {
-            state.phase = Phase::TimedOut(number);
+            self.end_open(&mut state, Phase::TimedOut(number));
             return Err(self.timed_out());
         }
         if let Some(broken) = &open.broken {
@@ -438,8 +448,19 @@ impl Shared {
         if let Phase::Open(open) = &state.phase
             && open.began.elapsed() > self.options.timeout
         {
-            state.phase = Phase::TimedOut(open.number);
+            let number = open.number;
+            self.end_open(&mut state, Phase::TimedOut(number));
         }
+    }
+
+    /// The open transaction is not committed.
+    fn end_open(&self, state: &mut State, next: Phase) {
+        state.phase = next;
+        self.counters().aborted.add(1);
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.store.engine().context.metrics
     }
 
     fn commit(self: &Arc<Self>, mut open: Box<Open>) {
@@ -467,6 +488,10 @@ impl Shared {
 
     /// The commit's frame is durable, or nobody knows.
     fn committed(&self, number: u64, outcome: Result<Vec<TransactionRun>>) {
+        match outcome {
+            Ok(_) => self.counters().committed.add(1),
+            Err(_) => self.counters().unknown.add(1),
+        }
         let waiting = {
             let mut state = lock(&self.state);
             let next = match &outcome {
