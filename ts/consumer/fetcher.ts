@@ -39,8 +39,8 @@ export interface FetchOptions {
   readBytes: number;
   onOutOfRange: OnOutOfRange;
   filter: NativeFilter | undefined;
-  /** Is told where a place has moved on over what was read, with nothing in it to be handed out. */
-  passedOver(place: Place): void;
+  /** Is told where a place has moved on from, over what was read, with nothing in it to be handed out. */
+  passedOver(place: Place, from: number): void;
   /** Whether partitions may still come. */
   mayGrow(): boolean;
 }
@@ -288,7 +288,7 @@ export class Fetcher {
     while (end > row && rows.offset(end - 1) >= place.end) end--;
     if (row === end) {
       place.position = place.fetchAt;
-      if (place.position > from) this.#options.passedOver(place);
+      if (place.position > from) this.#options.passedOver(place, from);
       return null;
     }
     return { place, rows, row, end, next: place.fetchAt, highWatermark };

@@ -11,8 +11,12 @@ import type { Place } from "./place.js";
 
 /** A transaction that takes of a consumer. */
 export interface Taker {
-  /** Whether it has taken of a place. */
+  /** Whether it has taken records of a place. */
   has(place: Place): boolean;
+  /** A place has moved on from there over what is not handed out. */
+  passedOver(place: Place, from: number): void;
+  /** A place is about to go to somebody else, once nothing of it is in hand. */
+  leaves(place: Place): void;
   /** A place is somebody else's: nothing that was taken of it can be committed. */
   lost(place: Place): void;
 }
@@ -91,12 +95,15 @@ export class Progress {
     }
   }
 
-  /** A place has moved on over what is not handed out; all that was before it is done. */
-  passedOver(place: Place): void {
-    if (this.held || this.delivery === "manual") return;
-    place.done = place.position;
-    this.committer.note(place, place.position);
-    this.committer.later();
+  /** A place has moved on from there over what is not handed out; all that was before it is done. */
+  passedOver(place: Place, from: number): void {
+    if (this.#taker !== undefined) {
+      this.#taker.passedOver(place, from);
+    } else if (this.delivery !== "manual") {
+      place.done = place.position;
+      this.committer.note(place, place.position);
+      this.committer.later();
+    }
   }
 
   /** Something was handed out from here; the place stands behind it. */
@@ -145,6 +152,7 @@ export class Progress {
 
   /** A place is to go to somebody else, in order, with the rest of a chunk: whoever gets it goes on where this one was. */
   giveBack(place: Place, chunk: Chunk | null): void {
+    this.#taker?.leaves(place);
     if (this.delivery === "at-most-once" && chunk?.place === place) this.committer.noteBack(place, place.position);
     if (this.delivery === "at-least-once" && place.committed < 0) this.committer.note(place, place.done);
   }

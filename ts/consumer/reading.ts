@@ -28,8 +28,8 @@ export interface Runner {
   lost(place: Place): void;
   /** It goes on somewhere else. */
   moved(place: Place): void;
-  /** It has moved on over what is not handed out. */
-  passedOver(place: Place): void;
+  /** It has moved on from there over what is not handed out. */
+  passedOver(place: Place, from: number): void;
   /** The consumer closes: resolves once nothing more is done, or the time is up. */
   stop(timeoutMs: number): Promise<void>;
 }
@@ -478,7 +478,7 @@ export class Reading {
       readBytes,
       onOutOfRange,
       filter,
-      passedOver: (place) => (this.runner ?? this.progress)?.passedOver(place),
+      passedOver: (place, from) => (this.runner ?? this.progress)?.passedOver(place, from),
       mayGrow: () => this.#membership !== undefined && (until === "live" || !this.#complete),
     });
   }

@@ -23,6 +23,10 @@ export class Taking implements Taker {
   readonly #onLost: (error: TidelogError) => void;
   /** Where the places stood before. */
   readonly #before = new Map<Place, number>();
+  /** Those of them of which records were taken, and not only passed over. */
+  readonly #taken = new Set<Place>();
+  /** Where places stood that the take under way has moved. */
+  readonly #since = new Map<Place, number>();
   #begun = false;
 
   /**
@@ -43,11 +47,23 @@ export class Taking implements Taker {
   }
 
   has(place: Place): boolean {
-    return this.#before.has(place);
+    return this.#taken.has(place);
+  }
+
+  passedOver(place: Place, from: number): void {
+    this.#moves(place, from);
+  }
+
+  leaves(place: Place): void {
+    if (this.#taken.has(place)) return;
+    // What was passed over is passed over again by whoever gets it.
+    this.#before.delete(place);
+    this.#since.delete(place);
   }
 
   lost(place: Place): void {
-    if (!this.#before.has(place)) return;
+    this.leaves(place);
+    if (!this.#taken.has(place)) return;
     const { topic, partition } = place;
     const what = `${topic.name}-${partition}, of which the transaction has taken records, is not the consumer's any more`;
     this.#onLost(new FencedMemberError(`${what}; whoever has it is given them again`));
@@ -62,7 +78,7 @@ export class Taking implements Taker {
     const { reading } = this;
     for (const signal of signals) checkAborted("tx.take", signal);
     await this.#begin();
-    const since = new Map(reading.places.map((place) => [place, place.position]));
+    this.#since.clear();
     let ended: AbortSignal | undefined;
     const { timer, isLate } = this.#patience();
     const quiet = onAbort(signals, (signal) => {
@@ -70,8 +86,8 @@ export class Taking implements Taker {
       reading.wake();
     });
     const records: ConsumerRecord<unknown, unknown>[] = [];
-    const hasMoved = () => reading.places.some((place) => place.position !== since.get(place));
-    const isEnough = () => isLate() && (records.length > 0 || (this.#loop !== undefined && hasMoved()));
+    const hasMoved = () => this.#loop !== undefined && this.#since.size > 0;
+    const isEnough = () => isLate() && (records.length > 0 || hasMoved());
     try {
       let narrow = false;
       const goOn = () => ended === undefined && (!narrow || reading.places.some(isBelowEnd)) && !isEnough();
@@ -81,24 +97,25 @@ export class Taking implements Taker {
         if (chunk === null) break;
         if (!narrow) reading.narrow();
         narrow = true;
+        this.#takes(chunk.place);
         while (reading.chunk === chunk && records.length < max) {
           try {
             records.push(nextRecord(chunk, reading));
           } catch (error) {
             // Those before it first.
             if (records.length === 0) throw error;
-            this.#rememberAll(since);
             return records;
           }
         }
       }
       if (ended !== undefined) throw new AbortedError("tx.take", ended.reason);
       reading.checkOpen();
-      this.#rememberAll(since);
       if (records.length > 0) this.#progress.membership?.handedOut();
       return records;
     } catch (error) {
-      for (const [place, position] of since) if (place.position !== position) reading.moveTo(place, position);
+      for (const [place, position] of this.#since) {
+        if (place.position !== position) reading.moveTo(place, position);
+      }
       throw error;
     } finally {
       quiet();
@@ -110,10 +127,8 @@ export class Taking implements Taker {
   pass(offset: number): void {
     const { chunk } = this.reading;
     if (chunk === null || chunk.rows.offset(chunk.row) !== offset) return;
-    const { place } = chunk;
-    const before = new Map([[place, place.position]]);
+    this.#takes(chunk.place);
     passOver(chunk, this.reading);
-    this.#rememberAll(before);
   }
 
   /** The offsets to commit with what was taken. */
@@ -162,16 +177,21 @@ export class Taking implements Taker {
 
   async #end(): Promise<void> {
     this.#before.clear();
+    this.#taken.clear();
     this.#progress.release();
     if (this.#begun && this.#loop === undefined) await this.reading.finish(this, true);
     this.#begun = false;
   }
 
-  /** Where the places stood that have moved since. */
-  #rememberAll(since: ReadonlyMap<Place, number>): void {
-    for (const [place, position] of since) {
-      if (place.position !== position && !this.#before.has(place)) this.#before.set(place, position);
-    }
+  /** Records of a place are about to be taken. */
+  #takes(place: Place): void {
+    this.#moves(place, place.position);
+    this.#taken.add(place);
+  }
+
+  #moves(place: Place, from: number): void {
+    if (!this.#since.has(place)) this.#since.set(place, from);
+    if (!this.#before.has(place)) this.#before.set(place, from);
   }
 
   /** How long to look for more where a filter may need long to find it. */

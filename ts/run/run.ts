@@ -142,9 +142,9 @@ export class Run implements Runner {
     this.#tracks.delete(place);
   }
 
-  passedOver(place: Place): void {
+  passedOver(place: Place, from: number): void {
     if (this.#once) {
-      this.#reading.progress?.passedOver(place);
+      this.#reading.progress?.passedOver(place, from);
       return;
     }
     // Done as soon as all before it is.
