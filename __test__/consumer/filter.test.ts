@@ -151,12 +151,14 @@ test("a run commits nothing that was passed over behind a record that is not don
     },
     { concurrency: 2, signal: ending.signal },
   );
-  while ((await consumer.position()) < 1000) await sleep(5);
+  while (handled.length === 0) await sleep(5);
+  await numbers(log, 100, 1, 1000);
+  while ((await consumer.position()) < 1100) await sleep(5);
   await sleep(150);
   assert.equal(handled, [251]);
   assert.ok(((await consumer.committed())[0]!.offset ?? 0) <= 250);
   finish();
-  while ((await consumer.committed())[0]!.offset !== 1000) await sleep(5);
+  while ((await consumer.committed())[0]!.offset !== 1100) await sleep(5);
   assert.equal(handled, [251, 250]);
   ending.abort();
   await failure("ERR_TIDELOG_ABORTED", running);
