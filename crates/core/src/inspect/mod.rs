@@ -1,6 +1,7 @@
 //! Looking into stores and segment files, for people and tools. Nothing here changes anything.
 
 mod indexes;
+mod log_starts;
 mod own_files;
 mod snapshots;
 
@@ -14,6 +15,7 @@ use tidelog_io::{OpenMode, Storage, StorageFile};
 use crate::error::{Error, IoContext, Result};
 use crate::segment::{Damage, Expect, Found, Scanner};
 pub(crate) use indexes::{Ends, WrongEntry, check_indexes};
+use log_starts::LogStarts;
 use own_files::verify_own_files;
 pub(crate) use snapshots::{BadSnapshot, check_snapshots};
 
@@ -210,16 +212,20 @@ pub fn verify_store(
     if storage.exists(&meta).during("look for", &meta)? {
         report.problems = verify_own_files(storage, path)?;
     }
+    let log_starts = LogStarts::of(storage, path)?;
     let mut done = 0;
     for (folder, files) in folders.iter().zip(segments) {
         let end = crate::published::load(storage, folder)?.map(|ends| ends.high_watermark);
         let snapshots = check_snapshots(storage, folder)?.into_iter();
         report.problems.extend(snapshots.map(Problem::from));
+        let log_start = log_starts.in_folder(storage, folder)?;
         let mut expected = None;
         for (base, path, len) in files {
             report.segments += 1;
             if let Some(expected) = expected
                 && expected != base
+                // Between segments that hold nothing any more one may be gone.
+                && base > log_start
             {
                 let reason =
                     format!("offset {expected} should follow, but the segment begins at {base}");
