@@ -33,6 +33,8 @@ pub(crate) struct Context {
     pub journal: Journal,
     /// Rung when a checkpoint is due before its time.
     pub checkpoints: Bell,
+    /// Stopped when the store closes: compaction ends then, wherever it is.
+    pub cleaning: Bell,
     pub changes: Changes,
     pub workers: Workers,
     /// Bytes appended in this life.
@@ -58,6 +60,7 @@ impl Context {
             tables: RecordTables::default(),
             journal,
             checkpoints: Bell::default(),
+            cleaning: Bell::default(),
             changes: Changes::default(),
             workers: Workers::new(),
             appended: AtomicU64::new(0),

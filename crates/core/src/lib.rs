@@ -33,6 +33,7 @@ mod answer;
 mod bell;
 mod catalog;
 mod checkpoint;
+mod compaction;
 mod config;
 mod context;
 mod coordinator;
@@ -67,7 +68,11 @@ mod workers;
 pub use tidelog_format as format;
 pub use tidelog_io as io;
 
-pub use config::{Durability, OpenOptions, RecoveryProgress, TopicChange, TopicConfig};
+pub use compaction::CompactionReport;
+pub use config::{
+    CleanupPolicy, CompactionConfig, CompactionOptions, Durability, OpenOptions, RecoveryProgress,
+    TopicChange, TopicConfig,
+};
 pub use coordinator::offsets::{ClampedOffset, CommittedOffset, OffsetCommit};
 pub use engine::RecoveryReport;
 pub use error::{Error, Result};

@@ -17,6 +17,7 @@ use super::recovery::{
 };
 use crate::catalog::Catalog;
 use crate::checkpoint::CheckpointFile;
+use crate::compaction;
 use crate::config::OpenOptions;
 use crate::context::Context;
 use crate::coordinator::Coordinator;
@@ -176,6 +177,7 @@ impl Engine {
                 maintenance: options.maintenance_interval,
                 checkpoint: options.checkpoint_interval,
             },
+            compaction: options.compaction,
         })
     }
 
@@ -234,6 +236,12 @@ impl Engine {
         spawn(
             "tidelog-checkpoint",
             Box::new(move || maintenance::checkpoint(&weak, &context, intervals)),
+        )?;
+        let (weak, context) = (Arc::downgrade(self), Arc::clone(&self.context));
+        let options = self.compaction;
+        spawn(
+            "tidelog-compaction",
+            Box::new(move || compaction::run(&weak, &context, options)),
         )?;
         let context = Arc::clone(&self.context);
         spawn(

@@ -12,7 +12,7 @@ use tidelog_format::file_name;
 use tidelog_io::{OpenMode, Storage, StorageFile};
 
 use crate::error::{Error, IoContext, Result};
-use crate::segment::{Damage, Expect, Found, Scanner};
+use crate::segment::{Damage, Expect, Found, Listed, Scanner, listed};
 pub(crate) use indexes::{Ends, WrongEntry, check_indexes};
 use own_files::verify_own_files;
 pub(crate) use snapshots::{BadSnapshot, check_snapshots};
@@ -57,7 +57,8 @@ pub fn scan_segment(storage: &dyn Storage, path: &Path) -> Result<SegmentScan> {
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let base = file_name::parse_log(&name).ok_or_else(|| Error::InvalidArgument {
+    let swapped = || file_name::parse_swap(&name).map(|(base, _)| base);
+    let base = file_name::parse_log(&name).or_else(swapped).ok_or_else(|| Error::InvalidArgument {
         argument: "path",
         reason: format!("{name:?} is not named like a segment: 20 digits and .log"),
     })?;
@@ -186,20 +187,9 @@ pub fn verify_store(
     let mut segments = Vec::new();
     let mut total = 0;
     for folder in &folders {
-        let mut files: Vec<(u64, PathBuf, u64)> = storage
-            .read_dir(folder)
-            .during("list", folder)?
-            .into_iter()
-            .filter_map(|entry| {
-                Some((
-                    file_name::parse_log(&entry.name)?,
-                    folder.join(&entry.name),
-                    entry.len,
-                ))
-            })
-            .collect();
-        files.sort();
-        total += files.iter().map(|(_, _, len)| len).sum::<u64>();
+        let entries = storage.read_dir(folder).during("list", folder)?;
+        let files = listed(folder, &entries);
+        total += files.iter().map(|file| file.len).sum::<u64>();
         segments.push(files);
     }
     let mut report = VerifyReport {
@@ -216,7 +206,7 @@ pub fn verify_store(
         let snapshots = check_snapshots(storage, folder)?.into_iter();
         report.problems.extend(snapshots.map(Problem::from));
         let mut expected = None;
-        for (base, path, len) in files {
+        for Listed { base, path, len } in files {
             report.segments += 1;
             if let Some(expected) = expected
                 && expected != base

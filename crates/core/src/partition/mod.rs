@@ -9,6 +9,7 @@ mod producer_snapshots;
 mod producers;
 mod read;
 mod recover;
+mod replace;
 mod retention;
 mod search;
 mod waiters;
@@ -33,6 +34,7 @@ pub(crate) use placement::now_ms;
 #[cfg(test)]
 pub(crate) use producers::WINDOW;
 pub use read::ReadResult;
+pub(crate) use replace::passes;
 use waiters::{Waiters, Wake};
 
 /// What the partitions of a topic share.
@@ -112,6 +114,9 @@ pub(crate) struct Log {
     sync: Mutex<()>,
     /// Held while what is known of producers is written out.
     saving: Mutex<()>,
+    /// Held while files of the folder are made or removed by others than the writer.
+    files: Mutex<()>,
+    compaction: replace::Compaction,
     waiters: Waiters,
     /// Whether its ends are already in the queue for readers in other processes.
     pub(crate) announced: AtomicBool,
@@ -368,6 +373,7 @@ impl Log {
         self.waiters.fail(&Error::TopicDeleted {
             name: self.topic.name.clone(),
         });
+        let _no_files_in_the_making = lock(&self.files);
         let _no_append_in_flight = lock(&self.writer);
         *lock(&self.unsynced) = Unsynced::default();
         self.close_files();

@@ -11,6 +11,10 @@ impl Log {
     /// after `timestamp`: its offset and its time. Kafka's `offsetsForTimes`.
     pub fn offset_for_time(&self, timestamp: i64) -> Result<Option<(u64, i64)>> {
         self.check()?;
+        self.beside_a_writer(|| self.search_time(timestamp))
+    }
+
+    fn search_time(&self, timestamp: i64) -> Result<Option<(u64, i64)>> {
         let (start, end) = (self.log_start(), self.high_watermark());
         let interval = self.topic().config().index_interval_bytes;
         let context = self.context();
