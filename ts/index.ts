@@ -37,7 +37,7 @@ export {
 export type { Group, GroupDescription, GroupOffset, ResetOptions } from "./group.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
 export type { Log, RecoveryReport, TopicOf } from "./log.js";
-export { type OpenOptions, open } from "./open.js";
+export { type CompactionOptions, type OpenOptions, open } from "./open.js";
 export type { ProcessOptions, ProcessReport, RetryOptions } from "./process/options.js";
 export type { CloseOptions, ProducerOptions, SendOptions, WaitOptions } from "./producer/options.js";
 export type { Partitioner } from "./producer/partitioner.js";
@@ -63,6 +63,8 @@ export {
 export { string } from "./serdes/string.js";
 export type { PartitionDescription, RecordPlace, Topic, TopicDescription } from "./topic.js";
 export type {
+  Cleanup,
+  Compaction,
   Compression,
   Durability,
   FullTopicConfig,

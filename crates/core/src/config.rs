@@ -171,7 +171,11 @@ impl CompactionOptions {
             }),
         };
         least("compaction.interval", self.interval.as_millis() as u64, 1)?;
-        least("compaction.bytes_per_second", self.bytes_per_second, 64 << 10)?;
+        least(
+            "compaction.bytes_per_second",
+            self.bytes_per_second,
+            64 << 10,
+        )?;
         least("compaction.memory_bytes", self.memory_bytes as u64, 1 << 20)
     }
 }
@@ -400,8 +404,14 @@ pub struct TopicChange {
     pub compression: Option<Compression>,
     /// New policy. Records without a key that are there already stay.
     pub cleanup: Option<CleanupPolicy>,
-    /// New way of compaction.
-    pub compaction: Option<CompactionConfig>,
+    /// New [`CompactionConfig::min_dirty_ratio`].
+    pub min_dirty_ratio: Option<f64>,
+    /// New [`CompactionConfig::min_lag_ms`].
+    pub min_lag_ms: Option<u64>,
+    /// New [`CompactionConfig::max_lag_ms`]; `Some(None)` lifts the bound.
+    pub max_lag_ms: Option<Option<u64>>,
+    /// New [`CompactionConfig::delete_retention_ms`], for tombstones that no cleaning has seen yet.
+    pub delete_retention_ms: Option<u64>,
     /// New retention by age; `Some(None)` keeps records for ever.
     pub retention_ms: Option<Option<u64>>,
     /// New retention by size; `Some(None)` lifts the bound.
@@ -430,7 +440,14 @@ impl TopicChange {
         }
         set(&mut new.compression, &self.compression);
         set(&mut new.cleanup, &self.cleanup);
-        set(&mut new.compaction, &self.compaction);
+        let compaction = &mut new.compaction;
+        set(&mut compaction.min_dirty_ratio, &self.min_dirty_ratio);
+        set(&mut compaction.min_lag_ms, &self.min_lag_ms);
+        set(&mut compaction.max_lag_ms, &self.max_lag_ms);
+        set(
+            &mut compaction.delete_retention_ms,
+            &self.delete_retention_ms,
+        );
         set(&mut new.retention_ms, &self.retention_ms);
         set(&mut new.retention_bytes, &self.retention_bytes);
         set(&mut new.segment_bytes, &self.segment_bytes);

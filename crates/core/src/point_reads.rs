@@ -281,7 +281,15 @@ fn read_one(
         }
         None => {
             out.bytes.resize(start + range.len(), 0);
-            let files = table.segment.files(context)?;
+            let files = match table.segment.files(context) {
+                Ok(files) => files,
+                // Retention took it meanwhile.
+                Err(_) if offset < log.log_start() => {
+                    out.bytes.truncate(start);
+                    return Ok(false);
+                }
+                Err(error) => return Err(log.check().err().unwrap_or(error)),
+            };
             let at = table.place.position + HEADER_LEN as u64 + u64::from(range.start);
             let bytes = out.bytes.get_mut(start..).unwrap_or_default();
             files

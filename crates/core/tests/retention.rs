@@ -11,6 +11,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use support::*;
@@ -207,4 +208,75 @@ fn a_reader_behind_the_retention_is_told_where_to_go_on() {
         !maps.contains(&folder.path().display().to_string()),
         "nothing stays mapped after the close"
     );
+}
+
+#[test]
+fn a_deleted_topic_has_nothing_to_do_with_the_files_of_its_successor() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), OpenOptions::default()).unwrap();
+    let (deleted, successors) = (AtomicU64::new(0), AtomicBool::new(true));
+    // Values tell of which topic they are.
+    let values = |topic: u64| (0..30).map(move |_| value(topic, 400)).collect::<Vec<_>>();
+    let delete_records = || {
+        while successors.load(Ordering::Relaxed) {
+            let Ok(topic) = store.open_topic("t") else {
+                continue;
+            };
+            let partition = topic.partition(0).unwrap();
+            let before = partition.high_watermark().saturating_sub(1);
+            match partition.delete_records(before) {
+                Ok(_) => deleted.fetch_add(1, Ordering::Relaxed),
+                Err(Error::TopicDeleted { .. }) => 0,
+                Err(error) => panic!("{error}"),
+            };
+        }
+    };
+    let read = || {
+        while successors.load(Ordering::Relaxed) {
+            let Ok(topic) = store.open_topic("t") else {
+                continue;
+            };
+            let partition = topic.partition(0).unwrap();
+            let mut of_one_topic = None;
+            loop {
+                match read_from(&partition, partition.log_start_offset()) {
+                    Ok(records) => {
+                        for (_, value) in records {
+                            assert_eq!(*of_one_topic.get_or_insert(value.clone()), value);
+                        }
+                    }
+                    Err(Error::OffsetOutOfRange { .. }) => {}
+                    Err(Error::TopicDeleted { .. }) => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let others = [
+            scope.spawn(delete_records),
+            scope.spawn(delete_records),
+            scope.spawn(read),
+        ];
+        for turn in 0..40 {
+            let topic = store.create_topic("t", small_segments()).unwrap();
+            let partition = topic.partition(0).unwrap();
+            for value in values(2 * turn) {
+                partition.append(batch(&[value])).unwrap();
+            }
+            store.delete_topic("t").unwrap();
+            let topic = store.create_topic("t", small_segments()).unwrap();
+            let partition = topic.partition(0).unwrap();
+            partition.append(batch(&values(2 * turn + 1))).unwrap();
+            // Its one segment is never below the start.
+            assert_eq!(logs(&folder.path().join("t-0")), 1);
+            store.delete_topic("t").unwrap();
+        }
+        successors.store(false, Ordering::Relaxed);
+        for other in others {
+            other.join().unwrap();
+        }
+    });
+    assert!(deleted.into_inner() > 0);
+    store.close().unwrap();
 }

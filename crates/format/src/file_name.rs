@@ -201,7 +201,11 @@ mod tests {
             assert_eq!(parse_swap(bad), None, "{bad}");
         }
         assert_eq!(compacted(7), "00000000000000000007.compacted");
-        for bad in ["7.compacted", "+0000000000000000007.compacted", ".compacted"] {
+        for bad in [
+            "7.compacted",
+            "+0000000000000000007.compacted",
+            ".compacted",
+        ] {
             assert_eq!(parse_compacted(bad), None, "{bad}");
         }
         assert_eq!(parse(&swap(0, 1)), None);

@@ -6,7 +6,7 @@ use tidelog_format::batch::{Batch, Records};
 
 use super::dirty::Dirty;
 use super::offset_map::OffsetMap;
-use super::retained::{Retained, Rules, or_discard};
+use super::retained::{Retained, Rules};
 use super::throttle::Throttle;
 use crate::config::{CompactionOptions, TopicConfig};
 use crate::context::Context;
@@ -196,10 +196,13 @@ impl<'a> Pass<'a> {
             .iter()
             .try_for_each(|segment| self.write(segment, &mut retained, &mut cleaned))
             .and_then(|()| retained.finish(&mut cleaned));
-        let cleaned = or_discard(self.context, cleaned, written)?;
+        if let Err(error) = written {
+            self.log.discard_cleaned(cleaned);
+            return Err(error);
+        }
         self.report.records_removed += retained.removed;
         if group.len() == 1 && !retained.changed {
-            cleaned.discard(self.context);
+            self.log.discard_cleaned(cleaned);
             return Ok(true);
         }
         let capacity = Segment::capacity_for(self.config.segment_bytes);

@@ -1,9 +1,10 @@
 //! What stays of each batch, and the one file that is made of what stays of a group of segments.
 
-use tidelog_format::batch::{Batch, BatchCleaner, BatchHeader, Records, emptied_batch, empty_batch};
+use tidelog_format::batch::{
+    Batch, BatchCleaner, BatchHeader, Records, emptied_batch, empty_batch,
+};
 
 use super::offset_map::OffsetMap;
-use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::knock_out::{self, Rule};
 use crate::segment::CleanedSegment;
@@ -52,7 +53,13 @@ impl Rules<'_> {
         (seen && header.delete_horizon().is_none()).then_some(horizon)
     }
 
-    fn stays(&self, header: &BatchHeader, offset: u64, key: Option<&[u8]>, tombstone: bool) -> bool {
+    fn stays(
+        &self,
+        header: &BatchHeader,
+        offset: u64,
+        key: Option<&[u8]>,
+        tombstone: bool,
+    ) -> bool {
         let Some(key) = key.filter(|_| offset < self.upto) else {
             return true;
         };
@@ -138,9 +145,7 @@ impl<'a> Retained<'a> {
         }
         let mut encoded = std::mem::take(&mut self.batch);
         encoded.clear();
-        self.cleaner
-            .finish(header, &mut encoded)
-            .map_err(damaged)?;
+        self.cleaner.finish(header, &mut encoded).map_err(damaged)?;
         let put = self.put_encoded(&encoded, out);
         self.batch = encoded;
         put
@@ -194,21 +199,6 @@ impl<'a> Retained<'a> {
                 });
                 Ok(())
             }
-        }
-    }
-}
-
-/// Gives the file back, or takes it away if what was done with it failed.
-pub(super) fn or_discard(
-    context: &Context,
-    cleaned: CleanedSegment,
-    done: Result<()>,
-) -> Result<CleanedSegment> {
-    match done {
-        Ok(()) => Ok(cleaned),
-        Err(error) => {
-            cleaned.discard(context);
-            Err(error)
         }
     }
 }

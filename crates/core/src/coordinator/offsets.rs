@@ -319,11 +319,13 @@ impl Offsets {
 
     /// Takes back the offsets of topics that are gone: no compaction would let go of them.
     pub(super) fn forget_gone(&mut self, engine: &Engine) -> Result<()> {
-        let is_gone =
-            |place: &Place, entry: &Entry| engine.topic_id(&entry.topic) != Some(place.0);
+        let is_gone = |place: &Place, entry: &Entry| engine.topic_id(&entry.topic) != Some(place.0);
         let mut tombstones: Vec<Record> = Vec::new();
         for (group, entries) in &self.latest {
-            for (place, entry) in entries.iter().filter(|(place, entry)| is_gone(place, entry)) {
+            for (place, entry) in entries
+                .iter()
+                .filter(|(place, entry)| is_gone(place, entry))
+            {
                 let key = key(group, place, entry);
                 // A topic that was made again under the name has offsets of its own there.
                 let taken = entries.iter().any(|(other, of)| {

@@ -87,17 +87,17 @@ impl CheckpointRun<'_> {
     pub fn write(mut self) -> Result<()> {
         let context = &self.engine.context;
         let frame = self.noted.frame;
-        let ends: Vec<u64> = self
+        let marks: Vec<(u64, u64)> = self
             .noted
             .partitions
             .iter()
-            .map(|m| m.recovery_point)
+            .map(|mark| (mark.log_start, mark.recovery_point))
             .collect();
         if let Some(file) = &mut *self.file {
             file.write(context, &self.engine.path, self.noted)?;
         }
-        for (log, end) in self.logs.iter().zip(ends) {
-            log.note_recovery_point(end);
+        for (log, (log_start, recovery_point)) in self.logs.iter().zip(marks) {
+            log.note_checkpoint(log_start, recovery_point);
         }
         context.journal.recycle(frame);
         Ok(())

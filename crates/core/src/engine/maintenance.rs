@@ -78,29 +78,25 @@ impl Engine {
     /// them durable, then files go.
     pub(crate) fn apply_retention(&self) -> Result<()> {
         let now = now_ms();
-        let mut moved = Vec::new();
+        let mut moved = false;
         for log in self.all_logs() {
             // One damaged partition must not keep the others from being trimmed.
-            if let Ok(Some(start)) = log.retention_start(now)
-                && log.raise_start(start).is_ok()
-            {
-                moved.push(log);
+            if let Ok(Some(start)) = log.retention_start(now) {
+                moved |= log.raise_start(start).is_ok();
             }
         }
-        if moved.is_empty() {
-            return Ok(());
+        if moved {
+            self.checkpoint(false)?;
         }
-        self.checkpoint(false)?;
-        moved
-            .iter()
-            .try_for_each(|log| log.unlink_below_start().map(|_| ()))
+        self.finish_deletions();
+        Ok(())
     }
 
-    /// Does what a crash came before: files whose records were deleted are unlinked.
+    /// Unlinks the files whose records were deleted, also those that a crash or a failure came before.
     fn finish_deletions(&self) {
         let logs = self.all_logs().into_iter();
-        for log in logs.filter(|log| log.has_segments_below_start()) {
-            // A failure passes: they are unlinked with what is deleted next.
+        for log in logs.filter(|log| log.has_segments_to_unlink()) {
+            // A failure passes: what it leaves is unlinked the next time, or when the store is opened.
             let _ = log.unlink_below_start();
         }
     }

@@ -9,10 +9,8 @@ pub(crate) mod recovery;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use tidelog_format::published::Published;
 use tidelog_format::topic_name;
 use tidelog_io::WriterLock;
 
@@ -363,20 +361,10 @@ impl Engine {
     fn publish_ends(&self) -> Result<()> {
         let mut failed = Ok(());
         for uid in self.context.changes.take() {
-            let Some(log) = read(&self.logs).get(&uid).cloned() else {
-                continue;
-            };
-            // Cleared first: a move while it is being written is announced again.
-            log.announced.store(false, Ordering::Release);
-            let ends = Published {
-                log_start: log.log_start(),
-                high_watermark: log.high_watermark(),
-                incarnation: self.context.incarnation as u32,
-            };
-            let written = published::store(&*self.context.storage, log.folder(), &ends);
-            if written.is_err() && log.check().is_ok() {
-                log.announce();
-                failed = failed.and(written);
+            let log = read(&self.logs).get(&uid).cloned();
+            match log.map_or(Ok(()), |log| log.publish_ends()) {
+                Ok(()) | Err(Error::TopicDeleted { .. }) => {}
+                Err(error) => failed = failed.and(Err(error)),
             }
         }
         failed

@@ -58,10 +58,12 @@ pub fn scan_segment(storage: &dyn Storage, path: &Path) -> Result<SegmentScan> {
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
     let swapped = || file_name::parse_swap(&name).map(|(base, _)| base);
-    let base = file_name::parse_log(&name).or_else(swapped).ok_or_else(|| Error::InvalidArgument {
-        argument: "path",
-        reason: format!("{name:?} is not named like a segment: 20 digits and .log"),
-    })?;
+    let base = file_name::parse_log(&name)
+        .or_else(swapped)
+        .ok_or_else(|| Error::InvalidArgument {
+            argument: "path",
+            reason: format!("{name:?} is not named like a segment: 20 digits and .log"),
+        })?;
     let file = storage.open(path, OpenMode::Read).during("open", path)?;
     let len = file.len().during("measure", path)?;
     let expect = Expect {

@@ -14,11 +14,12 @@ fn a_reader_of_segments_that_go_reads_them_or_is_told() {
         let log = shop.log(0, Durability::Buffered);
         append(&log, |appended| assert!(appended.is_ok()));
         append(&log, |appended| assert!(appended.is_ok()));
-        log.note_recovery_point(2);
         let keeper = spawn({
             let log = Arc::clone(&log);
             move || {
                 assert_eq!(log.raise_start(1).unwrap(), 1);
+                assert!(!log.has_segments_to_unlink());
+                log.note_checkpoint(1, 2);
                 assert_eq!(log.unlink_below_start().unwrap(), 1);
             }
         });

@@ -10,8 +10,8 @@ use tidelog_io::DirEntry;
 
 use super::placement::Writer;
 use super::recover::Recovery;
-use super::waiters::Waiters;
 use super::replace::Compaction;
+use super::waiters::Waiters;
 use super::{Committed, Log, SyncPoint, TopicMeta, Unsynced};
 use crate::config::Durability;
 use crate::context::Context;
@@ -185,11 +185,9 @@ impl Log {
         }
         // Whoever opened it in order has read the point in a checkpoint that is durable; else one is written before
         // anything is unlinked.
-        log.note_recovery_point(if left == Left::Clean {
-            durable.offset
-        } else {
-            0
-        });
+        if left == Left::Clean {
+            log.note_checkpoint(log_start, durable.offset);
+        }
         Ok((log, loaded))
     }
 
@@ -242,11 +240,11 @@ impl Log {
             log_end: AtomicU64::new(tail.end),
             committed: Mutex::new(Committed { end, journaled }),
             recovery_point: AtomicU64::new(0),
+            durable_start: AtomicU64::new(0),
             segments: RwLock::new(Arc::new(segments)),
             writer: Mutex::new(Writer::new(active, journaled)),
             unsynced: Mutex::new(Unsynced::default()),
             sync: Mutex::new(()),
-            saving: Mutex::new(()),
             files: Mutex::new(()),
             compaction: Compaction::default(),
             waiters: Waiters::default(),

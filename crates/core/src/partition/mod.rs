@@ -18,13 +18,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tidelog_format::published::Published;
+
 use crate::config::{Durability, TopicConfig};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::knock_out::{self, Rule};
+use crate::published;
 use crate::segment::Segment;
 use crate::sync::atomic::{AtomicBool, AtomicU64};
-use crate::sync::{Mutex, RwLock, lock, read};
+use crate::sync::{Mutex, MutexGuard, RwLock, lock, read};
 
 pub use append::Appended;
 pub(crate) use append::{AppendDone, Terms};
@@ -105,16 +108,17 @@ pub(crate) struct Log {
     /// The offset that the next record gets.
     log_end: AtomicU64,
     committed: Mutex<Committed>,
-    /// A durable checkpoint holds everything below this offset. Segments beyond it are never unlinked.
+    /// What a durable checkpoint says: everything below this offset is in the segments, which the journal writes no more.
     recovery_point: AtomicU64,
+    /// The log start of a durable checkpoint. No segment beyond it, or beyond the recovery point, is unlinked.
+    durable_start: AtomicU64,
     /// In order of their base offsets; replaced whole when one is added or removed, so that readers hold no lock.
     segments: RwLock<Arc<Vec<Arc<Segment>>>>,
     writer: Mutex<placement::Writer>,
     unsynced: Mutex<Unsynced>,
     sync: Mutex<()>,
-    /// Held while what is known of producers is written out.
-    saving: Mutex<()>,
-    /// Held while files of the folder are made or removed by others than the writer.
+    /// Held while files come to the folder or leave it, or are written there, other than the writer's. Taken before the
+    /// writer's lock. A deletion of the topic waits for it: the folder's path may be another topic's after that.
     files: Mutex<()>,
     compaction: replace::Compaction,
     waiters: Waiters,
@@ -201,12 +205,25 @@ impl Log {
         if self.context.health.is_closed() {
             return Err(Error::Closed);
         }
-        if self.is_deleted() {
-            return Err(Error::TopicDeleted {
-                name: self.topic.name.clone(),
-            });
+        match self.is_deleted() {
+            true => Err(self.topic_deleted()),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    fn topic_deleted(&self) -> Error {
+        Error::TopicDeleted {
+            name: self.topic.name.clone(),
+        }
+    }
+
+    /// The right to change files of the folder, while the topic exists.
+    fn own_files(&self) -> Result<MutexGuard<'_, ()>> {
+        let files = lock(&self.files);
+        match self.is_deleted() {
+            true => Err(self.topic_deleted()),
+            false => Ok(files),
+        }
     }
 
     /// Makes everything appended before durable. Blocks for the disk.
@@ -266,8 +283,8 @@ impl Log {
         self.sync_files()?;
         if self.damage.is_none() {
             match self.save_producers(1, || Ok(())) {
-                // It is made again from the log.
-                Ok(()) | Err(Error::StorageFull { .. }) => {}
+                // It is made again from the log, or needed no more.
+                Ok(()) | Err(Error::StorageFull { .. } | Error::TopicDeleted { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -296,9 +313,25 @@ impl Log {
         *lock(&self.committed)
     }
 
-    /// A durable checkpoint holds everything below this offset.
-    pub fn note_recovery_point(&self, offset: u64) {
-        self.recovery_point.fetch_max(offset, Ordering::AcqRel);
+    /// A durable checkpoint says so of this partition.
+    pub fn note_checkpoint(&self, log_start: u64, recovery_point: u64) {
+        self.durable_start.fetch_max(log_start, Ordering::AcqRel);
+        self.recovery_point
+            .fetch_max(recovery_point, Ordering::AcqRel);
+    }
+
+    /// Tells readers in other processes how far they may read.
+    pub fn publish_ends(&self) -> Result<()> {
+        let _files = self.own_files()?;
+        // Cleared first: a move while it is being written is announced again.
+        self.announced.store(false, Ordering::Release);
+        let ends = Published {
+            log_start: self.log_start(),
+            high_watermark: self.high_watermark(),
+            incarnation: self.context.incarnation as u32,
+        };
+        published::store(&*self.context.storage, &self.folder, &ends)
+            .inspect_err(|_| self.announce())
     }
 
     /// Moves the end of what may be read. `wake` tells those who wait.
@@ -370,10 +403,8 @@ impl Log {
     /// The topic is gone: nothing is appended or read any more, and files are let go.
     pub fn delete(&self) {
         self.deleted.store(true, Ordering::Release);
-        self.waiters.fail(&Error::TopicDeleted {
-            name: self.topic.name.clone(),
-        });
-        let _no_files_in_the_making = lock(&self.files);
+        self.waiters.fail(&self.topic_deleted());
+        let _files = lock(&self.files);
         let _no_append_in_flight = lock(&self.writer);
         *lock(&self.unsynced) = Unsynced::default();
         self.close_files();

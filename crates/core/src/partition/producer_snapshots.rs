@@ -15,7 +15,7 @@ use super::placement::{Writer, now_ms};
 use super::producers::Producers;
 use crate::error::{Error, IoContext, Result};
 use crate::segment::{Damage, Expect, Scanner, Segment};
-use crate::sync::lock;
+use crate::sync::{MutexGuard, lock};
 
 /// Files that are kept: the newest, and one to fall back on.
 const KEPT: usize = 2;
@@ -163,7 +163,16 @@ impl Log {
     /// Writes the state of producers out, if at least so many bytes of theirs have come since the last time. What it
     /// tells of is durable before the file is. Blocks for the disk.
     pub fn save_producers(&self, unsaved_min: u64, sync: impl Fn() -> Result<()>) -> Result<()> {
-        let _one_at_a_time = lock(&self.saving);
+        let files = self.own_files()?;
+        self.save_producers_as(&files, unsaved_min, sync)
+    }
+
+    fn save_producers_as(
+        &self,
+        _files: &MutexGuard<'_, ()>,
+        unsaved_min: u64,
+        sync: impl Fn() -> Result<()>,
+    ) -> Result<()> {
         let (offset, snapshot) = {
             let mut writer = lock(&self.writer);
             let Some(producers) = &mut writer.producers else {
@@ -187,7 +196,11 @@ impl Log {
     }
 
     /// Has what unlinking segments below `start` takes away in a snapshot. Blocks for the disk.
-    pub(super) fn save_producers_below(self: &Arc<Self>, start: u64) -> Result<()> {
+    pub(super) fn save_producers_below(
+        self: &Arc<Self>,
+        files: &MutexGuard<'_, ()>,
+        start: u64,
+    ) -> Result<()> {
         if self
             .snapshots()?
             .first()
@@ -203,7 +216,7 @@ impl Log {
             }
             producers.unsaved = producers.unsaved.max(1);
         }
-        self.save_producers(1, || self.sync())
+        self.save_producers_as(files, 1, || self.sync())
     }
 
     fn write_snapshot(&self, offset: u64, bytes: &[u8]) -> Result<()> {

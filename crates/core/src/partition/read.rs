@@ -175,13 +175,16 @@ impl Log {
                 // Retention took the segment between the check above and the snapshot.
                 return Err(self.out_of_range(*next));
             };
-            let files = match segment.files(self.context()) {
-                Ok(files) => files,
+            let found = segment.files(self.context()).and_then(|files| {
+                let place = segment.locate(self.context(), &files, *next, interval)?;
+                Ok((files, place))
+            });
+            let (files, mut place) = match found {
+                Ok(found) => found,
                 Err(_) if *next < self.log_start() => return Err(self.out_of_range(*next)),
                 // Of a topic that was just deleted the files are gone.
                 Err(error) => return Err(self.check().err().unwrap_or(error)),
             };
-            let mut place = segment.locate(self.context(), &files, *next, interval)?;
             let size = segment.size();
             while place.offset < end && place.position < size {
                 let header = self.header(&files, segment, place, size)?;

@@ -39,6 +39,12 @@ impl Log {
         self.compaction.upto.store(upto, Ordering::Release);
     }
 
+    /// As if what was noted were lost.
+    #[cfg(test)]
+    pub fn forget_compacted(&self) {
+        self.compaction.upto.store(0, Ordering::Release);
+    }
+
     pub fn compacting(&self) -> &Mutex<()> {
         &self.compaction.running
     }
@@ -74,14 +80,22 @@ impl Log {
 
     /// Has what is known of producers below an offset in a snapshot, from where it is not read in the log any more.
     pub fn keep_producers_below(self: &Arc<Self>, offset: u64) -> Result<()> {
-        self.save_producers_below(offset)
+        let files = self.own_files()?;
+        self.save_producers_below(&files, offset)
     }
 
     /// Makes a file for what is left of segments.
     pub fn create_cleaned(&self, base: u64, index_interval: u32) -> Result<CleanedSegment> {
-        let _files = lock(&self.files);
-        self.check()?;
+        let _files = self.own_files()?;
         CleanedSegment::create(self.context(), self.folder(), base, index_interval)
+    }
+
+    /// Takes the file of an attempt that failed, or led to nothing, away. A deleted topic's folder may be another's by now:
+    /// nothing is touched there, and nothing was left.
+    pub fn discard_cleaned(&self, cleaned: CleanedSegment) {
+        if let Ok(_files) = self.own_files() {
+            cleaned.discard(self.context());
+        }
     }
 
     /// Puts `new` in the place of `old`, which follow each other. False if some of them are not there any more: nothing has
@@ -98,23 +112,18 @@ impl Log {
             old.iter()
                 .try_for_each(|segment| segment.retire(context, index_interval))
         });
+        let _files = self.own_files()?;
         let keep_old = |new: CleanedSegment| {
             old.iter().for_each(|segment| segment.reinstate());
             new.discard(context);
         };
-        if let Err(error) = ready {
+        let there = ready
+            .and_then(|()| context.health.check())
+            .and_then(|()| new.finish_indexes(context))
+            .map(|()| self.holds(old));
+        if !matches!(there, Ok(true)) {
             keep_old(new);
-            return Err(error);
-        }
-        let _files = lock(&self.files);
-        let there = self.check().and_then(|()| context.health.check_disk());
-        if there.is_err() || !self.holds(old) {
-            // A deleted topic's folder may be another's by now.
-            match self.is_deleted() {
-                true => drop(new),
-                false => keep_old(new),
-            }
-            return there.map(|()| false);
+            return there;
         }
         let others = old.get(1..).unwrap_or_default();
         let moved = match others.is_empty() {
@@ -191,8 +200,7 @@ impl Log {
         if before >= upto {
             return Ok(());
         }
-        let _files = lock(&self.files);
-        self.check()?;
+        let _files = self.own_files()?;
         let storage = &self.context().storage;
         let path = |offset| self.folder().join(file_name::compacted(offset));
         let (old, new) = (path(before), path(upto));

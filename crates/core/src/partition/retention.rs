@@ -12,8 +12,8 @@ use crate::segment::Segment;
 use crate::sync::{lock, write};
 
 impl Log {
-    /// Raises the log start to `before`, at most to the high watermark. Gives the new log start. The caller
-    /// makes it durable before it calls `unlink_below_start`.
+    /// Raises the log start to `before`, at most to the high watermark. Gives the new log start. A checkpoint makes it
+    /// durable; `unlink_below_start` goes no further than that.
     pub fn raise_start(&self, before: u64) -> Result<u64> {
         self.check()?;
         if before > self.high_watermark() {
@@ -65,26 +65,32 @@ impl Log {
         Ok(start.filter(|start| *start > self.log_start()))
     }
 
-    /// Whether there is something for `unlink_below_start` to do.
-    pub fn has_segments_below_start(&self) -> bool {
-        let segments = self.segments();
-        segments
-            .get(1)
-            .is_some_and(|second| second.base() <= self.log_start())
+    fn unlinkable(&self) -> u64 {
+        let durable_start = self.durable_start.load(Ordering::Acquire);
+        durable_start.min(self.recovery_point.load(Ordering::Acquire))
     }
 
-    /// Unlinks the segments that lie wholly below the log start, which is durable, and below the recovery point: the
-    /// journal must not bring back a part of one.
+    /// Whether there is something for `unlink_below_start` to do.
+    pub fn has_segments_to_unlink(&self) -> bool {
+        let segments = self.segments();
+        let end = segments.get(1).map_or(self.log_end(), |next| next.base());
+        segments
+            .first()
+            .is_some_and(|first| first.base() < end && end <= self.unlinkable())
+    }
+
+    /// Unlinks the segments that lie wholly below the durable log start, and below the recovery point: the journal must
+    /// not bring back a part of one. Gives how many. Blocks for the disk.
     pub fn unlink_below_start(self: &Arc<Self>) -> Result<usize> {
-        let mut start = self.log_start();
-        if !knock_out::is_out(Rule::UnlinkAfterCheckpoint) {
-            start = start.min(self.recovery_point.load(Ordering::Acquire));
-        }
+        let files = self.own_files()?;
+        let start = match knock_out::is_out(Rule::UnlinkAfterCheckpoint) {
+            true => self.log_start(),
+            false => self.unlinkable(),
+        };
         let first = self.segments().first().map(|segment| segment.base());
         if first.is_some_and(|first| first < start) {
-            self.save_producers_below(start)?;
+            self.save_producers_below(&files, start)?;
         }
-        let _files = lock(&self.files);
         let gone: Vec<Arc<Segment>> = {
             let mut writer = lock(&self.writer);
             let mut segments = write(&self.segments);
@@ -109,8 +115,8 @@ impl Log {
             .segments
             .retain(|segment| !gone.iter().any(|g| Arc::ptr_eq(g, segment)));
         for segment in &gone {
-            unlink(self.context(), segment)?;
             segment.abandon();
+            unlink(self.context(), segment)?;
             self.context()
                 .tables
                 .forget_segment(self.uid(), segment.base());

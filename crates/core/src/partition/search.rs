@@ -10,12 +10,20 @@ impl Log {
     /// The earliest record, at or above the log start and below the high watermark, whose time is at or
     /// after `timestamp`: its offset and its time. Kafka's `offsetsForTimes`.
     pub fn offset_for_time(&self, timestamp: i64) -> Result<Option<(u64, i64)>> {
-        self.check()?;
-        self.beside_a_writer(|| self.search_time(timestamp))
+        loop {
+            self.check()?;
+            let start = self.log_start();
+            match self.beside_a_writer(|| self.search(timestamp, start)) {
+                // What it was in is gone.
+                Err(Error::Io { .. }) if self.log_start() > start => {}
+                Err(error) => return Err(self.check().err().unwrap_or(error)),
+                found => return found,
+            }
+        }
     }
 
-    fn search_time(&self, timestamp: i64) -> Result<Option<(u64, i64)>> {
-        let (start, end) = (self.log_start(), self.high_watermark());
+    fn search(&self, timestamp: i64, start: u64) -> Result<Option<(u64, i64)>> {
+        let end = self.high_watermark();
         let interval = self.topic().config().index_interval_bytes;
         let context = self.context();
         let segments = self.segments();

@@ -121,7 +121,11 @@ pub(super) fn assess(
 }
 
 /// Puts what compaction has made of segments in their place, where a crash came before.
-fn finish_compaction(storage: &dyn Storage, catalog: &Catalog, stored: &[StoredTopic]) -> Result<()> {
+fn finish_compaction(
+    storage: &dyn Storage,
+    catalog: &Catalog,
+    stored: &[StoredTopic],
+) -> Result<()> {
     for topic in stored {
         for number in 0..topic.config.partitions {
             let folder = catalog.partition_folder(&topic.name, number);

@@ -233,10 +233,14 @@ impl Survey<'_> {
         if self.storage.exists(folder).during("look for", folder)? {
             let entries = self.storage.read_dir(folder).during("list", folder)?;
             let segments = listed(folder, &entries).into_iter();
-            files.extend(segments.filter(|segment| segment.len > 0).map(|segment| File {
-                base: segment.base,
-                path: segment.path,
-            }));
+            files.extend(
+                segments
+                    .filter(|segment| segment.len > 0)
+                    .map(|segment| File {
+                        base: segment.base,
+                        path: segment.path,
+                    }),
+            );
         }
         for path in self.patches.files_in(folder) {
             let name = path.file_name().map(|name| name.to_string_lossy());

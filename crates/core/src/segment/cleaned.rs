@@ -59,15 +59,6 @@ impl CleanedSegment {
         })
     }
 
-    pub fn base(&self) -> u64 {
-        self.base
-    }
-
-    /// The offset after its last batch.
-    pub fn next_offset(&self) -> u64 {
-        self.next
-    }
-
     pub fn size(&self) -> u64 {
         self.written + self.buffer.len() as u64
     }
@@ -93,17 +84,21 @@ impl CleanedSegment {
         Ok(())
     }
 
-    /// Writes all of it, with its indexes, and makes that durable.
+    /// Writes all of it and makes that durable.
     pub fn finish(&mut self, context: &Context) -> Result<()> {
         self.write()?;
-        self.indexes.enter_time(self.base);
-        self.indexes.offset.flush(&*context.storage)?;
-        self.indexes.time.flush(&*context.storage)?;
         if knock_out::is_out(Rule::SyncCleaned) {
             return Ok(());
         }
         context.health.check_disk()?;
-        sync(context, &*self.file, &self.path)?;
+        sync(context, &*self.file, &self.path)
+    }
+
+    /// Writes its indexes, durably, too.
+    pub fn finish_indexes(&mut self, context: &Context) -> Result<()> {
+        self.indexes.enter_time(self.base);
+        self.indexes.offset.flush(&*context.storage)?;
+        self.indexes.time.flush(&*context.storage)?;
         for path in [self.indexes.offset.path(), self.indexes.time.path()] {
             let file = context.storage.open(path, OpenMode::Write);
             sync(context, &*file.during("open", path)?, path)?;
@@ -148,7 +143,11 @@ impl CleanedSegment {
             .indexes
             .offset
             .move_to(storage, name(SegmentFile::OffsetIndex))
-            .and_then(|()| self.indexes.time.move_to(storage, name(SegmentFile::TimeIndex)));
+            .and_then(|()| {
+                self.indexes
+                    .time
+                    .move_to(storage, name(SegmentFile::TimeIndex))
+            });
         // Else they are made again when they are needed: those that are there do not fit.
         if moved.is_ok() {
             *lock(&segment.indexes) = Some(self.indexes);

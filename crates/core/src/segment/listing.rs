@@ -23,7 +23,11 @@ pub(crate) fn listed(folder: &Path, entries: &[DirEntry]) -> Vec<Listed> {
         .iter()
         .filter_map(|entry| file_name::parse_swap(&entry.name))
         .collect();
-    let replaced = |base: u64| swaps.iter().any(|(from, next)| (*from..*next).contains(&base));
+    let replaced = |base: u64| {
+        swaps
+            .iter()
+            .any(|(from, next)| (*from..*next).contains(&base))
+    };
     let base_of = |name: &str| match file_name::parse_swap(name) {
         Some((base, _)) => Some(base),
         None => file_name::parse_log(name).filter(|base| !replaced(*base)),

@@ -169,7 +169,10 @@ impl Segment {
         let mut guard = lock(&self.indexes);
         let indexes = match &mut *guard {
             Some(indexes) => indexes,
-            none => none.insert(self.load_indexes(context)?),
+            none => {
+                self.check_not_abandoned()?;
+                none.insert(self.load_indexes(context)?)
+            }
         };
         work(indexes)
     }
@@ -304,6 +307,7 @@ impl Segment {
         interval: u32,
     ) -> Result<()> {
         let mut guard = lock(&self.indexes);
+        self.check_not_abandoned()?;
         let mut indexes = self.empty_indexes();
         let expect = Expect {
             offset: self.base,

@@ -39,6 +39,8 @@ pub(crate) struct Segment {
     /// Largest size it may reach, which its map covers.
     capacity: u64,
     open: RwLock<Option<Arc<OpenFiles>>>,
+    /// Its files are gone, or about to go, and their paths may become another's: they are not opened any more.
+    abandoned: AtomicBool,
     last_used: AtomicU64,
     /// Written since the last sync. Set after a write and before the new end is published; cleared before a sync.
     dirty: AtomicBool,
@@ -81,6 +83,7 @@ impl Segment {
             size: AtomicU64::new(size),
             capacity: capacity.max(size),
             open: RwLock::new(None),
+            abandoned: AtomicBool::new(false),
             last_used: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
             indexes_dirty: AtomicBool::new(false),
@@ -153,6 +156,7 @@ impl Segment {
             if let Some(files) = &*open {
                 return Ok(Arc::clone(files));
             }
+            self.check_not_abandoned()?;
             let files = Arc::new(self.open_files(context)?);
             *open = Some(Arc::clone(&files));
             files
@@ -274,8 +278,8 @@ impl Segment {
         !self.dirty.swap(true, Ordering::AcqRel)
     }
 
-    /// Makes what was written durable, index files that were completed, too. Syncs of one file are serialised: whoever finds the mark cleared must
-    /// know that the sync that cleared it has ended.
+    /// Makes what was written durable, index files that were completed, too. Syncs of one file are serialised: whoever
+    /// finds the mark cleared must know that the sync that cleared it has ended.
     pub fn sync(self: &Arc<Self>, context: &Context) -> Result<()> {
         let _one_at_a_time = lock(&self.sync);
         context.health.check_disk()?;
@@ -335,10 +339,22 @@ impl Segment {
         self.retired.load(Ordering::Acquire)
     }
 
-    /// Closes file and map at once, for a segment that is deleted; a reader in it keeps its own until it is done.
+    /// Closes file and map for good, before the segment is deleted; a reader in it keeps its own until it is done.
     pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
         *write(&self.open) = None;
         *lock(&self.indexes) = None;
+    }
+
+    fn check_not_abandoned(&self) -> Result<()> {
+        match self.abandoned.load(Ordering::Acquire) {
+            true => Err(Error::io(
+                "open",
+                &self.path,
+                std::io::ErrorKind::NotFound.into(),
+            )),
+            false => Ok(()),
+        }
     }
 
     fn empty_indexes(&self) -> Indexes {

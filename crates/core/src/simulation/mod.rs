@@ -180,6 +180,19 @@ fn every_rule_that_is_taken_away_is_missed() {
             "offsets are committed before their records are durable",
             one(Rule::SyncBeforeOffsets),
         ),
+        (
+            "what a recovery would begin in is compacted",
+            one(Rule::CleanBelowRecovery),
+        ),
+        (
+            "what replaces segments is not synced",
+            one(Rule::SyncCleaned),
+        ),
+        (
+            "segments go before what replaces them is durable",
+            one(Rule::SwapInOrder),
+        ),
+        ("tombstones go at once", one(Rule::KeepTombstones)),
     ];
     for (name, rules) in knock_outs {
         let (told, found) = tell(0, seeds, &rules, |found| !found.is_empty());

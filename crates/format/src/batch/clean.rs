@@ -72,8 +72,8 @@ impl BatchCleaner {
         let (delta, rest) = decode_i64_at(bytes, start + 1).ok_or_else(broken)?;
         let time = header.base_timestamp.wrapping_add(delta);
         let mut number = [0; MAX_I64_LEN];
-        let delta_len = put_i64(&mut number, 0, time.wrapping_sub(self.base_timestamp))
-            .ok_or_else(broken)?;
+        let delta_len =
+            put_i64(&mut number, 0, time.wrapping_sub(self.base_timestamp)).ok_or_else(broken)?;
         let rest = bytes.get(rest..).unwrap_or_default();
         let mut length = [0; MAX_I32_LEN];
         let body = (1 + delta_len + rest.len()) as i64;
