@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::TopicConfig;
+use crate::context::Context;
 use crate::error::Result;
 use crate::partition::Log;
 use crate::segment::Segment;
@@ -27,12 +28,13 @@ impl Dirty {
         if log.is_stuck() {
             return Ok(None);
         }
-        let (context, interval) = (log.context(), config.index_interval_bytes);
+        let (context, interval): (&Context, u32) = (log.context(), config.index_interval_bytes);
         let (start, limit) = (log.log_start(), log.cleanable_end());
         let from = log.compacted().max(start);
         let segments = log.segments();
         let (mut found, mut end) = (Vec::new(), from);
-        let (mut clean, mut dirty, mut oldest) = (0, 0, None);
+        let (min_lag, max_lag) = (config.compaction.min_lag_ms, config.compaction.max_lag_ms);
+        let (mut clean, mut dirty, mut oldest) = (0, 0, None::<i64>);
         for (segment, next) in segments.iter().zip(segments.iter().skip(1)) {
             let next = next.base();
             if next <= start {
@@ -44,14 +46,22 @@ impl Dirty {
             if next <= from {
                 clean += segment.size();
             } else {
-                let newest = segment.max_timestamp(context, interval)?;
-                let age = |time: i64| now.saturating_sub(time);
-                let too_young = |time: i64| age(time) < config.compaction.min_lag_ms as i64;
-                if config.compaction.min_lag_ms > 0 && newest.is_some_and(too_young) {
+                // What nobody asks for is not looked up: there may be very many partitions.
+                if min_lag > 0
+                    && let Some(newest) = segment.max_timestamp(context, interval)?
+                    && now.saturating_sub(newest) < min_lag as i64
+                {
                     break;
                 }
+                if max_lag.is_some() && segment.size() > 0 {
+                    let files = segment.files(context)?;
+                    let first = segment.header_at(files.log(), 0)?.max_timestamp;
+                    oldest = [oldest, (first >= 0).then_some(first)]
+                        .into_iter()
+                        .flatten()
+                        .min();
+                }
                 dirty += segment.size();
-                oldest = oldest.or(newest);
             }
             found.push(Arc::clone(segment));
             end = next;
@@ -65,7 +75,7 @@ impl Dirty {
             segments: found,
             end,
             ratio: dirty as f64 / (clean + dirty) as f64,
-            overdue: config.compaction.max_lag_ms.is_some_and(overdue),
+            overdue: max_lag.is_some_and(overdue),
         }))
     }
 

@@ -336,12 +336,11 @@ impl Offsets {
                 }
             }
         }
-        if !tombstones.is_empty() {
+        // They matter to compaction only: each batch goes for itself, and nobody waits for them.
+        for batch in internal_log::encode(tombstones)? {
             let logs = [Arc::clone(self.log())];
             let mut append = AtomicAppend::lock(&logs);
-            let batches = internal_log::encode(tombstones)?;
-            append.prepare(self.log(), Claim::Store, batches)?;
-            // They matter to compaction only: nobody waits for them.
+            append.prepare(self.log(), Claim::Store, vec![batch])?;
             append.write(Box::new(|_| ()))?;
         }
         for durable in [&mut self.latest, &mut *lock(&self.durable.0)] {

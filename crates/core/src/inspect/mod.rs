@@ -144,6 +144,17 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
 }
 
+impl VerifyReport {
+    fn add(&mut self, other: VerifyReport) {
+        self.partitions += other.partitions;
+        self.segments += other.segments;
+        self.batches += other.batches;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.problems.extend(other.problems);
+    }
+}
+
 /// One thing that does not hold.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -204,32 +215,79 @@ pub fn verify_store(
     }
     let mut done = 0;
     for (folder, files) in folders.iter().zip(segments) {
-        let end = crate::published::load(storage, folder)?.map(|ends| ends.high_watermark);
-        let snapshots = check_snapshots(storage, folder)?.into_iter();
-        report.problems.extend(snapshots.map(Problem::from));
-        let mut expected = None;
-        for Listed { base, path, len } in files {
-            report.segments += 1;
-            if let Some(expected) = expected
-                && expected != base
-            {
-                let reason =
-                    format!("offset {expected} should follow, but the segment begins at {base}");
-                report.problems.push(Problem {
-                    file: path.clone(),
-                    position: 0,
-                    offset: expected,
-                    reason,
-                    records_affected: true,
-                });
-            }
-            expected = Some(verify_segment(storage, &path, end, &mut report, |bytes| {
-                progress(done + bytes, total)
-            })?);
-            done += len;
-            if !progress(done, total) {
-                return Ok(report);
-            }
+        let bytes = files.iter().map(|file| file.len).sum::<u64>();
+        let mut goes_on = true;
+        let found = verify_partition(storage, folder, files, |position| {
+            goes_on = progress(done + position, total);
+            goes_on
+        })?;
+        report.add(found);
+        done += bytes;
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+/// How often a partition is looked at again whose segments a writer has replaced meanwhile.
+const ATTEMPTS: usize = 5;
+
+fn verify_partition(
+    storage: &dyn Storage,
+    folder: &Path,
+    mut files: Vec<Listed>,
+    mut progress: impl FnMut(u64) -> bool,
+) -> Result<VerifyReport> {
+    for _ in 1..ATTEMPTS {
+        let found = verify_segments(storage, folder, &files, &mut progress);
+        if matches!(&found, Ok(report) if report.problems.is_empty()) {
+            return found;
+        }
+        let entries = storage.read_dir(folder).during("list", folder)?;
+        let now = listed(folder, &entries);
+        // The last one grows, and new ones come.
+        let settled = files.len().saturating_sub(1);
+        if now.get(..settled) == files.get(..settled) {
+            return found;
+        }
+        files = now;
+    }
+    verify_segments(storage, folder, &files, &mut progress)
+}
+
+fn verify_segments(
+    storage: &dyn Storage,
+    folder: &Path,
+    files: &[Listed],
+    progress: &mut impl FnMut(u64) -> bool,
+) -> Result<VerifyReport> {
+    let mut report = VerifyReport::default();
+    let end = crate::published::load(storage, folder)?.map(|ends| ends.high_watermark);
+    let snapshots = check_snapshots(storage, folder)?.into_iter();
+    report.problems.extend(snapshots.map(Problem::from));
+    let (mut expected, mut done) = (None, 0);
+    for Listed { base, path, len } in files {
+        report.segments += 1;
+        if let Some(expected) = expected
+            && expected != *base
+        {
+            let reason =
+                format!("offset {expected} should follow, but the segment begins at {base}");
+            report.problems.push(Problem {
+                file: path.clone(),
+                position: 0,
+                offset: expected,
+                reason,
+                records_affected: true,
+            });
+        }
+        expected = Some(verify_segment(storage, path, end, &mut report, |bytes| {
+            progress(done + bytes)
+        })?);
+        done += len;
+        if !progress(done) {
+            break;
         }
     }
     Ok(report)

@@ -256,27 +256,29 @@ impl Log {
 
     /// Looks at the folder again, where another process writes: new segments, sizes that grew, old ones gone or replaced.
     pub fn refresh_segments(&self) -> Result<()> {
-        self.relist(|known, found| {
-            let old = known.iter().find(|old| old.path() == found.path());
-            old.filter(|old| old.follow_size(found.size())).cloned()
-        })
+        self.relist(|old, found, active| old.follow_size(found.size(), active))
     }
 
     /// Opens every segment anew, where another process may have replaced some.
     pub(super) fn reopen_segments(&self) -> Result<()> {
-        self.relist(|_, _| None)
+        self.relist(|_, _, _| false)
     }
 
-    fn relist(
-        &self,
-        known: impl Fn(&[Arc<Segment>], &Segment) -> Option<Arc<Segment>>,
-    ) -> Result<()> {
+    /// Lists the segments; `stays` says whether one that was known is still the same as what was found under its name.
+    fn relist(&self, stays: impl Fn(&Segment, &Segment, bool) -> bool) -> Result<()> {
         let capacity = Segment::capacity_for(self.topic.config().segment_bytes);
         let (found, _) = list(&self.context, &self.folder, capacity)?;
-        let before = self.segments();
+        let known = self.segments();
+        let last = found.last().map(|segment| segment.base());
         let merged = found
             .into_iter()
-            .map(|segment| known(&before, &segment).unwrap_or(segment))
+            .map(|segment| {
+                let active = Some(segment.base()) == last;
+                let old = known.iter().find(|old| old.path() == segment.path());
+                old.filter(|old| stays(old, &segment, active))
+                    .cloned()
+                    .unwrap_or(segment)
+            })
             .collect();
         *write(&self.segments) = Arc::new(merged);
         Ok(())

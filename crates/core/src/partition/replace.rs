@@ -184,9 +184,12 @@ impl Log {
             list.insert(at, new);
             *segments = Arc::new(list);
         }
-        lock(&self.unsynced)
-            .segments
-            .retain(|segment| !is_old(segment));
+        {
+            let mut unsynced = lock(&self.unsynced);
+            unsynced.segments.retain(|segment| !is_old(segment));
+            // The names of its indexes.
+            unsynced.folder = true;
+        }
         for segment in old {
             self.context()
                 .tables

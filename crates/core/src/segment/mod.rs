@@ -107,10 +107,12 @@ impl Segment {
     }
 
     /// For a reader beside a writer in another process, which learns the size from the file. The indexes grow
-    /// with it, and are loaded again. False if the open file is not the one of this size: another has taken its place.
-    pub fn follow_size(&self, size: u64) -> bool {
+    /// with it, and are loaded again. False if the open file is not the one of this size, or that one grown further if it
+    /// is `active`: another has taken its place.
+    pub fn follow_size(&self, size: u64, active: bool) -> bool {
+        let same = |len: u64| len == size || (active && len > size);
         let open = read(&self.open).clone();
-        if open.is_some_and(|files| files.file.len().ok() != Some(size)) {
+        if open.is_some_and(|files| !files.file.len().is_ok_and(same)) {
             return false;
         }
         if self.size.swap(size, Ordering::AcqRel) != size {
