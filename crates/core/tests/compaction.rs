@@ -398,8 +398,10 @@ fn who_reads_and_who_writes_is_not_disturbed() {
             let partition = beside.open_topic("t").unwrap().partition(0).unwrap();
             let mut followed = 0;
             while !done.load(Ordering::Relaxed) {
+                let told = partition.high_watermark();
                 let found = records(&partition).unwrap();
-                assert!(found.len() >= 2);
+                // All four keys, once it was told of them.
+                assert!(told < 6 || fold(&found).len() == 4, "{told}: {found:?}");
                 followed += 1;
             }
             beside.close().unwrap();
@@ -453,7 +455,7 @@ fn a_topic_that_is_deleted_meanwhile_leaves_its_successor_alone() {
             let partition = new.partition(0).unwrap();
             assert_eq!(records(&partition).unwrap().len(), 60, "round {round}");
             new.compact().unwrap();
-            assert_eq!(fold(&records(&partition).unwrap()).len(), 6);
+            assert_eq!(fold(&records(&partition).unwrap()).len(), 4);
         });
         store.delete_topic("t").unwrap();
     }
