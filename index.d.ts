@@ -337,6 +337,14 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
    * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
    */
   from?: From | undefined;
+  /**
+   * Gives only records of which this is true, for example `"headers.region = 'eu' AND key LIKE 'o-%'"`: SQL-92 conditions,
+   * as in JMS selectors, over `key`, `headers.NAME`, `topic`, `partition`, `offset` and `timestamp`, evaluated before
+   * anything crosses into JavaScript. The others count as read: positions, and what a group commits, move on over them.
+   * docs/filters.md says what can be written and what it means. One that is wrong throws an `InvalidFilterError`. Default
+   * none: all records.
+   */
+  filter?: string | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
   until?: "live" | "end" | undefined;
   /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
@@ -595,6 +603,7 @@ export declare const ERROR_CODES: readonly [
   "ERR_TIDELOG_INVALID_ARGUMENT",
   "ERR_TIDELOG_INVALID_BATCH",
   "ERR_TIDELOG_INVALID_CONFIG",
+  "ERR_TIDELOG_INVALID_FILTER",
   "ERR_TIDELOG_INVALID_RECORD",
   "ERR_TIDELOG_INVALID_TOPIC_NAME",
   "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
@@ -660,6 +669,13 @@ export declare class AbortedError extends TidelogError {
 export declare class InvalidArgumentError extends TidelogError {
   name: string;
   constructor(message: string, details?: ErrorDetails);
+}
+/** A filter can't be compiled. The message says why, and shows the place. */
+export declare class InvalidFilterError extends TidelogError {
+  name: string;
+  /** Where in its text what is wrong begins: an index, as of `text[position]`; the length if something is missing. */
+  readonly position: number;
+  constructor(message: string, position: number, details?: ErrorDetails);
 }
 /** A serde or schema refused a value, on its way in or out. */
 export declare class SerializationError extends TidelogError {
@@ -876,7 +892,7 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   pause(choice?: PartitionChoice): void;
   /** Goes on with partitions that were paused. */
   resume(choice?: PartitionChoice): void;
-  /** The offset of the next record that a loop gets. The partition may be left out where there is only one. */
+  /** The offset of the next record that a loop gets or, with a filter, looks at. The partition may be left out where there is only one. */
   position(choice?: PartitionChoice): Promise<number>;
   /** How far behind it is, by partition. */
   lag(): Promise<PartitionLag[]>;
@@ -988,6 +1004,11 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   group?: string | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
   start?: From | undefined;
+  /**
+   * Handles only records of which this is true, as a consumer's `filter`; the others are committed as read. Default none:
+   * all records.
+   */
+  filter?: string | undefined;
   /** Runs until it is aborted, or ends with what was there when it began. Default `"live"`. */
   until?: "live" | "end" | undefined;
   /** Records in one transaction, at most. Default 100. */

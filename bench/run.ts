@@ -13,11 +13,14 @@ import { engineCases } from "./engine/cases.js";
 import { measureEngine } from "./engine/run.js";
 import { exactlyOnceCases } from "./exactly_once/cases.js";
 import { measureExactlyOnce } from "./exactly_once/run.js";
+import { filterCases } from "./filter/cases.js";
+import { measureFilter } from "./filter/run.js";
 import { forked } from "./fork.js";
 import { machine } from "./machine.js";
 import { chart, charts } from "./report/chart.js";
 import { rowsOf, type Trial } from "./report/rows.js";
 import { markdown } from "./report/summary.js";
+import type { Table } from "./table.js";
 import type { Order } from "./trial.js";
 import { type DataSet, type Phase, workloads } from "./workloads.js";
 
@@ -39,10 +42,14 @@ const isWanted = ({ name }: { name: string }) => options.only?.some((only) => na
 const wanted = workloads(options.quick).filter(isWanted);
 const wantedOfExactlyOnce = exactlyOnceCases(options.quick).filter(isWanted);
 const asked = options.contestant?.map(contestantNamed) ?? contestants;
-// The engine's own measurements are of Tidelog beside the disk.
-const wantedOfEngine = asked.some(({ name }) => name === "tidelog") ? engineCases.filter(isWanted) : [];
-if (wanted.length + wantedOfEngine.length + wantedOfExactlyOnce.length === 0) {
-  const names = [...workloads(false), ...engineCases, ...exactlyOnceCases(false)].map(({ name }) => name).join(", ");
+// The engine's own measurements are of Tidelog beside the disk, those of filters of Tidelog beside itself.
+const isOurs = asked.some(({ name }) => name === "tidelog");
+const wantedOfEngine = isOurs ? engineCases.filter(isWanted) : [];
+const wantedOfFilters = isOurs ? filterCases(options.quick).filter(isWanted) : [];
+const tablesWanted: readonly Table[] = [...wanted, ...wantedOfFilters, ...wantedOfEngine, ...wantedOfExactlyOnce];
+if (tablesWanted.length === 0) {
+  const all = [...workloads(false), ...filterCases(false), ...engineCases, ...exactlyOnceCases(false)];
+  const names = all.map(({ name }) => name).join(", ");
   throw new Error(`--only names no workload; there are ${names}`);
 }
 const able = asked.filter((contestant) => contestant.unavailable() === undefined);
@@ -52,7 +59,7 @@ const root = mkdtempSync(join(options.folder, "tidelog-bench-"));
 process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 const described = machine(root);
 const trials = await runAll();
-const tables = [...wanted, ...wantedOfEngine, ...wantedOfExactlyOnce].map((workload) => ({
+const tables = tablesWanted.map((workload) => ({
   workload,
   rows: rowsOf(workload, trials),
 }));
@@ -62,13 +69,21 @@ process.stdout.write(summary);
 const out = options.out ?? (options.quick ? undefined : fileURLToPath(new URL("results", import.meta.url)));
 if (out !== undefined) writeResults(out);
 
-/** All rounds; in each, contestants take turns, beginning with another one. The engine's own ones come after them, those of exactly once last. */
+/**
+ * All rounds; in each, contestants take turns, beginning with another one. Filters and the engine's own ones come after
+ * them, those of exactly once last.
+ */
 async function runAll(): Promise<Trial[]> {
   const all: Trial[] = [];
   for (let round = 0; round < rounds; round++) {
     for (const data of new Set(wanted.map((workload) => workload.data))) {
       for (const contestant of rotated(able, round)) all.push(...(await visit(contestant, data, round)));
     }
+  }
+  for (const table of wantedOfFilters) {
+    const folder = fresh();
+    all.push(...(await measureFilter(table, { rounds, folder })));
+    remove(folder);
   }
   for (const table of wantedOfEngine) {
     const { quick, small } = options;

@@ -230,6 +230,9 @@ export interface NativeTransactionalProducer {
   abort(transaction: number): void;
 }
 
+/** A compiled filter, for reads; there is nothing else to it. */
+export type NativeFilter = object;
+
 export interface NativePartition {
   readonly topic: string;
   readonly index: number;
@@ -243,7 +246,13 @@ export interface NativePartition {
   /** Numbers: bytes, the offset to read on from. */
   read(completions: NativeCompletions, ticket: number, offset: number, maxBytes: number): void;
   /** Numbers: bytes, bytes of the table, records, the offset to read on from, high watermark, log start. */
-  readRecords(completions: NativeCompletions, ticket: number, offset: number, maxBytes: number): void;
+  readRecords(
+    completions: NativeCompletions,
+    ticket: number,
+    offset: number,
+    maxBytes: number,
+    filter: NativeFilter | null,
+  ): void;
   /** No numbers: there is something at this offset. */
   waitFor(completions: NativeCompletions, ticket: number, offset: number): void;
   cancelWait(completions: NativeCompletions, ticket: number): void;
@@ -385,6 +394,7 @@ export interface Binding {
   NativeSegmentScan: { open(path: string): Promise<NativeSegmentScan> };
   NativeSurvey: { run(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<NativeSurvey> };
   NativeStop: new () => NativeStop;
+  NativeFilter: new (text: string) => NativeFilter;
   Completions: new (wake: () => void) => NativeCompletions;
   verifyFiles(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<VerifyReport>;
 }

@@ -16,6 +16,7 @@ export const ERROR_CODES = [
   "ERR_TIDELOG_INVALID_ARGUMENT",
   "ERR_TIDELOG_INVALID_BATCH",
   "ERR_TIDELOG_INVALID_CONFIG",
+  "ERR_TIDELOG_INVALID_FILTER",
   "ERR_TIDELOG_INVALID_RECORD",
   "ERR_TIDELOG_INVALID_TOPIC_NAME",
   "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
@@ -99,6 +100,17 @@ export class InvalidArgumentError extends TidelogError {
   override name = "InvalidArgumentError";
   constructor(message: string, details: ErrorDetails = {}) {
     super("ERR_TIDELOG_INVALID_ARGUMENT", message, details);
+  }
+}
+
+/** A filter can't be compiled. The message says why, and shows the place. */
+export class InvalidFilterError extends TidelogError {
+  override name = "InvalidFilterError";
+  /** Where in its text what is wrong begins: an index, as of `text[position]`; the length if something is missing. */
+  readonly position: number;
+  constructor(message: string, position: number, details: ErrorDetails = {}) {
+    super("ERR_TIDELOG_INVALID_FILTER", message, details);
+    this.position = position;
   }
 }
 

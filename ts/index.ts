@@ -24,6 +24,7 @@ export {
   ERROR_CODES,
   type ErrorCode,
   InvalidArgumentError,
+  InvalidFilterError,
   OffsetConflictError,
   OffsetOutOfRangeError,
   OutOfOrderSequenceError,

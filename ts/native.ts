@@ -8,6 +8,7 @@ import type {
   Completion,
   ImportReport,
   NativeCompletions,
+  NativeFilter,
   NativeOpenOptions,
   NativeSegmentScan,
   NativeStop,
@@ -117,6 +118,11 @@ export function openStore(
 ): Promise<NativeStore> {
   const open = (stop: NativeStop | null) => load().addon.NativeStore.open(path, options, progress ?? null, stop);
   return signal === undefined ? settled(() => open(null)) : stoppable(signal, open);
+}
+
+/** Compiles a filter. */
+export function compileFilter(text: string): NativeFilter {
+  return direct(() => new (load().addon.NativeFilter)(text));
 }
 
 /** Opens a segment file for a look at its batches. */

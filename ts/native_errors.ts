@@ -8,6 +8,7 @@ import {
   ERROR_CODES,
   type ErrorCode,
   InvalidArgumentError,
+  InvalidFilterError,
   OffsetConflictError,
   OffsetOutOfRangeError,
   OutOfOrderSequenceError,
@@ -33,6 +34,8 @@ export function fromNative(error: NativeError, cause?: unknown): TidelogError {
       return new ClosedError("the store", details);
     case "ERR_TIDELOG_INVALID_ARGUMENT":
       return new InvalidArgumentError(error.message, details);
+    case "ERR_TIDELOG_INVALID_FILTER":
+      return new InvalidFilterError(error.message, numbers[0] ?? Number.NaN, details);
     case "ERR_TIDELOG_PRODUCER_FENCED":
       return new ProducerFencedError(error.message, details);
     case "ERR_TIDELOG_OFFSET_CONFLICT":

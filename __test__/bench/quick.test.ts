@@ -17,6 +17,7 @@ const CONTESTANTS: Record<string, string[]> = {
   ...Object.fromEntries(NODE.map((name) => [name, ["tidelog", "fs.writeSync"]])),
   "durable-100": ["tidelog", "fs.writeSync", "fdatasync"],
   "durable-1k": ["tidelog", "fs.writeSync", "fdatasync"],
+  filter: ["tidelog"],
   sends: ["tidelog", "file"],
   groups: ["tidelog", "file"],
   sizes: ["tidelog", "file"],
@@ -74,7 +75,7 @@ test("a quick run measures every workload and writes results, tables and charts"
     }
     assert.not.match(stdout, /undefined|NaN|Infinity/);
     for (const callers of ["256", "1,000"]) assert.match(stdout, new RegExp(`\\| tidelog \\| ${callers} callers \\|`));
-    for (const bar of ["1.3", "1.5"])
+    for (const bar of ["1.3", "1.5", "0.2"])
       assert.match(stdout, new RegExp(`; at most ${bar} is the bar: (kept|\\*\\*missed)`));
     assert.match(stdout, /Left out: Kafka, |\| Kafka \|/);
     assert.match(stdout, /Left out: opening with a cold page cache, /);

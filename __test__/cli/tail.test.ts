@@ -47,6 +47,25 @@ test("reads from the beginning, an offset or a time up to the end, and no more t
     assert.equal(await read("--partition", "0", "-n", "1"), [0]);
   }));
 
+test("prints only what a filter keeps, and says where a filter is wrong before it opens anything", () =>
+  withFolder(async (store) => {
+    const log = await open(store);
+    await log.topic("numbers");
+    await send(log, "numbers", 0, 20);
+    await log.close();
+    const read = (filter: string, ...args: string[]) =>
+      tidelog("tail", store, "numbers", "-e", "--json", "--filter", filter, ...args);
+    const kept = await read("key LIKE 'k1%' AND offset > 3");
+    assert.equal([kept.code, values(kept.out)], [0, [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]]);
+    assert.equal(values((await read("timestamp >= 1700000000005", "-n", "2")).out), [5, 6]);
+    assert.equal(values((await read("headers.none = 'x'")).out), []);
+    const wrong = await tidelog("tail", `${store}/nowhere`, "numbers", "--filter", "key == 'a'");
+    assert.is(wrong.code, 2);
+    const [line, text, mark] = wrong.err.split("\n");
+    assert.is(line, "tidelog: the filter is wrong at character 5: there is no ==; write =");
+    assert.equal([text, mark], ["  key == 'a'", "      ^"]);
+  }));
+
 test("follows a live writer, and ends in order at Ctrl-C", () =>
   withFolder(async (store) => {
     const log = await open(store);

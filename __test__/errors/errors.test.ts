@@ -7,6 +7,7 @@ import {
   ClosedError,
   CorruptionError,
   ERROR_CODES,
+  InvalidFilterError,
   OffsetOutOfRangeError,
   StoreLockedError,
   TidelogError,
@@ -48,6 +49,9 @@ test("figures become properties", () => {
   assert.instance(locked, StoreLockedError);
   assert.is(locked.pid, 77);
   assert.is((fromNative({ ...native, code: "ERR_TIDELOG_STORE_LOCKED" }) as StoreLockedError).pid, undefined);
+  const filter = fromNative({ ...native, code: "ERR_TIDELOG_INVALID_FILTER", numbers: [7] }) as InvalidFilterError;
+  assert.instance(filter, InvalidFilterError);
+  assert.is(filter.position, 7);
   const corrupt = fromNative({ ...native, code: "ERR_TIDELOG_CORRUPTION", path: "/a/b.log" }) as CorruptionError;
   assert.instance(corrupt, CorruptionError);
   assert.is(corrupt.path, "/a/b.log");

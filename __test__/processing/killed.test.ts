@@ -15,7 +15,7 @@ const COUNT = 4000;
 const KILLS = 6;
 
 /** How often each record is in the copy, after the kills and one run to the end. */
-async function copies(folder: string, way: "exactly-once" | Delivery): Promise<number[]> {
+async function copies(folder: string, way: "exactly-once" | "filtered" | Delivery): Promise<number[]> {
   {
     await using log = await openLog(folder, { durability: "buffered" });
     const from = await log.topic("in", { partitions: 2, value: json<number>() });
@@ -43,7 +43,7 @@ async function copies(folder: string, way: "exactly-once" | Delivery): Promise<n
   const order = [-1, -1];
   for (const { value } of await all(log.consumer({ topics: [out], until: "end" }))) {
     counts[value!]! += 1;
-    if (way === "exactly-once") {
+    if (way === "exactly-once" || way === "filtered") {
       assert.ok(value! > order[value! % 2]!, `${value} comes behind ${order[value! % 2]}`);
       order[value! % 2] = value!;
     }
@@ -56,6 +56,13 @@ test("exactly once: every record is there once, in order", async ({ folder }) =>
     (await copies(folder, "exactly-once")).filter((count) => count !== 1),
     [],
   );
+}, 120_000);
+
+test("exactly once with a filter: what it keeps is there once, in order, and nothing else", async ({ folder }) => {
+  const counts = await copies(folder, "filtered");
+  // Record n of a partition has offset n: every third of them is kept.
+  const wrong = counts.filter((count, value) => count !== (Math.floor(value / 2) % 3 === 0 ? 1 : 0));
+  assert.equal(wrong, []);
 }, 120_000);
 
 test("at least once: none is lost, some are doubled", async ({ folder }) => {

@@ -45,7 +45,7 @@ export function markdown(summary: Summary): string {
     parts.push("", `## ${workload.title}`, "", `Promised: ${workload.promise}.`, "", ...shown);
   }
   const limits = limitsOf(tables);
-  if (limits.length > 0) parts.push("", "## Beside the limit of the disk", "", ...limits);
+  if (limits.length > 0) parts.push("", "## Beside their limits", "", ...limits);
   parts.push("", "## Where Tidelog is behind", "", ...behind(tables, contestants), "");
   return parts.join("\n");
 }

@@ -13,6 +13,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod compression;
 pub mod fields;
+pub mod filter;
 pub mod import;
 pub mod indexes;
 pub mod journal;
@@ -38,11 +39,12 @@ mod seal;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     ("batch", batch::run),
     ("checkpoint", checkpoint::run),
     ("compression", compression::run),
     ("fields", fields::run),
+    ("filter", filter::run),
     ("import", import::run),
     ("indexes", indexes::run),
     ("journal", journal::run),

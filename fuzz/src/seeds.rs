@@ -32,8 +32,30 @@ pub fn all() -> Vec<Seed> {
     stores(&mut seeds);
     forged(&mut seeds);
     imports(&mut seeds);
+    filters(&mut seeds);
     state::add(&mut seeds);
     seeds
+}
+
+/// Every form of a filter, with something that it may be true of.
+fn filters(seeds: &mut Vec<Seed>) {
+    for (number, text) in [
+        "headers.region = 'eu' AND key LIKE 'o-%'\0o-1eu",
+        "NOT (key <> 'a' OR topic >= 'b') AND partition < 4\0a",
+        "headers.a BETWEEN -1.5 AND +2e3 OR offset NOT BETWEEN 1 AND 2\x0012",
+        "key IN ('a', 'it''s', '') AND headers.\"a \"\"b\"\"\" NOT IN (1, -2, .5)\0a",
+        "key NOT LIKE '%a_!%b%' ESCAPE '!' AND headers.a IS NOT NULL\0xaxaxx%b",
+        "-(timestamp + 1) * 2 / offset - headers.region = 7 OR TRUE\x0034",
+        "key LIKE '_%é_😀%' AND FALSE\0é",
+        "(((1 = 1)))",
+        "key = ",
+        "headers.content-type = \"x\"",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        seeds.push(("filter", number.to_string(), text.as_bytes().to_vec()));
+    }
 }
 
 fn flagged(flags: u8, bytes: &[u8]) -> Vec<u8> {

@@ -138,6 +138,7 @@ smoke! {
     checkpoint: 100_000,
     compression: 10_000,
     fields: 200_000,
+    filter: 50_000,
     import: 600,
     indexes: 300,
     journal: 100_000,

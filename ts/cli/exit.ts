@@ -1,6 +1,6 @@
 // How the tool ends: its exit codes, and one line for whatever went wrong.
 
-import { TidelogError } from "../errors.js";
+import { InvalidFilterError, TidelogError } from "../errors.js";
 
 /** Done. */
 export const DONE = 0;
@@ -31,6 +31,8 @@ export function explain(error: unknown): { code: number; line: string } {
     const name = error.command === undefined ? "tidelog" : `tidelog ${error.command}`;
     return { code: USAGE, line: `${name}: ${error.message}; see ${name} --help` };
   }
+  // Its last line marks the place, and nothing may follow it.
+  if (error instanceof InvalidFilterError) return { code: USAGE, line: `tidelog: ${error.message}` };
   if (error instanceof TidelogError) return { code: FAILED, line: `tidelog: ${error.message} (${error.code})` };
   // Anything else is a fault of the tool, and the place helps whoever mends it.
   const { stack } = error as { stack?: string };

@@ -1,6 +1,6 @@
 // `tidelog tail`: prints a topic's records and goes on as more are written.
 
-import type { From } from "../consumer/options.js";
+import { checkFilter, type From } from "../consumer/options.js";
 import type { Log } from "../log.js";
 import type { ConsumerRecord } from "../record.js";
 import { isoTime, jsonBytes, printable } from "./bytes_text.js";
@@ -22,12 +22,14 @@ export const tail: Command = {
       value: "place",
       help: "earliest, latest, an offset, or a time such as 2026-01-31T12:00Z",
     },
+    filter: { type: "string", value: "condition", help: "print only these, for example \"key LIKE 'o-%'\"" },
     "until-end": { type: "boolean", short: "e", help: "stop at the end that the topic has now" },
     count: { type: "string", short: "n", value: "number", help: "stop after this many records" },
     format: { type: "string", value: "text|json", help: "a line of text or of JSON a record (default: text)" },
   },
   notes: `Begins at latest, or at earliest with --until-end, unless --from says otherwise. An offset needs --partition where
-the topic has several. Records of one partition come in their order; partitions take turns. --json is the same as
+the topic has several. A filter is a condition of SQL over key, headers.NAME, partition, offset and timestamp; what it
+does not keep does not count. Records of one partition come in their order; partitions take turns. --json is the same as
 --format json: one object a line; bytes that are not UTF-8 are given as {"base64": "..."}. In text, control
 characters are escaped. Ctrl-C ends it with exit code 0.`,
   run: (invocation) => {
@@ -58,6 +60,7 @@ interface Asked {
   /** Where to begin; an offset goes before it. */
   readonly from: From;
   readonly offset: number | undefined;
+  readonly filter: string | undefined;
   readonly untilEnd: boolean;
   readonly count: number;
   readonly json: boolean;
@@ -68,9 +71,12 @@ function readOptions({ text, flag }: Invocation): Asked {
   const format = text("format") ?? (flag("json") ? "json" : "text");
   if (format !== "text" && format !== "json")
     throw new UsageError(`--format must be text or json, not ${format}`, "tail");
+  const filter = text("filter");
+  checkFilter("--filter", filter);
   return {
     partition: wholeNumber("partition", text("partition")),
     ...start(text("from") ?? (untilEnd ? "earliest" : "latest")),
+    filter,
     untilEnd,
     count: wholeNumber("count", text("count")) ?? Number.POSITIVE_INFINITY,
     json: format === "json",
@@ -107,6 +113,7 @@ async function* batchesOf(log: Log, name: string, asked: Asked, signal: AbortSig
   const consumer = log.consumer({
     ...(whole ? { topics: [topic] } : { assign: [{ topic, partition, offset }] }),
     from,
+    filter: asked.filter,
     until: asked.untilEnd ? "end" : "live",
     signal,
   });

@@ -84,7 +84,7 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
     this.#reading.resume(choice);
   }
 
-  /** The offset of the next record that a loop gets. The partition may be left out where there is only one. */
+  /** The offset of the next record that a loop gets or, with a filter, looks at. The partition may be left out where there is only one. */
   async position(choice: PartitionChoice = {}): Promise<number> {
     return (await this.#reading.placeOf(choice)).position;
   }

@@ -3,7 +3,7 @@
 // wait in the engine and no memory.
 
 import { ClosedError, type TidelogError } from "../errors.js";
-import { type Completion, direct, tickets } from "../native.js";
+import { type Completion, direct, type NativeFilter, tickets } from "../native.js";
 import { fromNative } from "../native_errors.js";
 import { RecordRows } from "../record.js";
 import type { Place } from "./place.js";
@@ -30,11 +30,18 @@ interface Pending {
 /** What is done about an offset that is not held. */
 export type OnOutOfRange = "error" | "earliest" | "latest";
 
+/** How reads are made. */
+export interface FetchOptions {
+  readBytes: number;
+  onOutOfRange: OnOutOfRange;
+  filter: NativeFilter | undefined;
+}
+
 /** The reads of one consumer. */
 export class Fetcher {
   readonly #places: readonly Place[];
-  readonly #readBytes: number;
-  readonly #onOutOfRange: OnOutOfRange;
+  readonly #options: FetchOptions;
+  readonly #passedOver: (place: Place) => void;
   readonly #rows = new RecordRows();
   /** Partitions that have something to read, in turn. */
   #line: Place[] = [];
@@ -44,10 +51,11 @@ export class Fetcher {
   /** Wakes whoever waits for the next chunk. */
   #wake: (() => void) | undefined;
 
-  constructor(places: readonly Place[], readBytes: number, onOutOfRange: OnOutOfRange) {
+  /** `passedOver` is told where a place has moved on over what was read, with nothing in it to be handed out. */
+  constructor(places: readonly Place[], options: FetchOptions, passedOver: (place: Place) => void) {
     this.#places = places;
-    this.#readBytes = readBytes;
-    this.#onOutOfRange = onOutOfRange;
+    this.#options = options;
+    this.#passedOver = passedOver;
   }
 
   /** Begins to fetch at the places' positions. */
@@ -172,12 +180,13 @@ export class Fetcher {
     while (this.#running && this.#pending === null && this.#line.length > 0) {
       const place = this.#line.shift()!;
       place.queued = false;
+      const { readBytes, filter = null } = this.#options;
       const pending: Pending = { place, epoch: place.epoch, from: place.fetchAt, completion: null };
       this.#pending = pending;
       place.reading = true;
       try {
         tickets().issue(
-          (completions, ticket) => place.native.readRecords(completions, ticket, place.fetchAt, this.#readBytes),
+          (completions, ticket) => place.native.readRecords(completions, ticket, place.fetchAt, readBytes, filter),
           (completion) => this.#answered(pending, completion),
         );
       } catch (error) {
@@ -202,9 +211,10 @@ export class Fetcher {
     if (completion.error) {
       this.#pending = null;
       const error = fromNative(completion.error);
-      if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && this.#onOutOfRange !== "error") {
+      const { onOutOfRange } = this.#options;
+      if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && onOutOfRange !== "error") {
         const { logStartOffset, highWatermark } = place.native;
-        place.position = this.#onOutOfRange === "earliest" ? logStartOffset : highWatermark;
+        place.position = onOutOfRange === "earliest" ? logStartOffset : highWatermark;
         place.fetchAt = place.position;
         this.#schedule(place);
         this.#pump();
@@ -239,6 +249,7 @@ export class Fetcher {
     while (end > row && rows.offset(end - 1) >= place.end) end--;
     if (row === end) {
       place.position = place.fetchAt;
+      if (place.position > from) this.#passedOver(place);
       return null;
     }
     return { place, rows, row, end, next: place.fetchAt, highWatermark };

@@ -1,6 +1,7 @@
 // What a consumer can be told, and the types of what it reads, which follow from the topics given.
 
 import { InvalidArgumentError } from "../errors.js";
+import { compileFilter, type NativeFilter } from "../native.js";
 import { checkInteger, checkName, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
 import type { ConsumerRecord, GroupRecord } from "../record.js";
 import type { AnyTopic, Topic } from "../topic.js";
@@ -49,6 +50,14 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
    * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
    */
   from?: From | undefined;
+  /**
+   * Gives only records of which this is true, for example `"headers.region = 'eu' AND key LIKE 'o-%'"`: SQL-92 conditions,
+   * as in JMS selectors, over `key`, `headers.NAME`, `topic`, `partition`, `offset` and `timestamp`, evaluated before
+   * anything crosses into JavaScript. The others count as read: positions, and what a group commits, move on over them.
+   * docs/filters.md says what can be written and what it means. One that is wrong throws an `InvalidFilterError`. Default
+   * none: all records.
+   */
+  filter?: string | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
   until?: "live" | "end" | undefined;
   /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
@@ -103,6 +112,7 @@ const NAMES = [
   "group",
   "delivery",
   "from",
+  "filter",
   "until",
   "onOutOfRange",
   "readBytes",
@@ -117,6 +127,7 @@ export interface ReadingOptions {
   /** None without a group. */
   delivery: Delivery | undefined;
   from: From;
+  filter: NativeFilter | undefined;
   until: "live" | "end";
   onOutOfRange: "error" | "earliest" | "latest";
   readBytes: number;
@@ -143,6 +154,7 @@ export function readingOptions(given: ConsumerOptions): ReadingOptions {
     group,
     delivery,
     from,
+    filter: checkFilter(where, given.filter),
     until: checkOneOf(where, "until", until, ["live", "end"]),
     onOutOfRange: checkOneOf(where, "onOutOfRange", onOutOfRange, ["error", "earliest", "latest"]),
     readBytes: checkInteger(where, "readBytes", readBytes, 1024, 64 << 20),
@@ -181,6 +193,15 @@ export function checkFrom(where: string, from: unknown): void {
   } else if (from !== "earliest" && from !== "latest") {
     throw new InvalidArgumentError(`${where}: from must be "earliest", "latest" or { timestamp }, not ${shown(from)}`);
   }
+}
+
+/** Compiles a filter, if one is given. */
+export function checkFilter(where: string, filter: unknown): NativeFilter | undefined {
+  if (filter === undefined) return undefined;
+  if (typeof filter !== "string") {
+    throw new InvalidArgumentError(`${where}: filter must be a string, not ${shown(filter)}`);
+  }
+  return compileFilter(filter);
 }
 
 /** Checks a seek and splits it into where to, and which partitions. */

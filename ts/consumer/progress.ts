@@ -43,6 +43,14 @@ export class Progress {
     }
   }
 
+  /** A place has moved on over what is not handed out; all that was before it is done. */
+  passedOver(place: Place): void {
+    if (this.held || this.#delivery === "manual") return;
+    place.done = place.position;
+    this.committer.note(place, place.position);
+    this.committer.later();
+  }
+
   /** Something was handed out from here; the place stands behind it. */
   handedOut(place: Place): void {
     if (this.#delivery === "at-least-once") this.#undone = place;

@@ -153,6 +153,11 @@ export class Reading {
     return this.#over ? null : this.chunk;
   }
 
+  /** Whether there may be much to read between one record and the next. */
+  get isFiltered(): boolean {
+    return this.#options.filter !== undefined;
+  }
+
   /** Has whoever waits in `fetch` look again. */
   wake(): void {
     this.#fetcher?.wake();
@@ -248,7 +253,7 @@ export class Reading {
   #opened(places: Place[]): void {
     this.#places = places;
     this.progress?.serve(places);
-    this.#fetcher = new Fetcher(places, this.#options.readBytes, this.#options.onOutOfRange);
+    this.#fetcher = new Fetcher(places, this.#options, (place) => this.progress?.passedOver(place));
   }
 
   /** Ends a loop that is under way. */

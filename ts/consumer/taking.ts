@@ -1,6 +1,7 @@
 // Records of a consumer that a transaction takes: they are the transaction's until it ends, and its consumer's again if
 // it is not committed.
 
+import { performance } from "node:perf_hooks";
 import { checkAborted, onAbort } from "../abort.js";
 import { AbortedError, InvalidArgumentError } from "../errors.js";
 import type { ConsumerRecord } from "../record.js";
@@ -8,6 +9,9 @@ import { nextRecord, passOver } from "./hand_out.js";
 import type { Place } from "./place.js";
 import type { Progress } from "./progress.js";
 import type { Reading } from "./reading.js";
+
+/** How long a filter is looked for more with something in hand, in ms: a record, or what was passed over in a loop. */
+const FILTER_MS = 50;
 
 /** What one transaction has taken of one consumer. */
 export class Taking {
@@ -35,7 +39,8 @@ export class Taking {
 
   /**
    * Takes up to `max` records that stand below the high watermarks of one moment, so that no transaction is half among
-   * what it could see. Waits for one; none only where the consumer reads to an end and has reached it.
+   * what it could see. Waits for one; none only where the consumer reads to an end and has reached it, or in a loop
+   * where its filter has passed over some, so that this is committed.
    */
   async take(max: number, signals: readonly (AbortSignal | undefined)[]): Promise<ConsumerRecord<unknown, unknown>[]> {
     const { reading } = this;
@@ -43,39 +48,44 @@ export class Taking {
     await this.#begin();
     const since = new Map(reading.places.map((place) => [place, place.position]));
     let ended: AbortSignal | undefined;
+    const { timer, isLate } = this.#patience();
     const quiet = onAbort(signals, (signal) => {
       ended = signal;
       reading.wake();
     });
+    const records: ConsumerRecord<unknown, unknown>[] = [];
+    const hasMoved = () => reading.places.some((place) => place.position !== since.get(place));
+    const isEnough = () => isLate() && (records.length > 0 || (this.#loop !== undefined && hasMoved()));
     try {
-      const records: ConsumerRecord<unknown, unknown>[] = [];
       let narrow = false;
-      const goOn = () => ended === undefined && (!narrow || reading.places.some(isBelowEnd));
+      const goOn = () => ended === undefined && (!narrow || reading.places.some(isBelowEnd)) && !isEnough();
       reading.widen();
       while (records.length < max && goOn()) {
         const chunk = await reading.fetch(true, goOn);
         if (chunk === null) break;
         if (!narrow) reading.narrow();
         narrow = true;
-        this.#remember(chunk.place);
         while (reading.chunk === chunk && records.length < max) {
           try {
             records.push(nextRecord(chunk, reading));
           } catch (error) {
             // Those before it first.
             if (records.length === 0) throw error;
+            this.#rememberAll(since);
             return records;
           }
         }
       }
       if (ended !== undefined) throw new AbortedError("tx.take", ended.reason);
       reading.checkOpen();
+      this.#rememberAll(since);
       return records;
     } catch (error) {
       for (const [place, position] of since) if (place.position !== position) reading.moveTo(place, position);
       throw error;
     } finally {
       quiet();
+      clearTimeout(timer);
     }
   }
 
@@ -83,8 +93,10 @@ export class Taking {
   pass(offset: number): void {
     const { chunk } = this.reading;
     if (chunk === null || chunk.rows.offset(chunk.row) !== offset) return;
-    this.#remember(chunk.place);
+    const { place } = chunk;
+    const before = new Map([[place, place.position]]);
     passOver(chunk, this.reading);
+    this.#rememberAll(before);
   }
 
   /** The offsets to commit with what was taken. */
@@ -138,8 +150,19 @@ export class Taking {
     this.#begun = false;
   }
 
-  #remember(place: Place): void {
-    if (!this.#before.has(place)) this.#before.set(place, place.position);
+  /** Where the places stood that have moved since. */
+  #rememberAll(since: ReadonlyMap<Place, number>): void {
+    for (const [place, position] of since) {
+      if (place.position !== position && !this.#before.has(place)) this.#before.set(place, position);
+    }
+  }
+
+  /** How long to look for more where a filter may need long to find it. */
+  #patience(): { timer: NodeJS.Timeout | undefined; isLate: () => boolean } {
+    if (!this.reading.isFiltered) return { timer: undefined, isLate: () => false };
+    const due = performance.now() + FILTER_MS;
+    const timer = setTimeout(() => this.reading.wake(), FILTER_MS + 1).unref();
+    return { timer, isLate: () => performance.now() >= due };
   }
 }
 

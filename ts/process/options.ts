@@ -28,6 +28,11 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   group?: string | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
   start?: From | undefined;
+  /**
+   * Handles only records of which this is true, as a consumer's `filter`; the others are committed as read. Default none:
+   * all records.
+   */
+  filter?: string | undefined;
   /** Runs until it is aborted, or ends with what was there when it began. Default `"live"`. */
   until?: "live" | "end" | undefined;
   /** Records in one transaction, at most. Default 100. */
@@ -60,6 +65,7 @@ export interface CheckedProcessOptions {
   topics: readonly (AnyTopic | string)[];
   group: string;
   start: From;
+  filter: string | undefined;
   until: "live" | "end";
   batch: number;
   retry: Required<{ [K in keyof RetryOptions]: NonNullable<RetryOptions[K]> }>;
@@ -69,7 +75,19 @@ export interface CheckedProcessOptions {
   transaction: CheckedTransactionOptions;
 }
 
-const NAMES = ["id", "from", "group", "start", "until", "batch", "retry", "deadLetter", "onOutOfRange", "signal"];
+const NAMES = [
+  "id",
+  "from",
+  "group",
+  "start",
+  "filter",
+  "until",
+  "batch",
+  "retry",
+  "deadLetter",
+  "onOutOfRange",
+  "signal",
+];
 
 /** Checks what was given and fills in the defaults. */
 export function processOptions(given: ProcessOptions): CheckedProcessOptions {
@@ -87,6 +105,7 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
     topics: Array.isArray(from) ? (from as readonly (AnyTopic | string)[]) : [from as AnyTopic | string],
     group,
     start,
+    filter: given.filter,
     until: checkOneOf(where, "until", until, ["live", "end"]),
     batch: checkInteger(where, "batch", batch, 1),
     retry: retryOptions(where, given.retry),

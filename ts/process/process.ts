@@ -16,7 +16,7 @@ import {
 import { shown } from "../options.js";
 import type { ConsumerRecord } from "../record.js";
 import { openTransactional, type TransactionalProducer } from "../transaction/producer.js";
-import { passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
+import { movesOn, passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
 import { DeadLetter, type RecordAt } from "./dead_letter.js";
 import {
   type CheckedProcessOptions,
@@ -102,7 +102,7 @@ class Processing {
       tx = this.#producer.begin({ signal });
       const records = await this.#take(tx);
       if (records === "passed") done.dead = 1;
-      else if (records.length === 0) return "end";
+      else if (records.length === 0 && !movesOn(tx)) return "end";
       else await this.#handle(tx, records, failure, done);
       await tx.commit();
       if (records !== "passed") for (const record of records) this.#failures.delete(keyOf(record));
@@ -211,13 +211,13 @@ export async function processRecords(
   if (typeof handler !== "function") {
     throw new InvalidArgumentError(`${where}: give a function that handles a record, not ${shown(handler)}`);
   }
-  const { id, topics, group, start, until, onOutOfRange, signal, transaction, deadLetter } = options;
+  const { id, topics, group, start, filter, until, onOutOfRange, signal, transaction, deadLetter } = options;
   checkAborted(where, signal);
   context.checkOpen();
+  const consumer = readingOptions({ topics, group, delivery: "manual", from: start, filter, until, onOutOfRange });
   const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter);
   const producer = await openTransactional(context, where, id, transaction);
   try {
-    const consumer = readingOptions({ topics, group, delivery: "manual", from: start, until, onOutOfRange });
     const reading = new Reading(context, consumer);
     return await new Processing(options, handler, reading, producer, dead).run();
   } finally {

@@ -61,6 +61,11 @@ export class Takings {
       .filter(({ topics }) => topics.length > 0);
   }
 
+  /** Whether a consumer has moved on. */
+  get haveMoved(): boolean {
+    return [...this.#takings.values()].some((taking) => taking.offsets().size > 0);
+  }
+
   /** All is committed. */
   async done(): Promise<void> {
     for (const taking of this.#takings.values()) await taking.done().catch(() => {});

@@ -43,6 +43,7 @@ export interface TransactionOwner {
 let makeTransaction: (owner: TransactionOwner, signal: AbortSignal | undefined) => Transaction;
 let take: (tx: Transaction, reading: Reading, loop: object | undefined, options: TakeOptions) => Promise<AnyTaken>;
 let pass: (tx: Transaction, reading: Reading, offset: number) => void;
+let hasMoved: (tx: Transaction) => boolean;
 let givenUp: (tx: Transaction) => boolean;
 let fail: (tx: Transaction, error: TidelogError) => Promise<void>;
 
@@ -89,6 +90,7 @@ export class Transaction implements AsyncDisposable {
     makeTransaction = (owner, signal) => new Transaction(owner, signal);
     take = (tx, reading, loop, options) => tx.#take(reading, loop, options);
     pass = (tx, reading, offset) => tx.#takings.pass(reading, offset);
+    hasMoved = (tx) => tx.#takings.haveMoved;
     givenUp = (tx) => tx.#givenUp;
     fail = (tx, error) => tx.#fail(error);
   }
@@ -383,6 +385,11 @@ export function takeInLoop(tx: Transaction, reading: Reading, loop: object, max:
 /** Takes the record that a take could not read without handing it out. */
 export function passOverIn(tx: Transaction, reading: Reading, offset: number): void {
   pass(tx, reading, offset);
+}
+
+/** Whether its commit moves a group on, with or without records that were taken. */
+export function movesOn(tx: Transaction): boolean {
+  return hasMoved(tx);
 }
 
 /** Whether it was aborted by hand, and not by what went wrong. */

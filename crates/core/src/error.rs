@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use tidelog_format::FormatError;
 
+use crate::filter::excerpt;
+
 /// The result of an engine call.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -19,6 +21,20 @@ pub enum Error {
     InvalidArgument {
         /// The argument's name.
         argument: &'static str,
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// A filter that can't be compiled. Nothing was read.
+    #[error(
+        "the filter is wrong at character {character}: {reason}\n{excerpt}",
+        character = text.get(..*position).unwrap_or(text).chars().count() + 1,
+        excerpt = excerpt(text, *position)
+    )]
+    InvalidFilter {
+        /// Its text, as far as it may be long.
+        text: String,
+        /// The byte at which what is wrong begins.
+        position: usize,
         /// What was wrong with it.
         reason: String,
     },
@@ -332,6 +348,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::InvalidArgument { .. } => "ERR_TIDELOG_INVALID_ARGUMENT",
+            Error::InvalidFilter { .. } => "ERR_TIDELOG_INVALID_FILTER",
             Error::InvalidTopicName { .. } => "ERR_TIDELOG_INVALID_TOPIC_NAME",
             Error::InvalidConfig { .. } => "ERR_TIDELOG_INVALID_CONFIG",
             Error::TopicExists { .. } => "ERR_TIDELOG_TOPIC_EXISTS",

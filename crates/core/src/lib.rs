@@ -41,6 +41,7 @@ mod encode;
 mod engine;
 mod error;
 mod fan_out;
+mod filter;
 mod health;
 pub mod import;
 pub mod inspect;
@@ -76,6 +77,7 @@ pub use config::{
 pub use coordinator::offsets::{ClampedOffset, CommittedOffset, OffsetCommit};
 pub use engine::RecoveryReport;
 pub use error::{Error, Result};
+pub use filter::Filter;
 pub use format::batch::TimestampType;
 pub use format::compression::Compression;
 pub use journal::JournalOptions;

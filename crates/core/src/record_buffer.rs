@@ -16,7 +16,7 @@ pub struct RecordBuffer {
     pub high_watermark: u64,
     /// The partition's log start offset at the time of the read.
     pub log_start: u64,
-    /// Working memory of the engine, kept with the rest: encoded batches on their way to `bytes`.
+    /// Working memory of the engine, kept with the rest: batches on their way to `bytes`.
     pub scratch: Vec<u8>,
 }
 

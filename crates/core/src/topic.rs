@@ -9,6 +9,7 @@ use crate::compaction::CompactionReport;
 use crate::config::{Durability, TopicChange, TopicConfig};
 use crate::engine::TopicState;
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::partition::{Appended, Log, ReadResult, Terms};
 use crate::point_reads;
 use crate::record_buffer::RecordBuffer;
@@ -307,6 +308,23 @@ impl Partition {
     ) -> Result<()> {
         self.store.check()?;
         self.log.read_records(offset, max_bytes, out)
+    }
+
+    /// Decodes the records from `offset` on that a filter keeps. Reads on over what it does not until some
+    /// `max_bytes` are kept, 8 MiB are read, or the high watermark is reached: `out.next` is behind all that was read,
+    /// also where nothing is kept.
+    ///
+    /// # Errors
+    /// Those of [`Partition::read`]. What is passed over is checked as well.
+    pub fn read_filtered(
+        &self,
+        offset: u64,
+        max_bytes: usize,
+        filter: &Filter,
+        out: &mut RecordBuffer,
+    ) -> Result<()> {
+        self.store.check()?;
+        self.log.read_filtered(offset, max_bytes, filter, out)
     }
 
     /// The earliest record whose time is at or after `timestamp` (ms): its offset and its time. May wait for

@@ -357,8 +357,15 @@ impl RecordRow {
     /// fewer than 4 GiB.
     #[inline]
     pub fn of(record: &Record<'_>, section: usize) -> RecordRow {
+        RecordRow::at(record, section + record.position)
+    }
+
+    /// The row of a record that was taken out of its section, and begins at `position` of the bytes that go along.
+    #[inline]
+    pub fn at(record: &Record<'_>, position: usize) -> RecordRow {
+        let moved = |place: usize| (position + (place - record.position)) as u32;
         let place = |range: Option<std::ops::Range<usize>>| match range {
-            Some(range) => ((section + range.start) as u32, range.len() as i32),
+            Some(range) => (moved(range.start), range.len() as i32),
             None => (0, -1),
         };
         let (key_position, key_length) = place(record.key_range());
@@ -370,7 +377,7 @@ impl RecordRow {
             key_length,
             value_position,
             value_length,
-            headers_position: (section + record.headers_position()) as u32,
+            headers_position: moved(record.headers_position()),
             header_count: record.headers.len() as u32,
         }
     }

@@ -138,6 +138,19 @@ impl<'a> Headers<'a> {
         self.count == 0
     }
 
+    /// The value of the last header of this name, as in Kafka: none if there is none, or if it has none.
+    pub fn last(&self, name: &str) -> Option<&'a [u8]> {
+        let (mut found, mut at) = (None, 0);
+        for _ in 0..self.count {
+            let (other, value, behind) = pair(self.bytes, at)?;
+            if other == name.as_bytes() {
+                found = value;
+            }
+            at = behind;
+        }
+        found
+    }
+
     /// Names and values, in order.
     pub fn iter(&self) -> HeaderIter<'a> {
         HeaderIter {
@@ -147,7 +160,6 @@ impl<'a> Headers<'a> {
         }
     }
 
-    #[cold]
     #[inline(never)]
     fn check(bytes: &'a [u8], start: usize, count: i32) -> Result<Headers<'a>, FormatError> {
         // Two bytes are the least a header has.
@@ -161,7 +173,8 @@ impl<'a> Headers<'a> {
             let (name, position, behind) = field(bytes, at, "header name length")?;
             let name =
                 name.ok_or_else(|| bad_length("header name length", -1, bytes.len() - behind))?;
-            if std::str::from_utf8(name).is_err() {
+            // Nearly all are, and that is seen at once.
+            if !name.is_ascii() && std::str::from_utf8(name).is_err() {
                 return Err(FormatError::Utf8 {
                     field: "header name",
                     position,
@@ -198,11 +211,9 @@ impl<'a> Iterator for HeaderIter<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        // Neither can fail: the same bytes were checked when the record was read.
-        let (name, _, at) = field(self.bytes, self.at, "header name length").ok()?;
-        let (value, _, at) = field(self.bytes, at, "header value length").ok()?;
+        let (name, value, at) = pair(self.bytes, self.at)?;
         self.at = at;
-        Some((std::str::from_utf8(name?).ok()?, value))
+        Some((std::str::from_utf8(name).ok()?, value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -211,6 +222,17 @@ impl<'a> Iterator for HeaderIter<'a> {
 }
 
 impl ExactSizeIterator for HeaderIter<'_> {}
+
+/// A header's name and value, and the place behind them.
+type Pair<'a> = (&'a [u8], Option<&'a [u8]>, usize);
+
+/// The name and value of a header of bytes that were checked when their record was read.
+#[inline]
+fn pair(bytes: &[u8], at: usize) -> Option<Pair<'_>> {
+    let (name, _, at) = field(bytes, at, "header name length").ok()?;
+    let (value, _, at) = field(bytes, at, "header value length").ok()?;
+    Some((name?, value, at))
+}
 
 /// A length of -1 for null, or a length and as many bytes; with their position and the place behind them.
 type Field<'a> = (Option<&'a [u8]>, usize, usize);

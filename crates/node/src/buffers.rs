@@ -44,7 +44,7 @@ impl Buffers {
 }
 
 fn capacity(buffer: &RecordBuffer) -> usize {
-    buffer.bytes.capacity() + buffer.table.capacity()
+    buffer.bytes.capacity() + buffer.table.capacity() + buffer.scratch.capacity()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct NativeError {
     /// holder's process id, if known. CORRUPTION of a partition: partition, offset, position in the file.
     /// UNKNOWN_PARTITION: partition, partitions there are. RECORD_TOO_LARGE: size, limit. INVALID_RECORD: its index
     /// among the records of the call. UNSUPPORTED_VERSION: found, newest supported. OFFSET_CONFLICT: expected, actual.
-    /// OUT_OF_ORDER_SEQUENCE: expected, given. TRANSACTION_TOO_LARGE: size, limit.
+    /// OUT_OF_ORDER_SEQUENCE: expected, given. TRANSACTION_TOO_LARGE: size, limit. INVALID_FILTER: position in UTF-16.
     pub numbers: Option<Vec<f64>>,
     /// The file or folder that it is about.
     pub path: Option<String>,
@@ -83,6 +83,13 @@ fn numbers(error: &Error) -> Option<Vec<f64>> {
             expected, given, ..
         } => vec![f64::from(expected), f64::from(given)],
         Error::TransactionTooLarge { size, limit, .. } => vec![nearest(size), nearest(limit)],
+        Error::InvalidFilter {
+            ref text, position, ..
+        } => {
+            // JavaScript counts otherwise than the engine does.
+            let before = text.get(..position).unwrap_or(text);
+            vec![nearest(before.encode_utf16().count() as u64)]
+        }
         _ => return None,
     })
 }
@@ -218,6 +225,12 @@ mod tests {
         let native = NativeError::from(error);
         assert_eq!(native.code, "ERR_TIDELOG_OFFSET_OUT_OF_RANGE");
         assert_eq!(native.numbers, Some(vec![9.0, 2.0, 7.0]));
+    }
+
+    #[test]
+    fn the_place_in_a_filter_is_counted_as_javascript_does() {
+        let error = tidelog::Filter::compile("key = '😀é' ?").unwrap_err();
+        assert_eq!(NativeError::from(error).numbers, Some(vec![12.0]));
     }
 
     #[test]

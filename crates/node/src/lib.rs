@@ -12,6 +12,7 @@
 mod buffers;
 mod completions;
 mod error;
+mod filter;
 mod import;
 mod inspect;
 mod numbers;

@@ -6,6 +6,7 @@ use tidelog::{Partition, ProducerLane, Store};
 
 use crate::completions::Completions;
 use crate::error::{Thrown, thrown};
+use crate::filter::NativeFilter;
 use crate::numbers::{from_i64, from_u64, to_i64, to_u64, to_usize};
 use crate::task::{Blocking, blocking};
 use crate::ticket::{self, Ticket};
@@ -145,8 +146,9 @@ impl NativePartition {
         .map_err(thrown)
     }
 
-    /// Reads decoded records from `offset` on, in the same measure. Numbers: bytes, bytes of the table, records, the
-    /// offset to read on from, high watermark, log start offset. Then `Completions.take` or `discard`.
+    /// Reads decoded records from `offset` on, in the same measure; with a filter those that it keeps, and a bounded number
+    /// of bytes that are looked through for them. Numbers: bytes, bytes of the table, records, the offset to read on from,
+    /// high watermark, log start offset. Then `Completions.take` or `discard`.
     #[napi(catch_unwind)]
     pub fn read_records(
         &self,
@@ -154,11 +156,16 @@ impl NativePartition {
         ticket: f64,
         offset: f64,
         max_bytes: f64,
+        filter: Option<&NativeFilter>,
     ) -> Result<(), Thrown> {
         let (number, offset, max_bytes) = place(ticket, offset, max_bytes).map_err(thrown)?;
         let partition = self.partition.clone();
+        let filter = filter.map(|filter| filter.filter().clone());
         ticket::read(completions.inbox(), &self.store, number, move |found| {
-            partition.read_records(offset, max_bytes, found)?;
+            match filter {
+                Some(filter) => partition.read_filtered(offset, max_bytes, &filter, found)?,
+                None => partition.read_records(offset, max_bytes, found)?,
+            }
             Ok(vec![
                 from_u64("bytes", found.bytes.len() as u64)?,
                 from_u64("bytes", found.table.len() as u64)?,

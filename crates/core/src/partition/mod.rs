@@ -8,6 +8,7 @@ mod placement;
 mod producer_snapshots;
 mod producers;
 mod read;
+mod read_filtered;
 mod recover;
 mod replace;
 mod retention;

@@ -24,7 +24,7 @@ pub struct ReadResult {
 
 /// Room for so many bytes at a place of a buffer. What the buffer held there from the read before is written
 /// over: clearing it first would cost as much as copying the batch.
-fn room(buffer: &mut Vec<u8>, at: usize, len: usize) -> &mut [u8] {
+pub(super) fn room(buffer: &mut Vec<u8>, at: usize, len: usize) -> &mut [u8] {
     if buffer.len() < at + len {
         buffer.resize(at + len, 0);
     }
@@ -130,7 +130,7 @@ impl Log {
 
     /// Calls `visit` for each batch that holds `offset` or follows, up to the high watermark, until it gives
     /// false; gives the offset to read on from.
-    fn walk(
+    pub(super) fn walk(
         &self,
         offset: u64,
         mut visit: impl FnMut(&Log, &OpenFiles, &Arc<Segment>, Place, &BatchHeader) -> Result<bool>,
@@ -251,7 +251,7 @@ impl Log {
     }
 
     /// Copies a batch out and checks the copy.
-    fn fetch(
+    pub(super) fn fetch(
         &self,
         files: &OpenFiles,
         segment: &Segment,

@@ -119,6 +119,23 @@ fn plain_batch() {
 }
 
 #[test]
+fn of_several_headers_with_one_name_the_last_one_counts() {
+    let headers: &[(&str, Option<&[u8]>)] = &[
+        ("a", Some(b"1")),
+        ("b", Some(b"2")),
+        ("a", Some(b"3")),
+        ("b", None),
+    ];
+    let records = &[(0, None, None, headers)];
+    let batch = build(Compression::None, TimestampType::CreateTime, records);
+    let mut scratch = Vec::new();
+    let record = decoded(&batch, &mut scratch)[0];
+    assert_eq!(record.headers.last("a"), Some(&b"3"[..]));
+    assert_eq!(record.headers.last("b"), None);
+    assert_eq!(record.headers.last("c"), None);
+}
+
+#[test]
 fn headers_and_nulls() {
     let headers: &[(&str, Option<&[u8]>)] = &[("a", Some(b"1")), ("", None), ("\u{e9}", Some(b""))];
     let bytes = hex(&[
