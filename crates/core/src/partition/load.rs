@@ -259,9 +259,12 @@ impl Log {
         self.relist(|old, found, active| old.follow_size(found.size(), active))
     }
 
-    /// Opens every segment anew, where another process may have replaced some.
-    pub(super) fn reopen_segments(&self) -> Result<()> {
-        self.relist(|_, _, _| false)
+    /// Opens every segment anew, where another process may have replaced some. Says whether the folder has changed.
+    pub(super) fn reopen_segments(&self) -> Result<bool> {
+        let before = self.segments();
+        self.relist(|_, _, _| false)?;
+        let of = |segment: &Arc<Segment>| (segment.path().to_owned(), segment.size());
+        Ok(!before.iter().map(of).eq(self.segments().iter().map(of)))
     }
 
     /// Lists the segments; `stays` says whether one that was known is still the same as what was found under its name.

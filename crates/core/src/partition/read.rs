@@ -31,6 +31,11 @@ pub(super) fn room(buffer: &mut Vec<u8>, at: usize, len: usize) -> &mut [u8] {
     buffer.get_mut(at..at + len).unwrap_or_default()
 }
 
+/// How often a reader beside a writer begins anew, and how often while the folder stays as it is: what does not fit then is
+/// damage.
+const ATTEMPTS: usize = 200;
+const UNCHANGED: usize = 3;
+
 /// Whether the cause may be that another process has put a segment in the place of some.
 fn may_be_replaced(error: &Error) -> bool {
     match error {
@@ -148,12 +153,20 @@ impl Log {
     /// Does some reading. Beside a writer in another process it is done again with segments that are opened anew: what the
     /// writer has replaced does not fit what is known of it.
     pub(crate) fn beside_a_writer<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
-        let mut attempts = if self.context().read_only { 4 } else { 0 };
+        let (mut attempts, mut unchanged) = (0, 0);
         loop {
             match work() {
-                Err(error) if attempts > 0 && may_be_replaced(&error) => {
-                    attempts -= 1;
-                    self.reopen_segments()?;
+                Err(error)
+                    if self.context().read_only
+                        && may_be_replaced(&error)
+                        && attempts < ATTEMPTS
+                        && unchanged < UNCHANGED =>
+                {
+                    attempts += 1;
+                    unchanged = match self.reopen_segments()? {
+                        true => 0,
+                        false => unchanged + 1,
+                    };
                 }
                 done => return done,
             }
