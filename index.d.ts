@@ -67,6 +67,105 @@ export type SequencedMetadata = (RecordMetadata & {
   readonly timestamp: null;
   readonly duplicate: true;
 };
+/** Records, and the bytes of record batches that hold them. Counts that only rise. */
+export interface Traffic {
+  readonly records: number;
+  /** As they are stored: compressed where their topic is. */
+  readonly bytes: number;
+}
+/** How values of the last minute or two are spread; all 0 without any. A percentile is at most 1/16 too large. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+/** What the journal makes durable: one sync for all that has gathered in the meantime. */
+export interface JournalMetrics {
+  /** Syncs that succeeded. Only rises. */
+  readonly syncs: number;
+  /** Records that they made durable, those of the store's own topics included. Only rises. */
+  readonly records: number;
+  /** Their time, summed up. Only rises. */
+  readonly syncMsTotal: number;
+  /** How long one takes. */
+  readonly syncMs: Percentiles;
+  /** How many records one makes durable. */
+  readonly recordsPerSync: Percentiles;
+  /** What its files have on disk, and what they may have at most. */
+  readonly bytes: number;
+  readonly capacityBytes: number;
+  /** Room before a checkpoint must have freed some. */
+  readonly freeBytes: number;
+  /** Appends that wait for room now. */
+  readonly waiting: number;
+}
+/** Transactions of all threads, by how they ended. */
+export interface TransactionMetrics {
+  /** Begun and not ended yet. One begins with the first record that it sends or takes. */
+  readonly open: number;
+  /** Only rises. */
+  readonly committed: number;
+  /** By hand, by their time limit, or left behind. Only rises. */
+  readonly aborted: number;
+}
+/** A partition's ends and size. */
+export interface PartitionMetrics {
+  readonly partition: number;
+  /** The first offset held. */
+  readonly logStartOffset: number;
+  /** The offset after the last record that may be read. */
+  readonly highWatermark: number;
+  /** The offset that the next record gets. */
+  readonly logEndOffset: number;
+  /** Number of segment files. */
+  readonly segments: number;
+  /** Bytes of record batches in them. */
+  readonly bytes: number;
+}
+/** A topic's partitions. */
+export interface TopicMetrics {
+  readonly topic: string;
+  readonly partitions: readonly PartitionMetrics[];
+}
+/** A consumer that is being read, by a loop, by `log.process`, or by a transaction that takes of it. */
+export interface ConsumerMetrics {
+  /** Its group, or null. */
+  readonly group: string | null;
+  /** How far behind it is. */
+  readonly partitions: readonly PartitionLag[];
+}
+/** An open producer. */
+export interface ProducerMetrics {
+  /** Its name, or null. */
+  readonly name: string | null;
+  /** Bytes that are packed or under way, and the most that may be. */
+  readonly inFlightBytes: number;
+  readonly bufferBytes: number;
+  /** Calls of `send`, `sendBatch`, `flush` and `ready` that wait for room, or for their topic to be opened. */
+  readonly waiting: number;
+}
+/**
+ * What a store has done, and how it stands. Counts begin at 0 when the store is opened in this process, and are those of
+ * all its threads; consumers and producers are this log's own. A rate is the difference of two snapshots, divided by that
+ * of their `uptimeMs`.
+ */
+export interface Metrics {
+  /** Ms since the store was opened in this process, from a clock that never goes back. */
+  readonly uptimeMs: number;
+  /** To topics of the user's. */
+  readonly appended: Traffic;
+  /** By consumers, point reads (the bytes of the records, then) and raw reads. */
+  readonly read: Traffic;
+  readonly journal: JournalMetrics;
+  /** Checkpoints written. Only rises. */
+  readonly checkpoints: number;
+  readonly transactions: TransactionMetrics;
+  /** By name; of a store opened read-only, those that were opened. */
+  readonly topics: readonly TopicMetrics[];
+  readonly consumers: readonly ConsumerMetrics[];
+  readonly producers: readonly ProducerMetrics[];
+}
 /** The part of Standard Schema v1 that is used here; see standardschema.dev. */
 export interface StandardSchema<In = unknown, Out = In> {
   readonly "~standard": {
@@ -292,131 +391,6 @@ export declare class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
   /** The records at many offsets, in the order asked for, with null where there is none. */
   getMany(places: readonly RecordPlace[]): Promise<(ConsumerRecord<RK, RV> | null)[]>;
 }
-/** Where to begin: at the first record held, behind the last one, or at the first that is not older than a time. */
-export type From = "earliest" | "latest" | {
-  timestamp: number;
-};
-/** A partition to read, and where from. */
-export interface Assignment<T = AnyTopic | string> {
-  topic: T;
-  partition: number;
-  /** The first offset to read. Default what `from` says. */
-  offset?: number | undefined;
-}
-/**
- * When records count as done, so that a consumer of the group that comes later, in this process or the next, is not
- * given them again.
- *
- * - `"at-least-once"`: a record, or a batch of `batches()`, counts as done when the next one is asked for, and is
- *   committed in the background, grouped: at most 20 times a second, one commit under way, and the rest when the loop ends
- *   or the consumer closes. One that a loop leaves by `break`, `throw` or `close()` is not done and is handed out again. A
- *   kill or power loss: some that were done are handed out again, none is lost.
- * - `"at-most-once"`: records are committed, durably, before they are handed out, as many at a time as are fetched
- *   (`readBytes`). A kill or power loss: some that were fetched are never handed out, none is twice. A loop that ends in
- *   order gives back what it did not hand out.
- * - `"manual"`: only `record.commit()`, `batch.commit()` and `consumer.commit()` commit.
- */
-export type Delivery = "at-least-once" | "at-most-once" | "manual";
-/** What a consumer can be told. Either `assign` or `topics` must be given. */
-export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = readonly (AnyTopic | string)[]> {
-  /** The partitions to read. */
-  assign?: {
-    readonly [I in keyof T]: Assignment<T[I]>;
-  } | undefined;
-  /** Topics of which to read all the partitions that there are now. */
-  topics?: T | undefined;
-  /**
-   * The group whose committed offsets it begins at, and for which it commits. So far a group is a name only: two
-   * consumers of one group each read all that they were given, and what the later one commits holds.
-   */
-  group?: string | undefined;
-  /** When records count as done. Needs a `group`; default `"at-least-once"` then. */
-  delivery?: Delivery | undefined;
-  /**
-   * Where to begin in partitions without an offset of their own, given in `assign` or committed by the group. Default `"earliest"`. `"latest"` is the end as it is
-   * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
-   */
-  from?: From | undefined;
-  /**
-   * Gives only records of which this is true, for example `"headers.region = 'eu' AND key LIKE 'o-%'"`: SQL-92 conditions,
-   * as in JMS selectors, over `key`, `headers.NAME`, `topic`, `partition`, `offset` and `timestamp`, evaluated before
-   * anything crosses into JavaScript. The others count as read: positions, and what a group commits, move on over them.
-   * docs/filters.md says what can be written and what it means. One that is wrong throws an `InvalidFilterError`. Default
-   * none: all records.
-   */
-  filter?: string | undefined;
-  /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
-  until?: "live" | "end" | undefined;
-  /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
-  onOutOfRange?: "error" | "earliest" | "latest" | undefined;
-  /** Bytes to read at once, from one partition; two such reads are held. Default 1 MiB, 1 KiB to 64 MiB. */
-  readBytes?: number | undefined;
-  /** Ends reading with an `AbortError`. */
-  signal?: AbortSignal | undefined;
-}
-/** The records of a topic given by handle or name. */
-export type RecordOf<T> = T extends Topic<infer _K, infer _V, infer RK, infer RV> ? ConsumerRecord<RK, RV> : ConsumerRecord<Buffer, Buffer>;
-/** The records of a topic given by handle or name, as a consumer with a group gives them. */
-export type GroupRecordOf<T> = T extends Topic<infer _K, infer _V, infer RK, infer RV> ? GroupRecord<RK, RV> : GroupRecord<Buffer, Buffer>;
-/** Picks partitions among those of a consumer: of one topic, of one number; all of them where nothing is given. */
-export interface PartitionChoice {
-  topic?: AnyTopic | string | undefined;
-  partition?: number | undefined;
-}
-/** Where to go on. */
-export type SeekTarget = {
-  offset: number;
-} | {
-  timestamp: number;
-} | {
-  to: "beginning" | "end";
-};
-/** One partition of a consumer. */
-export interface AssignedPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
-/** How far behind a consumer is in one partition. */
-export interface PartitionLag extends AssignedPartition {
-  /** The offset that is read next. */
-  readonly position: number;
-  readonly highWatermark: number;
-  /** Offsets from one to the other. */
-  readonly lag: number;
-}
-/** What a group has committed of one partition. */
-export interface CommittedPosition extends AssignedPartition {
-  /** The offset of the record to read next; null where nothing is committed. */
-  readonly offset: number | null;
-}
-/**
- * Records of one partition. They, and the bytes that they give out, are valid until the next batch is asked for;
- * `copy()` keeps them. Asking an outdated one throws `ERR_TIDELOG_STALE_BATCH`.
- */
-export declare class RecordBatch<R> implements Iterable<R> {
-  #private;
-  /** Number of records, at least one. */
-  readonly length: number;
-  readonly topic: string;
-  readonly partition: number;
-  /** The offset behind the batch. */
-  readonly nextOffset: number;
-  /** The partition's high watermark when it was read. */
-  readonly highWatermark: number;
-  private constructor();
-  /** The record at `index`, counted from the end if negative; undefined if there is none. As an array's `at`. */
-  at(index: number): R | undefined;
-  [Symbol.iterator](): IterableIterator<R>;
-  /** All records, complete and for good: in one array, decoded at once. */
-  toArray(): R[];
-  /**
-   * Commits for the consumer's group that this batch and all before it in its partition are done. Resolves once that is
-   * durable; those asked for together are committed together. May be called when the batch is no longer valid.
-   */
-  commit(): Promise<void>;
-  /** The same batch in memory of its own. */
-  copy(): RecordBatch<R>;
-}
 /**
  * Chooses a partition. `key` is the serialized key, or null for a record without one; it is valid during the call
  * only. Must return an integer from 0 to `partitionCount` - 1.
@@ -591,6 +565,107 @@ export interface OffsetToCommit {
   /** A text to keep beside it, up to 4096 bytes. Default empty. */
   metadata?: string | undefined;
 }
+/** How often something that failed is tried, and when. */
+export interface RetryOptions {
+  /** How often in all, the first time included. Default 5. */
+  attempts?: number | undefined;
+  /** Whether each pause is twice the one before, or all are the same. Default `"exponential"`. */
+  backoff?: "exponential" | "fixed" | undefined;
+  /** The first pause, in ms. Default 100. */
+  delayMs?: number | undefined;
+  /** The longest pause, in ms. Default 30,000. */
+  maxDelayMs?: number | undefined;
+}
+/** How `consumer.run` has records handled. */
+export interface ConsumerRunOptions {
+  /** Handlers that run at once, at most; one that waits to be tried again counts. Default 1, up to 10,000. */
+  concurrency?: number | undefined;
+  /** What is done about a handler that fails. Not with `"at-most-once"`, where none is called twice. */
+  retry?: RetryOptions | undefined;
+  /**
+   * A topic that takes the records whose handler has failed `retry.attempts` times, or that can't be deserialized, as the
+   * bytes that they are; headers `dead.topic`, `dead.partition`, `dead.offset`, `dead.attempts` and `dead.error` say
+   * what happened. It must exist. Such a record is done once it is there: after a crash it may be there twice. Default none:
+   * it ends the run.
+   */
+  deadLetter?: AnyTopic | string | undefined;
+  /** Ends the run with an `AbortError`, once the handlers that are running, whose signals abort, have returned. */
+  signal?: AbortSignal | undefined;
+}
+/** What a handler is given with a record. */
+export interface HandlerContext {
+  /** Aborts when what it does is of no use any more: the run is aborted or its close out of patience, or the partition is lost. */
+  readonly signal: AbortSignal;
+  /** How often this record is being tried, from 1 on. */
+  readonly attempt: number;
+}
+/** What a run has done when it ends. */
+export interface ConsumerRunReport {
+  /** Records whose handler has returned. */
+  readonly handled: number;
+  /** Records that went to the dead letter topic. */
+  readonly deadLettered: number;
+}
+/**
+ * Reads records, a partition's in their order and partitions in turn. Iterate it, or `batches()`; one loop at a time.
+ * A loop that ends by `break` leaves the position behind the last record that it got, and a new loop goes on there; that
+ * of a group that is read at least once leaves it at that record, which is not done.
+ *
+ * With a `group` it begins where the group has committed, and commits as its `delivery` says.
+ */
+export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
+  #private;
+  /** The group that it reads for, if any. */
+  readonly group: string | undefined;
+  private constructor();
+  /**
+   * Records one by one. They are the user's own; values of bytes share memory with those read together with them, so
+   * `Buffer.from(value)` is the way to keep few of many. A loop over a closed consumer ends; one that is aborted, or
+   * meets a record that can't be deserialized or an offset that is not held, throws.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<R>;
+  /** Records as they were fetched, without an object for each before it is asked for: the fast way. */
+  batches(): AsyncIterableIterator<RecordBatch<R>>;
+  /**
+   * Has each record handled, several at once where `concurrency` says so: those of one key and partition one after the
+   * other, in order; those without a key in any order. A handler that throws is called again after a pause, while the
+   * records of its key wait behind it.
+   *
+   * Of a group that is read at least once, a record is done when its handler has returned, or it is in the dead letter
+   * topic; a partition is committed up to its first record that is not done. With `"at-most-once"` no record is tried twice.
+   *
+   * Resolves at the end if it reads `until: "end"`, or when the consumer closes, which waits for the handlers that run.
+   * Rejects with `AbortError` when its signal aborts, and with what a handler has thrown where there is nothing else to
+   * be done about it: those that run may finish then, and what is not done is handed out again.
+   */
+  run(handler: (record: R, context: HandlerContext) => unknown, options?: ConsumerRunOptions): Promise<ConsumerRunReport>;
+  /** The partitions that it reads; empty while topics given by name are still being opened. */
+  get assignment(): AssignedPartition[];
+  /** Goes on somewhere else: in all partitions, or in those of a topic, or in one. */
+  seek(target: SeekTarget & PartitionChoice): Promise<void>;
+  /** Hands out no more records of these partitions, or of all, until `resume`. Nothing is held for them meanwhile. */
+  pause(choice?: PartitionChoice): void;
+  /** Goes on with partitions that were paused. */
+  resume(choice?: PartitionChoice): void;
+  /** The offset of the next record that a loop gets or, with a filter, looks at. The partition may be left out where there is only one. */
+  position(choice?: PartitionChoice): Promise<number>;
+  /** How far behind it is, by partition. */
+  lag(): Promise<PartitionLag[]>;
+  /**
+   * Commits the positions in all its partitions for its group: that all which was handed out is done, the last record
+   * included. Resolves once that is durable.
+   */
+  commit(): Promise<void>;
+  /** What its group has committed of its partitions; nothing at all without a group. */
+  committed(): Promise<CommittedPosition[]>;
+  /**
+   * Ends a loop or a run that is under way and refuses new ones. Resolves once what was done is committed; the record that
+   * a loop has in hand is not. Handlers of a run have `timeoutMs` to return; then their signals abort, and they are not
+   * waited for. As little is the one that calls this.
+   */
+  close(options?: CloseOptions): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
 /** The codes, stable between releases. */
 export declare const ERROR_CODES: readonly [
   "ERR_TIDELOG_ABORTED",
@@ -599,7 +674,12 @@ export declare const ERROR_CODES: readonly [
   "ERR_TIDELOG_CLOSED",
   "ERR_TIDELOG_CORRUPTION",
   "ERR_TIDELOG_DUPLICATE_SEQUENCE",
+  "ERR_TIDELOG_FENCED_INSTANCE",
+  "ERR_TIDELOG_FENCED_MEMBER",
+  "ERR_TIDELOG_GROUP_NOT_EMPTY",
+  "ERR_TIDELOG_INCONSISTENT_STRATEGY",
   "ERR_TIDELOG_INTERNAL",
+  "ERR_TIDELOG_INVALID_ASSIGNMENT",
   "ERR_TIDELOG_INVALID_ARGUMENT",
   "ERR_TIDELOG_INVALID_BATCH",
   "ERR_TIDELOG_INVALID_CONFIG",
@@ -730,6 +810,14 @@ export declare class ProducerFencedError extends TidelogError {
   name: string;
   constructor(message: string, details?: ErrorDetails);
 }
+/**
+ * A member of a group wanted to commit for a partition that is not its own any more: it was expelled, or has given the
+ * partition up. Nothing was committed; whoever owns it now begins at what was committed before. A loop goes on by itself.
+ */
+export declare class FencedMemberError extends TidelogError {
+  name: string;
+  constructor(message: string, details?: ErrorDetails);
+}
 /** A record was not appended, since it would not have got the offset that its sender expected: somebody was faster. */
 export declare class OffsetConflictError extends TidelogError {
   name: string;
@@ -825,9 +913,10 @@ export declare class Transaction implements AsyncDisposable {
   sendBatch(topic: string, records: readonly BytesRecord[]): void;
   /**
    * Commits offsets for a group with the transaction (KIP-447). `tx.take` does so by itself; this is for those who read
-   * in other ways. Does not wait.
+   * in other ways: by a consumer of the group, whose own the partitions must be when the transaction commits, or by the
+   * name of a group without members. Does not wait.
    */
-  sendOffsets(group: string, offsets: readonly OffsetToCommit[]): void;
+  sendOffsets(group: string | Consumer<unknown>, offsets: readonly OffsetToCommit[]): void;
   /**
    * Takes records of a consumer with a group: up to `max`, in order for each partition, below the ends that its partitions
    * had in one moment. Waits for at least one; gives none only if the consumer reads `until: "end"` and is there. They are
@@ -864,77 +953,311 @@ export declare class TransactionalProducer implements AsyncDisposable {
   close(options?: CloseOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+/** A member of a group, as a strategy sees it. */
+export interface StrategyMember {
+  /** Unique in the group. */
+  readonly id: string;
+  /** The name that a static member keeps from one life to the next (KIP-345). */
+  readonly instanceId: string | undefined;
+  /** The topics that it subscribes to. */
+  readonly topics: readonly string[];
+  /** The partitions that it reads now. */
+  readonly owned: readonly TopicPartition[];
+}
+/** A partition of a topic. */
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+/** What there is to be shared. */
+export interface Sharing {
+  /** In the order in which they joined. */
+  readonly members: readonly StrategyMember[];
+  /** The topics that members subscribe to, with the number of their partitions. */
+  readonly topics: ReadonlyMap<string, number>;
+}
 /**
- * Reads records, a partition's in their order and partitions in turn. Iterate it, or `batches()`; one loop at a time.
- * A loop that ends by `break` leaves the position behind the last record that it got, and a new loop goes on there; that
- * of a group that is read at least once leaves it at that record, which is not done.
- *
- * With a `group` it begins where the group has committed, and commits as its `delivery` says.
+ * Shares the partitions of a group among its members. All members of a group must name the same one; whichever of them
+ * leads runs it, in its own thread, each time that members, subscriptions or partitions change. How what moves changes
+ * hands is not its concern: a member gives a partition up before another one gets it, and keeps the others (KIP-429).
  */
-export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
-  #private;
-  /** The group that it reads for, if any. */
-  readonly group: string | undefined;
-  private constructor();
+export interface AssignmentStrategy {
+  /** What members agree on. */
+  readonly name: string;
   /**
-   * Records one by one. They are the user's own; values of bytes share memory with those read together with them, so
-   * `Buffer.from(value)` is the way to keep few of many. A loop over a closed consumer ends; one that is aborted, or
-   * meets a record that can't be deserialized or an offset that is not held, throws.
+   * The partitions of each member, by its id. Each partition that a member subscribes to must be given to exactly one that
+   * does; a member may be left out. Must not wait.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<R>;
-  /** Records as they were fetched, without an object for each before it is asked for: the fast way. */
-  batches(): AsyncIterableIterator<RecordBatch<R>>;
-  /** The partitions that it reads; empty while topics given by name are still being opened. */
-  get assignment(): AssignedPartition[];
-  /** Goes on somewhere else: in all partitions, or in those of a topic, or in one. */
-  seek(target: SeekTarget & PartitionChoice): Promise<void>;
-  /** Hands out no more records of these partitions, or of all, until `resume`. Nothing is held for them meanwhile. */
-  pause(choice?: PartitionChoice): void;
-  /** Goes on with partitions that were paused. */
-  resume(choice?: PartitionChoice): void;
-  /** The offset of the next record that a loop gets or, with a filter, looks at. The partition may be left out where there is only one. */
-  position(choice?: PartitionChoice): Promise<number>;
-  /** How far behind it is, by partition. */
-  lag(): Promise<PartitionLag[]>;
+  assign(sharing: Sharing): ReadonlyMap<string, readonly TopicPartition[]>;
+}
+/** By name; `"cooperative-sticky"` is the default. */
+export declare const strategies: {
+  readonly "cooperative-sticky": AssignmentStrategy;
+  readonly range: AssignmentStrategy;
+  readonly "round-robin": AssignmentStrategy;
+};
+/** The name of a strategy that is there. */
+export type StrategyName = keyof typeof strategies;
+/** Where to begin: at the first record held, behind the last one, or at the first that is not older than a time. */
+export type From = "earliest" | "latest" | {
+  timestamp: number;
+};
+/** A partition to read, and where from. */
+export interface Assignment<T = AnyTopic | string> {
+  topic: T;
+  partition: number;
+  /** The first offset to read. Default what `from` says. */
+  offset?: number | undefined;
+}
+/**
+ * When records count as done, so that a consumer of the group that comes later, in this process or the next, is not
+ * given them again.
+ *
+ * - `"at-least-once"`: a record, or a batch of `batches()`, counts as done when the next one is asked for, and is
+ *   committed in the background, grouped: at most 20 times a second, one commit under way, and the rest when the loop ends
+ *   or the consumer closes. One that a loop leaves by `break`, `throw` or `close()` is not done and is handed out again. A
+ *   kill or power loss: some that were done are handed out again, none is lost.
+ * - `"at-most-once"`: records are committed, durably, before they are handed out, as many at a time as are fetched
+ *   (`readBytes`). A kill or power loss: some that were fetched are never handed out, none is twice. A loop that ends in
+ *   order gives back what it did not hand out.
+ * - `"manual"`: only `record.commit()`, `batch.commit()` and `consumer.commit()` commit.
+ */
+export type Delivery = "at-least-once" | "at-most-once" | "manual";
+/**
+ * Is told of partitions that change hands (KIP-415, KIP-429). What it does is waited for; where it throws, the consumer
+ * leaves its group, and the loop fails with that error.
+ */
+export interface RebalanceListener {
+  /** It is about to read these: nobody else does any more. */
+  assigned?(partitions: readonly AssignedPartition[]): void | Promise<void>;
   /**
-   * Commits the positions in all its partitions for its group: that all which was handed out is done, the last record
-   * included. Resolves once that is durable.
+   * It gives these up, the record in hand is done, and what is done is about to be committed: the last moment to commit by
+   * hand. Nobody else reads them yet.
+   */
+  revoked?(partitions: readonly AssignedPartition[]): void | Promise<void>;
+  /** These are gone, since it was expelled: others may read them already, and nothing of them can be committed. */
+  lost?(partitions: readonly AssignedPartition[]): void | Promise<void>;
+}
+/** What a consumer can be told. Either `assign` or `topics` must be given. */
+export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = readonly (AnyTopic | string)[]> {
+  /** The partitions to read. */
+  assign?: {
+    readonly [I in keyof T]: Assignment<T[I]>;
+  } | undefined;
+  /** Topics of which to read all the partitions that there are now. */
+  topics?: T | undefined;
+  /**
+   * The group whose committed offsets it begins at, and for which it commits. With `topics`, the consumer is a member of
+   * the group from its first loop until it is closed: all members, in any thread of this process, share the partitions, and
+   * each record goes to one of them. With `assign` it reads what it is given, and can commit while the group has no
+   * members.
+   */
+  group?: string | undefined;
+  /**
+   * How the members of the group share partitions: as evenly as can be with as few moves as can be
+   * (`"cooperative-sticky"`, the default), `"range"`, `"round-robin"`, or a strategy of your own. The same for all members.
+   */
+  strategy?: StrategyName | AssignmentStrategy | undefined;
+  /**
+   * The name of a static member (KIP-345): when its thread ends and it joins again within `sessionTimeoutMs`, it gets its
+   * partitions back, and they do not go round meanwhile. Each member needs its own.
+   */
+  instanceId?: string | undefined;
+  /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
+  sessionTimeoutMs?: number | undefined;
+  /**
+   * A member that asks for no record for so long, of whose run no handler returns, or that does not give up a partition,
+   * is expelled: its handler is stuck. Default 300,000 ms, 1 s to 24 h.
+   */
+  maxPollIntervalMs?: number | undefined;
+  /** Told of what the member gains and gives up. */
+  onRebalance?: RebalanceListener | undefined;
+  /** When records count as done. Needs a `group`; default `"at-least-once"` then. */
+  delivery?: Delivery | undefined;
+  /**
+   * Where to begin in partitions without an offset of their own, given in `assign` or committed by the group. Default `"earliest"`. `"latest"` is the end as it is
+   * when the consumer is made or, of a topic given by name that was not open, when that has been opened.
+   */
+  from?: From | undefined;
+  /**
+   * Gives only records of which this is true, for example `"headers.region = 'eu' AND key LIKE 'o-%'"`: SQL-92 conditions,
+   * as in JMS selectors, over `key`, `headers.NAME`, `topic`, `partition`, `offset` and `timestamp`, evaluated before
+   * anything crosses into JavaScript. The others count as read: positions, and what a group commits, move on over them.
+   * docs/filters.md says what can be written and what it means. One that is wrong throws an `InvalidFilterError`. Default
+   * none: all records.
+   */
+  filter?: string | undefined;
+  /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
+  until?: "live" | "end" | undefined;
+  /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
+  onOutOfRange?: "error" | "earliest" | "latest" | undefined;
+  /** Bytes to read at once, from one partition; two such reads are held. Default 1 MiB, 1 KiB to 64 MiB. */
+  readBytes?: number | undefined;
+  /** Ends reading with an `AbortError`. */
+  signal?: AbortSignal | undefined;
+}
+/** The records of a topic given by handle or name. */
+export type RecordOf<T> = T extends Topic<infer _K, infer _V, infer RK, infer RV> ? ConsumerRecord<RK, RV> : ConsumerRecord<Buffer, Buffer>;
+/** The records of a topic given by handle or name, as a consumer with a group gives them. */
+export type GroupRecordOf<T> = T extends Topic<infer _K, infer _V, infer RK, infer RV> ? GroupRecord<RK, RV> : GroupRecord<Buffer, Buffer>;
+/** Picks partitions among those of a consumer: of one topic, of one number; all of them where nothing is given. */
+export interface PartitionChoice {
+  topic?: AnyTopic | string | undefined;
+  partition?: number | undefined;
+}
+/** Where to go on. */
+export type SeekTarget = {
+  offset: number;
+} | {
+  timestamp: number;
+} | {
+  to: "beginning" | "end";
+};
+/** One partition of a consumer. */
+export interface AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+/** How far behind a consumer is in one partition. */
+export interface PartitionLag extends AssignedPartition {
+  /** The offset that is read next. */
+  readonly position: number;
+  readonly highWatermark: number;
+  /** Offsets from one to the other. */
+  readonly lag: number;
+}
+/** What a group has committed of one partition. */
+export interface CommittedPosition extends AssignedPartition {
+  /** The offset of the record to read next; null where nothing is committed. */
+  readonly offset: number | null;
+}
+/**
+ * Records of one partition. They, and the bytes that they give out, are valid until the next batch is asked for;
+ * `copy()` keeps them. Asking an outdated one throws `ERR_TIDELOG_STALE_BATCH`.
+ */
+export declare class RecordBatch<R> implements Iterable<R> {
+  #private;
+  /** Number of records, at least one. */
+  readonly length: number;
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset behind the batch. */
+  readonly nextOffset: number;
+  /** The partition's high watermark when it was read. */
+  readonly highWatermark: number;
+  private constructor();
+  /** The record at `index`, counted from the end if negative; undefined if there is none. As an array's `at`. */
+  at(index: number): R | undefined;
+  [Symbol.iterator](): IterableIterator<R>;
+  /** All records, complete and for good: in one array, decoded at once. */
+  toArray(): R[];
+  /**
+   * Commits for the consumer's group that this batch and all before it in its partition are done. Resolves once that is
+   * durable; those asked for together are committed together. May be called when the batch is no longer valid.
    */
   commit(): Promise<void>;
-  /** What its group has committed of its partitions; nothing at all without a group. */
-  committed(): Promise<CommittedPosition[]>;
-  /**
-   * Ends a loop that is under way and refuses new ones. Resolves once what was done is committed; the record that a
-   * loop has in hand is not.
-   */
-  close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
+  /** The same batch in memory of its own. */
+  copy(): RecordBatch<R>;
+}
+interface InStore {
+  /** The store's folder. */
+  path: string;
+}
+interface Timed extends InStore {
+  /** Milliseconds from the beginning to the answer. */
+  durationMs: number;
+  error?: TidelogError;
 }
 /** Published on `tidelog:open` once a store is open. */
-export interface OpenEvent {
-  path: string;
+export interface OpenEvent extends InStore {
   id: string;
   readOnly: boolean;
 }
+/** Published on `tidelog:recovery` now and then while a store is recovered that was not closed in order. */
+export interface RecoveryEvent extends InStore {
+  /** Bytes that are done, and about how many there are to do. */
+  done: number;
+  total: number;
+}
 /** Published on `tidelog:close` once a store is closed. */
-export interface CloseEvent {
-  path: string;
+export interface CloseEvent extends InStore {
   id: string;
 }
-/** Published on `tidelog:produce` once a group of records has been stored, or has failed. */
-export interface ProduceEvent {
+/** Published on `tidelog:produce` once a group of records that were sent together has been stored, or has failed. */
+export interface ProduceEvent extends Timed {
   topic: string;
   /** Records sent, and their bytes as they crossed into the engine. */
   records: number;
   bytes: number;
-  /** Milliseconds from handing over to the answer. */
-  durationMs: number;
-  error?: TidelogError;
 }
-/** Published on `tidelog:error` for each failure of producing, reading or closing. */
-export interface ErrorEvent {
+/** Published on `tidelog:fetch` once a consumer's read of one partition is done, or has failed. */
+export interface FetchEvent extends Timed {
+  topic: string;
+  partition: number;
+  /** The offset that was read from. */
+  offset: number;
+  /** Records found, and their bytes, decompressed; 0 where it failed. */
+  records: number;
+  bytes: number;
+}
+/** Published on `tidelog:commit` once offsets of a consumer's group are durable, or could not be committed. */
+export interface CommitEvent extends Timed {
+  group: string;
+  /** Those of the records to read next. */
+  offsets: {
+    topic: string;
+    partition: number;
+    offset: number;
+  }[];
+}
+/** Published on `tidelog:transaction:begin` when a transaction begins: with the first record that it sends or takes. */
+export interface TransactionBeginEvent extends InStore {
+  /** The transactional id. */
+  id: string;
+  /** As `tx.number` gives it. */
+  number: string;
+}
+/** Published on `tidelog:transaction:commit` once a commit is durable, or has failed. */
+export interface TransactionCommitEvent extends Timed {
+  id: string;
+  number: string;
+}
+/** Published on `tidelog:transaction:abort` when a transaction that had begun will not be committed. */
+export interface TransactionAbortEvent extends InStore {
+  id: string;
+  number: string;
+  /** Why. */
+  reason: TidelogError;
+}
+/** Published on `tidelog:process` once a batch of `log.process` is committed, or has failed. */
+export interface ProcessEvent extends Omit<Timed, "error"> {
+  /** The transactional id. */
+  id: string;
+  group: string;
+  /** Records that were taken for it. */
+  records: number;
+  /** How many of them went to the dead letter topic. */
+  deadLettered: number;
+  /** What the handler threw, or why the commit failed; the batch is taken again unless that ends the processing. */
+  error?: unknown;
+}
+/** Published on `tidelog:retention` once old records of a partition are deleted and their disk space is free. */
+export interface RetentionEvent extends InStore {
+  topic: string;
+  partition: number;
+  /** The first offset that is still held. */
+  logStartOffset: number;
+  /** Segments that are gone, and their bytes. */
+  segments: number;
+  bytes: number;
+}
+/**
+ * Published on `tidelog:error` for each failure that is the store's to tell, whoever else is told of it. What a call
+ * refuses by throwing, such as a record that can't be serialized, is not among them.
+ */
+export interface ErrorEvent extends InStore {
   /** What was being done. */
-  operation: "produce" | "read" | "close";
+  operation: "open" | "produce" | "read" | "commit" | "transaction" | "close";
   topic?: string;
   partition?: number;
   error: TidelogError;
@@ -953,9 +1276,35 @@ export interface GroupOffset {
   /** When it was committed, in ms since 1970. */
   readonly timestamp: number;
 }
+/** A member of a group: a consumer, or a `log.process`, in some thread of this process. */
+export interface GroupMemberDescription {
+  /** Unique in the group; another one each time that it joins. */
+  readonly id: string;
+  /** The name of a static member; null of others. */
+  readonly instanceId: string | null;
+  /**
+   * `"stable"` when it has what is meant for it; `"revoking"` while it gives partitions up, `"waiting"` while it waits for
+   * others to, `"away"` of a static member whose thread is gone and which may come back.
+   */
+  readonly state: "stable" | "revoking" | "waiting" | "away";
+  /** The topics that it subscribes to. */
+  readonly topics: readonly string[];
+  /** The partitions that it owns. */
+  readonly assignment: readonly AssignedPartition[];
+  /** Offsets by which its group is behind in these; where nothing is committed, from the log start on. */
+  readonly lag: number;
+}
 /** A group, as `describe` tells. */
 export interface GroupDescription {
   readonly name: string;
+  /** Whether it has no members, or each of them has what is meant for it, or partitions are changing hands. */
+  readonly state: "empty" | "stable" | "rebalancing";
+  /** Rises with each change of members, their topics, or partitions; 0 where there was none since the store was opened. */
+  readonly generation: number;
+  /** The strategy that members share partitions by; null without members. */
+  readonly strategy: string | null;
+  /** In the order in which they joined. None are seen from another process. */
+  readonly members: readonly GroupMemberDescription[];
   /** By topic and partition; empty for a group that has committed nothing. */
   readonly offsets: readonly GroupOffset[];
 }
@@ -972,27 +1321,17 @@ export declare class Group {
   #private;
   readonly name: string;
   private constructor();
-  /** What it has committed, and how far behind it is. */
+  /** Who is in it, what it has committed, and how far behind it is. */
   describe(): Promise<GroupDescription>;
   /**
    * Commits another place to go on from, in all partitions of which the group has committed something, or in those of
-   * `topic` (all of them, committed or not) and `partition`. Consumers that are open do not notice, and their next commit
-   * overrides it: close them first. Gives the offsets as they are then.
+   * `topic` (all of them, committed or not) and `partition`. Gives the offsets as they are then.
+   *
+   * Rejects with `ERR_TIDELOG_GROUP_NOT_EMPTY` while the group has members: close them first.
    */
   reset(options: ResetOptions): Promise<GroupDescription>;
-  /** Forgets all that it has committed. Consumers that are open do not notice. */
+  /** Forgets all that it has committed. Rejects with `ERR_TIDELOG_GROUP_NOT_EMPTY` while it has members. */
   delete(): Promise<void>;
-}
-/** How often something that failed is tried, and when. */
-export interface RetryOptions {
-  /** How often in all, the first time included. Default 5. */
-  attempts?: number | undefined;
-  /** Whether each pause is twice the one before, or all are the same. Default `"exponential"`. */
-  backoff?: "exponential" | "fixed" | undefined;
-  /** The first pause, in ms. Default 100. */
-  delayMs?: number | undefined;
-  /** The longest pause, in ms. Default 30,000. */
-  maxDelayMs?: number | undefined;
 }
 /** What `log.process` can be told. */
 export interface ProcessOptions<T = AnyTopic | string> extends TransactionOptions {
@@ -1000,8 +1339,24 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   id: string;
   /** The topic to read, or several, whole. */
   from: T | readonly T[];
-  /** The group whose offsets are committed with each transaction. Default the id. */
+  /**
+   * The group whose offsets are committed with each transaction, and of which it is a member: those of one group share the
+   * partitions, each under an id of its own. Default the id.
+   */
   group?: string | undefined;
+  /** How the members of the group share partitions, as `log.consumer` has it. */
+  strategy?: StrategyName | AssignmentStrategy | undefined;
+  /** The name of a static member, as `log.consumer` has it. */
+  instanceId?: string | undefined;
+  /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
+  sessionTimeoutMs?: number | undefined;
+  /**
+   * A member that is busy with one batch for so long is expelled: the batch is aborted, and whoever gets its partitions is
+   * given it again. Default 300,000 ms, 1 s to 24 h.
+   */
+  maxPollIntervalMs?: number | undefined;
+  /** Told of what the member gains and gives up. */
+  onRebalance?: RebalanceListener | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
   start?: From | undefined;
   /**
@@ -1152,6 +1507,11 @@ export declare class Log implements AsyncDisposable {
   topics(): Promise<string[]>;
   /** Deletes a topic with all its records. Handles of it fail with `ERR_TIDELOG_TOPIC_DELETED` from then on. */
   deleteTopic(name: string): Promise<void>;
+  /**
+   * A snapshot of what the store has done and how it stands: counts, lags, sizes, how long syncs take. For monitoring: it
+   * costs some microseconds a partition, and waits for the disk on a thread of libuv's if it has to.
+   */
+  metrics(): Promise<Metrics>;
   /** A producer. */
   producer(options?: ProducerOptions): Producer;
   /**
@@ -1178,7 +1538,7 @@ export declare class Log implements AsyncDisposable {
   /**
    * Reads topics, has each record handled, and commits what the handlers sent by `tx` together with the offsets read, a
    * batch at a time: each record counts exactly once in what comes out, whatever ends the process in between. Begins
-   * where the group has committed.
+   * where the group has committed, of which it is a member while it runs.
    *
    * Handlers run one after the other. When one fails, its batch is aborted, and after a pause all of it is handled again:
    * effects outside the log happen again then, and should be such that this does no harm.
@@ -1188,7 +1548,7 @@ export declare class Log implements AsyncDisposable {
    * its `id` over, and with what went wrong when trying again did not help.
    */
   process<const T extends AnyTopic | string>(options: ProcessOptions<T>, handler: (record: RecordOf<T>, tx: Transaction) => unknown): Promise<ProcessReport>;
-  /** The names of all groups that have committed something, sorted. */
+  /** The names of all groups that have members or have committed something, sorted. */
   groups(): Promise<string[]>;
   /** A group by its name, to look at and to set back. */
   group(name: string): Group;

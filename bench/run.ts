@@ -18,6 +18,7 @@ import { measureFilter } from "./filter/run.js";
 import { forked } from "./fork.js";
 import { machine } from "./machine.js";
 import { chart, charts } from "./report/chart.js";
+import { kept, type Measured } from "./report/kept.js";
 import { rowsOf, type Trial } from "./report/rows.js";
 import { markdown } from "./report/summary.js";
 import type { Table } from "./table.js";
@@ -47,11 +48,10 @@ const isOurs = asked.some(({ name }) => name === "tidelog");
 const wantedOfEngine = isOurs ? engineCases.filter(isWanted) : [];
 const wantedOfFilters = isOurs ? filterCases(options.quick).filter(isWanted) : [];
 const tablesWanted: readonly Table[] = [...wanted, ...wantedOfFilters, ...wantedOfEngine, ...wantedOfExactlyOnce];
-if (tablesWanted.length === 0) {
-  const all = [...workloads(false), ...filterCases(false), ...engineCases, ...exactlyOnceCases(false)];
-  const names = all.map(({ name }) => name).join(", ");
-  throw new Error(`--only names no workload; there are ${names}`);
-}
+const names = [...workloads(false), ...filterCases(false), ...engineCases, ...exactlyOnceCases(false)].map(
+  ({ name }) => name,
+);
+if (tablesWanted.length === 0) throw new Error(`--only names no workload; there are ${names.join(", ")}`);
 const able = asked.filter((contestant) => contestant.unavailable() === undefined);
 const leftOut = asked.filter((one) => !able.includes(one)).map((one) => `${one.name}, ${one.unavailable()}`);
 
@@ -59,14 +59,18 @@ const root = mkdtempSync(join(options.folder, "tidelog-bench-"));
 process.on("exit", () => rmSync(root, { recursive: true, force: true }));
 const described = machine(root);
 const trials = await runAll();
-const tables = tablesWanted.map((workload) => ({
-  workload,
-  rows: rowsOf(workload, trials),
-}));
-const summary = markdown({ machine: described, rounds, tables, contestants: able, leftOut });
-process.stdout.write(summary);
+const tables = new Map(
+  tablesWanted.map((workload) => [workload.name, { workload, rows: rowsOf(workload, trials) }] as const),
+);
 // A quick run's figures mean nothing, so it keeps none unless it is told where.
 const out = options.out ?? (options.quick ? undefined : fileURLToPath(new URL("results", import.meta.url)));
+const shown: readonly Measured[] = names.flatMap((name) => {
+  const table = tables.get(name);
+  if (table !== undefined) return [table];
+  return out === undefined ? [] : kept(out, name);
+});
+const summary = markdown({ machine: described, rounds, tables: shown, contestants: able, leftOut });
+process.stdout.write(summary);
 if (out !== undefined) writeResults(out);
 
 /**
@@ -165,14 +169,14 @@ function rotated<T>(items: readonly T[], by: number): T[] {
 
 function writeResults(folder: string): void {
   mkdirSync(folder, { recursive: true });
-  for (const { workload, rows } of tables) {
+  for (const { workload, rows } of tables.values()) {
     const raw = trials.filter((trial) => trial.workload === workload.name);
     const content = { workload, machine: described, rounds, rows, trials: raw };
     writeFileSync(join(folder, `${workload.name}.json`), `${JSON.stringify(content, null, 2)}\n`);
   }
   writeFileSync(join(folder, "README.md"), summary);
   for (const name of charts) {
-    const charted = tables.filter(({ workload, rows }) => workload.chart === name && rows.length > 0);
+    const charted = shown.filter(({ workload, rows }) => workload.chart === name && rows.length > 0);
     if (charted.length > 0) writeFileSync(join(folder, `${name}.svg`), chart(charted, described));
   }
 }

@@ -82,6 +82,90 @@ export interface NativeRecovery {
   durationMs: number;
 }
 
+export interface NativeMemberOptions {
+  instanceId?: string | undefined;
+  strategy: string;
+  sessionTimeoutMs: number;
+  maxPollIntervalMs: number;
+}
+
+export interface NativeTopicPartition {
+  topic: string;
+  partition: number;
+}
+
+export interface NativeMemberDescription {
+  id: string;
+  instanceId?: string | null;
+  topics: string[];
+  owned: NativeTopicPartition[];
+  /** "stable", "revoking", "waiting" or "away". */
+  state: string;
+}
+
+export interface NativeGroupMembership {
+  generation: number;
+  strategy?: string | null;
+  stable: boolean;
+  members: NativeMemberDescription[];
+}
+
+export interface NativeGroupEvent {
+  kind: string;
+  generation: number;
+  partitions: NativeTopicPartition[];
+  /** Of "assigned": whether it has all that is meant for it. */
+  complete: boolean;
+  members: NativeMemberDescription[];
+  topics: { topic: string; partitions: number }[];
+  reason?: NativeError | null;
+}
+
+export interface NativeGroupMember {
+  readonly id: string;
+  /** Answers when there is an event; one at a time. */
+  next(ticket: number): void;
+  event(): NativeGroupEvent | null | undefined;
+  assign(generation: number, shares: { member: string; partitions: NativeTopicPartition[] }[]): void;
+  revoked(partitions: NativeTopicPartition[]): void;
+  heartbeat(): void;
+  polled(busy: boolean): void;
+  commitOffsets(ticket: number, topics: NativeTopic[], numbers: Float64Array): void;
+  leave(): void;
+}
+
+export interface NativePercentiles {
+  p50: number;
+  p95: number;
+  p99: number;
+  max: number;
+}
+
+export interface NativeMetrics {
+  uptimeMs: number;
+  appended: { records: number; bytes: number };
+  read: { records: number; bytes: number };
+  journal: {
+    syncs: number;
+    records: number;
+    syncMsTotal: number;
+    syncMs: NativePercentiles;
+    recordsPerSync: NativePercentiles;
+    bytes: number;
+    capacityBytes: number;
+    freeBytes: number;
+    waiting: number;
+  };
+  checkpoints: number;
+  transactions: { open: number; committed: number; aborted: number };
+  topics: string[];
+  /**
+   * For each partition: place of its topic in `topics`, its number, log start offset, high watermark, log end offset,
+   * segments, bytes.
+   */
+  partitions: Float64Array;
+}
+
 export interface NativeStore {
   readonly recovery: NativeRecovery;
   readonly path: string;
@@ -92,6 +176,11 @@ export interface NativeStore {
   topics(): Promise<string[]>;
   deleteTopic(name: string): Promise<void>;
   sync(): Promise<void>;
+  metrics(): Promise<NativeMetrics>;
+  /** `told` is called until the store is closed, each time that retention has deleted records of a partition. */
+  onRetention(
+    told: (topic: string, partition: number, logStartOffset: number, segments: number, bytes: number) => void,
+  ): void;
   close(): Promise<void>;
   producer(completions: NativeCompletions): NativeProducer;
   namedProducer(completions: NativeCompletions, name: string): Promise<NativeProducer>;
@@ -113,6 +202,13 @@ export interface NativeStore {
     metadata: string[],
   ): void;
   committedOffsets(group: string): Promise<NativeCommittedOffset[]>;
+  joinGroup(
+    completions: NativeCompletions,
+    group: string,
+    topics: NativeTopic[],
+    options: NativeMemberOptions,
+  ): NativeGroupMember;
+  groupMembers(group: string): NativeGroupMembership;
   groups(): Promise<string[]>;
   deleteGroup(group: string): Promise<void>;
   /** As they were in one moment, which no transaction is half visible in. */
@@ -222,12 +318,20 @@ export interface NativeTransactionalProducer {
     numbers: Float64Array,
     metadata: string[],
   ): void;
+  sendOffsetsOf(
+    ticket: number,
+    transaction: number,
+    member: NativeGroupMember,
+    topics: NativeTopic[],
+    numbers: Float64Array,
+    metadata: string[],
+  ): void;
   /**
    * Numbers: for each run its topic's place among those sent to, partition, base offset, count, and time of the append
    * or -1.
    */
   commit(ticket: number, transaction: number): void;
-  abort(transaction: number): void;
+  abort(ticket: number, transaction: number): void;
 }
 
 /** A compiled filter, for reads; there is nothing else to it. */

@@ -14,6 +14,8 @@ import type { Turns } from "./transaction/turns.js";
 /** The inside of an open log. */
 export class LogContext {
   readonly native: NativeStore;
+  /** The store's folder. */
+  readonly path: string;
   readonly producers = new Set<Producer>();
   readonly transactional = new Set<TransactionalProducer>();
   /** Those of `log.transaction`, by transactional id. */
@@ -26,6 +28,7 @@ export class LogContext {
 
   constructor(native: NativeStore) {
     this.native = native;
+    this.path = native.path;
   }
 
   /** Refuses everything after the close. */

@@ -12,7 +12,12 @@ export const ERROR_CODES = [
   "ERR_TIDELOG_CLOSED",
   "ERR_TIDELOG_CORRUPTION",
   "ERR_TIDELOG_DUPLICATE_SEQUENCE",
+  "ERR_TIDELOG_FENCED_INSTANCE",
+  "ERR_TIDELOG_FENCED_MEMBER",
+  "ERR_TIDELOG_GROUP_NOT_EMPTY",
+  "ERR_TIDELOG_INCONSISTENT_STRATEGY",
   "ERR_TIDELOG_INTERNAL",
+  "ERR_TIDELOG_INVALID_ASSIGNMENT",
   "ERR_TIDELOG_INVALID_ARGUMENT",
   "ERR_TIDELOG_INVALID_BATCH",
   "ERR_TIDELOG_INVALID_CONFIG",
@@ -190,6 +195,17 @@ export class ProducerFencedError extends TidelogError {
   override name = "ProducerFencedError";
   constructor(message: string, details: ErrorDetails = {}) {
     super("ERR_TIDELOG_PRODUCER_FENCED", message, details);
+  }
+}
+
+/**
+ * A member of a group wanted to commit for a partition that is not its own any more: it was expelled, or has given the
+ * partition up. Nothing was committed; whoever owns it now begins at what was committed before. A loop goes on by itself.
+ */
+export class FencedMemberError extends TidelogError {
+  override name = "FencedMemberError";
+  constructor(message: string, details: ErrorDetails = {}) {
+    super("ERR_TIDELOG_FENCED_MEMBER", message, details);
   }
 }
 

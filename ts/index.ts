@@ -12,10 +12,24 @@ export type {
   GroupRecordOf,
   PartitionChoice,
   PartitionLag,
+  RebalanceListener,
   RecordOf,
   SeekTarget,
 } from "./consumer/options.js";
-export type { CloseEvent, ErrorEvent, OpenEvent, ProduceEvent } from "./diagnostics.js";
+export type {
+  CloseEvent,
+  CommitEvent,
+  ErrorEvent,
+  FetchEvent,
+  OpenEvent,
+  ProcessEvent,
+  ProduceEvent,
+  RecoveryEvent,
+  RetentionEvent,
+  TransactionAbortEvent,
+  TransactionBeginEvent,
+  TransactionCommitEvent,
+} from "./diagnostics.js";
 export {
   AbortedError,
   BufferTooSmallError,
@@ -23,6 +37,7 @@ export {
   CorruptionError,
   ERROR_CODES,
   type ErrorCode,
+  FencedMemberError,
   InvalidArgumentError,
   InvalidFilterError,
   OffsetConflictError,
@@ -35,11 +50,25 @@ export {
   TransactionTimedOutError,
   TransactionTooLargeError,
 } from "./errors.js";
-export type { Group, GroupDescription, GroupOffset, ResetOptions } from "./group.js";
+export type { Group, GroupDescription, GroupMemberDescription, GroupOffset, ResetOptions } from "./group/group.js";
+export { type AssignmentStrategy, type StrategyName, strategies } from "./group/strategies/index.js";
+export type { Sharing, StrategyMember, TopicPartition } from "./group/strategies/strategy.js";
+export type { RetryOptions } from "./handling/retry.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
 export type { Log, RecoveryReport, TopicOf } from "./log.js";
+export type {
+  ConsumerMetrics,
+  JournalMetrics,
+  Metrics,
+  PartitionMetrics,
+  Percentiles,
+  ProducerMetrics,
+  TopicMetrics,
+  Traffic,
+  TransactionMetrics,
+} from "./metrics.js";
 export { type CompactionOptions, type OpenOptions, open } from "./open.js";
-export type { ProcessOptions, ProcessReport, RetryOptions } from "./process/options.js";
+export type { ProcessOptions, ProcessReport } from "./process/options.js";
 export type { CloseOptions, ProducerOptions, SendOptions, WaitOptions } from "./producer/options.js";
 export type { Partitioner } from "./producer/partitioner.js";
 export type { Producer } from "./producer/producer.js";
@@ -52,6 +81,7 @@ export type {
   RecordMetadata,
   SequencedMetadata,
 } from "./record.js";
+export type { ConsumerRunOptions, ConsumerRunReport, HandlerContext } from "./run/options.js";
 export { bytes } from "./serdes/bytes.js";
 export { json } from "./serdes/json.js";
 export type { AnySerde, Read, Sent, Serde } from "./serdes/serde.js";

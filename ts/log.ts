@@ -5,7 +5,8 @@ import type { ConsumerOptions, GroupRecordOf, RecordOf } from "./consumer/option
 import { LogContext } from "./context.js";
 import { closed, publishError } from "./diagnostics.js";
 import { InvalidArgumentError, TidelogError } from "./errors.js";
-import { type Group, groupOf } from "./group.js";
+import { type Group, groupOf } from "./group/group.js";
+import { type Metrics, metricsOf } from "./metrics.js";
 import { type NativeStore, type NativeTopic, settled } from "./native.js";
 import { fromNative } from "./native_errors.js";
 import { checkName, checkOptions, shown } from "./options.js";
@@ -145,6 +146,15 @@ export class Log implements AsyncDisposable {
     this.#context.forget(name);
   }
 
+  /**
+   * A snapshot of what the store has done and how it stands: counts, lags, sizes, how long syncs take. For monitoring: it
+   * costs some microseconds a partition, and waits for the disk on a thread of libuv's if it has to.
+   */
+  async metrics(): Promise<Metrics> {
+    this.#context.checkOpen();
+    return metricsOf(this.#context);
+  }
+
   /** A producer. */
   producer(options?: ProducerOptions): Producer {
     this.#context.checkOpen();
@@ -190,7 +200,7 @@ export class Log implements AsyncDisposable {
   /**
    * Reads topics, has each record handled, and commits what the handlers sent by `tx` together with the offsets read, a
    * batch at a time: each record counts exactly once in what comes out, whatever ends the process in between. Begins
-   * where the group has committed.
+   * where the group has committed, of which it is a member while it runs.
    *
    * Handlers run one after the other. When one fails, its batch is aborted, and after a pause all of it is handled again:
    * effects outside the log happen again then, and should be such that this does no harm.
@@ -206,7 +216,7 @@ export class Log implements AsyncDisposable {
     return processRecords(this.#context, options, handler as Handler<ConsumerRecord<unknown, unknown>>);
   }
 
-  /** The names of all groups that have committed something, sorted. */
+  /** The names of all groups that have members or have committed something, sorted. */
   async groups(): Promise<string[]> {
     this.#context.checkOpen();
     return (await settled(() => this.#native.groups())).sort();
@@ -250,7 +260,7 @@ export class Log implements AsyncDisposable {
   async #close(timeoutMs: number): Promise<void> {
     const { readings, producers, transactional } = this.#context;
     const inputs = () => [
-      ...[...readings].map((reading) => within(timeoutMs, reading.close())),
+      ...[...readings].map((reading) => within(timeoutMs, reading.close(timeoutMs))),
       ...[...transactional].map((producer) => producer.close({ timeoutMs })),
     ];
     const outputs = () => [...producers].map((producer) => producer.close({ timeoutMs }));
@@ -263,7 +273,7 @@ export class Log implements AsyncDisposable {
     if (closed.hasSubscribers) closed.publish({ path, id });
     const failure = closing.find((outcome) => outcome.status === "rejected");
     if (failure !== undefined) {
-      publishError({ operation: "close", error: failure.reason as TidelogError });
+      publishError({ path, operation: "close", error: failure.reason as TidelogError });
       throw failure.reason;
     }
   }

@@ -28,6 +28,8 @@ type Settle = (completion: Completion) => void;
 export class Tickets {
   readonly completions: NativeCompletions;
   readonly #settle = new Map<number, Settle>();
+  /** Those that wait for news. */
+  readonly #idle = new Set<number>();
   #last = 0;
   // The binding's wake-up does not keep the process alive, on purpose: an idle store must not. What is under way
   // must, so a timer does while there is any.
@@ -40,7 +42,7 @@ export class Tickets {
   /** Hands work over: `start` makes the call, `settle` gets the one answer to it, never before this returns. */
   issue(start: (completions: NativeCompletions, ticket: number) => void, settle: Settle): number {
     const ticket = ++this.#last;
-    if (this.#settle.size === 0) this.#alive.ref();
+    if (this.#settle.size === this.#idle.size) this.#alive.ref();
     this.#settle.set(ticket, settle);
     try {
       start(this.completions, ticket);
@@ -48,6 +50,15 @@ export class Tickets {
       this.forget(ticket);
       throw fromThrown(error);
     }
+    return ticket;
+  }
+
+  /** As `issue`, for news that may never come: waiting for them does not keep the process alive. */
+  listen(start: (completions: NativeCompletions, ticket: number) => void, settle: Settle): number {
+    const ticket = this.issue(start, settle);
+    if (!this.#settle.has(ticket)) return ticket;
+    this.#idle.add(ticket);
+    this.#rest();
     return ticket;
   }
 
@@ -63,7 +74,12 @@ export class Tickets {
 
   /** No longer waits for an answer. */
   forget(ticket: number): void {
-    if (this.#settle.delete(ticket) && this.#settle.size === 0) this.#alive.unref();
+    this.#idle.delete(ticket);
+    if (this.#settle.delete(ticket)) this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#settle.size === this.#idle.size) this.#alive.unref();
   }
 
   #drain(): void {

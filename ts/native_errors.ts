@@ -7,6 +7,7 @@ import {
   CorruptionError,
   ERROR_CODES,
   type ErrorCode,
+  FencedMemberError,
   InvalidArgumentError,
   InvalidFilterError,
   OffsetConflictError,
@@ -38,6 +39,8 @@ export function fromNative(error: NativeError, cause?: unknown): TidelogError {
       return new InvalidFilterError(error.message, numbers[0] ?? Number.NaN, details);
     case "ERR_TIDELOG_PRODUCER_FENCED":
       return new ProducerFencedError(error.message, details);
+    case "ERR_TIDELOG_FENCED_MEMBER":
+      return new FencedMemberError(error.message, details);
     case "ERR_TIDELOG_OFFSET_CONFLICT":
       return new OffsetConflictError(error.message, numbers, details);
     case "ERR_TIDELOG_OUT_OF_ORDER_SEQUENCE":

@@ -2,10 +2,10 @@
 
 import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
-import { opened } from "./diagnostics.js";
+import { opened, publishError, recovering, retained } from "./diagnostics.js";
 import { AbortedError, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type Log, logOf } from "./log.js";
-import { type NativeOpenOptions, openStore } from "./native.js";
+import { type NativeOpenOptions, type NativeStore, openStore } from "./native.js";
 import { checkBoolean, checkGroup, checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "./options.js";
 import type { Durability } from "./topic_config.js";
 
@@ -67,14 +67,34 @@ export async function open(path: string | URL, options?: OpenOptions): Promise<L
     throw new InvalidArgumentError(`${where}: onRecovery must be a function, not ${shown(onRecovery)}`);
   }
   checkSignal(where, signal);
-  const opening = openStore(folderOf(where, path), native, onRecovery, signal);
+  const folder = folderOf(where, path);
+  const opening = openStore(folder, native, progressOf(folder, onRecovery), signal);
   const store = await opening.catch((error: unknown) => {
-    throw error instanceof TidelogError && error.code === "ERR_TIDELOG_ABORTED"
-      ? new AbortedError(where, signal?.reason)
-      : error;
+    if (error instanceof TidelogError) {
+      if (error.code === "ERR_TIDELOG_ABORTED") throw new AbortedError(where, signal?.reason);
+      publishError({ path: folder, operation: "open", error });
+    }
+    throw error;
   });
   if (opened.hasSubscribers) opened.publish({ path: store.path, id: store.id, readOnly: store.readOnly });
+  publishRetention(store);
   return logOf(store);
+}
+
+/** Who is told how far a recovery is. */
+function progressOf(path: string, onRecovery: OpenOptions["onRecovery"]): OpenOptions["onRecovery"] {
+  if (!recovering.hasSubscribers) return onRecovery;
+  return (done, total) => {
+    recovering.publish({ path, done, total });
+    onRecovery?.(done, total);
+  };
+}
+
+function publishRetention(store: NativeStore): void {
+  const { path } = store;
+  store.onRetention((topic, partition, logStartOffset, segments, bytes) => {
+    if (retained.hasSubscribers) retained.publish({ path, topic, partition, logStartOffset, segments, bytes });
+  });
 }
 
 function nativeOptions(where: string, options: OpenOptions | undefined): NativeOpenOptions {

@@ -142,6 +142,13 @@ export function keyAt(rows: RecordRows, row: number, topic: TopicState, partitio
   return fieldOf("key", topic.key, rows, row, row * 10 + 4, topic, partition);
 }
 
+/** A row's key as it is stored; undefined if it has none. */
+export function keyBytesAt(rows: RecordRows, row: number): Buffer | undefined {
+  const length = rows.i32[row * 10 + 5]!;
+  const start = rows.i32[row * 10 + 4]!;
+  return length < 0 ? undefined : rows.bytes.subarray(start, start + length);
+}
+
 /** A row's value. */
 export function valueAt(rows: RecordRows, row: number, topic: TopicState, partition: number): unknown {
   return fieldOf("value", topic.value, rows, row, row * 10 + 6, topic, partition);

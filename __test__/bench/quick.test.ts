@@ -80,6 +80,10 @@ test("a quick run measures every workload and writes results, tables and charts"
     assert.match(stdout, /Left out: Kafka, |\| Kafka \|/);
     assert.match(stdout, /Left out: opening with a cold page cache, /);
     assert.match(stdout, /## Where Tidelog is behind/);
+    const again = spawnSync(process.execPath, [...args, "--only", "groups"], { encoding: "utf8" });
+    assert.is(again.status, 0, again.stderr);
+    assert.equal(readdirSync(out).sort(), files.sort(), "a run of one table keeps the others");
+    assert.is(again.stdout.split("\nTaken in another run: ").length, names.length);
   } finally {
     rmSync(out, { recursive: true, force: true });
   }

@@ -45,6 +45,24 @@ test("topics lists every topic with its size", () =>
     assert.match(text.out, /^topic +partitions +offsets +size +durability\nempty +2 +0 +0 B +fsync\norders +1 +3 /);
   }));
 
+test("groups tells what groups have committed, also beside the program that does", () =>
+  withFolder(async (store) => {
+    await fill(store);
+    await using log = await open(store);
+    await using consumer = log.consumer({ topics: ["orders"], group: "shop", until: "end", delivery: "manual" });
+    for await (const record of consumer) if (record.offset === 1) await record.commit();
+    const json = await tidelog("groups", "list", store, "--json");
+    assert.is(json.code, 0, json.err);
+    assert.equal(JSON.parse(json.out), [{ name: "shop", partitions: 1, lag: 1 }]);
+    const described = await tidelog("groups", "describe", store, "shop", "--json");
+    const { name, offsets } = JSON.parse(described.out);
+    assert.equal([name, offsets[0].topic, offsets[0].offset, offsets[0].lag], ["shop", "orders", 2, 1]);
+    const text = await tidelog("groups", "describe", store, "shop");
+    assert.match(text.out, /^topic +partition +offset +high watermark +lag +committed.*\norders +0 +2 +3 +1 +20/);
+    const wrong = await tidelog("groups", store);
+    assert.match(wrong.err, /no command "groups"/);
+  }));
+
 test("describe shows configuration and ends", () =>
   withFolder(async (store) => {
     await fill(store);

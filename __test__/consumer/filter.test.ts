@@ -101,6 +101,7 @@ for (const delivery of ["at-least-once", "at-most-once", "manual"] as const) {
       (await consumer.committed()).map(({ offset }) => offset),
       [300, 300, 300],
     );
+    await consumer.close();
     // The next one is not given what was passed over, whatever its filter.
     await log.producer().send(topic, { value: 7, partition: 1, timestamp: 1000 });
     assert.equal(values(await all(log.consumer(options))), [7]);
@@ -112,16 +113,55 @@ test("what a loop leaves undone stays undone, whatever is passed over around it"
   const topic = await numbers(log, 1000);
   const options = { topics: [topic], group: "g", until: "end", readBytes: 1024 } as const;
   const reader = () => log.consumer({ ...options, filter: "headers.n = 250 OR headers.n = 750" });
-  assert.equal(values(await first(1, reader())), [250]);
+  const once = reader();
+  assert.equal(values(await first(1, once)), [250]);
+  await once.close();
   const again = reader();
   assert.equal(values(await first(2, again)), [250, 750]);
   const offset = (await again.committed())[0]!.offset!;
   assert.ok(offset >= 251 && offset <= 750, `${offset}`);
-  assert.equal(values(await all(reader())), [750]);
-  assert.is((await again.committed())[0]!.offset, 1000);
+  await again.close();
+  const last = reader();
+  assert.equal(values(await all(last)), [750]);
+  assert.is((await last.committed())[0]!.offset, 1000);
   const batches = log.consumer({ ...options, group: "b", filter: "headers.n = 250" });
   for await (const batch of batches.batches()) assert.equal(values([...batch]), [250]);
   assert.is((await batches.committed())[0]!.offset, 1000);
+});
+
+test("a run commits nothing that was passed over behind a record that is not done", async ({ open }) => {
+  const log = await open();
+  const topic = await numbers(log, 1000);
+  await using consumer = log.consumer({
+    topics: [topic],
+    group: "g",
+    filter: "headers.n IN (250, 251)",
+    readBytes: 1024,
+  });
+  let finish = () => {};
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const ending = new AbortController();
+  const handled: number[] = [];
+  const running = consumer.run(
+    async ({ value }) => {
+      if (value === 250) await finished;
+      handled.push(value!);
+    },
+    { concurrency: 2, signal: ending.signal },
+  );
+  while (handled.length === 0) await sleep(5);
+  await numbers(log, 100, 1, 1000);
+  while ((await consumer.position()) < 1100) await sleep(5);
+  await sleep(150);
+  assert.equal(handled, [251]);
+  assert.ok(((await consumer.committed())[0]!.offset ?? 0) <= 250);
+  finish();
+  while ((await consumer.committed())[0]!.offset !== 1100) await sleep(5);
+  assert.equal(handled, [251, 250]);
+  ending.abort();
+  await failure("ERR_TIDELOG_ABORTED", running);
 });
 
 test("a loop that waits commits what it passes over meanwhile, and is given what comes then", async ({ open }) => {

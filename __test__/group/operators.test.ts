@@ -2,7 +2,7 @@
 
 import * as assert from "uvu/assert";
 import { json, type Log } from "../../ts/index.js";
-import { all, failure, first, range, sendInBatches } from "../support/expect.js";
+import { all, failure, first, range, sendInBatches, sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
 
 const { test, run } = suite("groups");
@@ -23,6 +23,7 @@ test("groups are those that have committed something", async ({ open }) => {
     const consumer = log.consumer({ topics: [topic], group, delivery: "manual", until: "end" });
     await all(consumer);
     await consumer.commit();
+    await consumer.close();
   }
   assert.equal(await log.groups(), ["a", "b"]);
   await log.producer().send(topic, { value: 10, partition: 1 });
@@ -80,10 +81,60 @@ test("a deleted group begins anew", async ({ open }) => {
   const topic = await numbers(log, 10);
   const consumer = log.consumer({ topics: [topic], group: "g", until: "end" });
   await all(consumer);
+  await consumer.close();
   await log.group("g").delete();
   await log.group("g").delete();
   assert.equal(await log.groups(), []);
   assert.is((await all(log.consumer({ topics: [topic], group: "g", until: "end" }))).length, 10);
+});
+
+test("describe names the members, what each owns, and how far behind it is", async ({ open }) => {
+  const log = await open();
+  const topic = await numbers(log, 20, 4);
+  const group = log.group("g");
+  assert.equal(await group.describe(), {
+    name: "g",
+    state: "empty",
+    generation: 0,
+    strategy: null,
+    members: [],
+    offsets: [],
+  });
+  const first = log.consumer({ topics: [topic], group: "g", instanceId: "one", strategy: "range" });
+  const second = log.consumer({ topics: [topic], group: "g", strategy: "range" });
+  const loop = first[Symbol.asyncIterator]();
+  for (const _ of range(11)) await loop.next();
+  await first.commit();
+  const other = all(second);
+  while ((await group.describe()).state !== "stable" || first.assignment.length !== 2) {
+    // What it has in hand is done when it asks for the next one.
+    await Promise.race([loop.next(), sleep(20)]);
+  }
+  const { generation, strategy, members } = await group.describe();
+  assert.equal([generation, strategy, members.length], [2, "range", 2]);
+  assert.equal(
+    members.map(({ instanceId, state, topics, assignment }) => [instanceId, state, topics, assignment.length]),
+    [
+      ["one", "stable", ["t"], 2],
+      [null, "stable", ["t"], 2],
+    ],
+  );
+  assert.match(members[0]!.id, /^one-/);
+  assert.equal(members[0]!.assignment, first.assignment);
+  assert.ok(members.every(({ lag }) => lag >= 0 && lag <= 10));
+
+  // What members rely on is theirs.
+  const { offsets } = await group.describe();
+  await failure("ERR_TIDELOG_GROUP_NOT_EMPTY", group.reset({ to: "earliest" }), "members");
+  await failure("ERR_TIDELOG_GROUP_NOT_EMPTY", group.delete(), "members");
+  assert.equal((await group.describe()).offsets.length, offsets.length);
+  await Promise.all([first.close(), second.close()]);
+  await other;
+  assert.is((await group.describe()).state, "empty");
+  await group.reset({ to: "earliest" });
+  assert.ok((await group.describe()).offsets.every(({ offset }) => offset === 0));
+  await group.delete();
+  assert.equal(await log.groups(), []);
 });
 
 test("what is no group, and no place, is refused", async ({ open }) => {

@@ -3,15 +3,21 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { header, open } from "../../ts/index.js";
+import { all } from "../support/expect.js";
 import { root, withFolder } from "./folder.js";
 import { outputOf, runNode } from "./program.js";
 
-/** Runs an example in a folder of its own, with the command of its header. */
-function example(name: string): Promise<string> {
+/** Runs an example in a folder of its own, with the command of its header; `look` sees the folder before it goes. */
+function example(name: string, look = async (_folder: string): Promise<void> => {}): Promise<string> {
   const file = `examples/${name}.ts`;
   const command = `node --import tsx ${file}`;
   assert.ok(readFileSync(join(root, file), "utf8").includes(`// ${command} [folder]\n`));
-  return withFolder((folder) => outputOf(runNode([...command.split(" ").slice(1), folder])));
+  return withFolder(async (folder) => {
+    const output = await outputOf(runNode([...command.split(" ").slice(1), folder]));
+    await look(folder);
+    return output;
+  });
 }
 
 test("quickstart writes three orders and reads them back", async () => {
@@ -57,6 +63,63 @@ test("billing invoices each order once, although it is stopped in the middle", a
   assert.ok(found, lines[1]);
   assert.ok(Number(found?.[1]) > 0 && Number(found?.[1]) <= 40);
   assert.equal(lines.slice(2), ["40 orders have an invoice, 0 more than one", "group billing is 0 behind"]);
+});
+
+test("shipping handles each order once, although a worker leaves in the middle", async () => {
+  const lines = (await example("shipping")).trimEnd().split("\n");
+  assert.ok(lines.includes("ben leaves"));
+  assert.ok(lines.filter((line) => /^(ann|ben|eve) begins with 2 partitions$/.test(line)).length >= 1);
+  assert.equal(lines.slice(-2), [
+    "2 members, who own 3 and 3 partitions",
+    "196 of 200 orders are shipped, 4 are put aside",
+  ]);
+});
+
+test("orders: each service gets every event, and one that comes late replays them without the others noticing", async () => {
+  const lines = (await example("orders/main")).trimEnd().split("\n");
+  assert.equal(lines, [
+    "orders    21 events: 3 open, 6 packed, 3 cancelled",
+    "shipping  21 events: parcels p-0 p-10 p-2 p-4 p-6 p-8",
+    "pricing   21 events: 10 rice, 10 salt, 10 tea",
+    "meanwhile orders and shipping stayed where they were",
+    "then one more event: orders 22, shipping 22, pricing 22",
+  ]);
+});
+
+test("opentelemetry: a trace goes from producer to consumer to producer, in the headers of records", async () => {
+  const traces = ["4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"];
+  const lines = (
+    await example("opentelemetry/main", async (folder) => {
+      await using log = await open(folder);
+      const parents = new Map<string, string[]>();
+      for (const name of ["orders", "invoices"]) {
+        const records = await all(log.consumer({ topics: [await log.openTopic(name)], until: "end" }));
+        parents.set(
+          name,
+          records.map((record, i) => {
+            assert.is(record.headers.length, 2);
+            assert.is(header(record, "tracestate")?.toString(), `shop=${i}`);
+            const found = /^00-(\w{32})-(\w{16})-01$/.exec(`${header(record, "traceparent")}`);
+            assert.is(found?.[1], traces[i]);
+            return found![2]!;
+          }),
+        );
+      }
+      assert.is(new Set([...parents.values()].flat()).size, 4, "each record has a span of its own");
+    })
+  )
+    .trimEnd()
+    .split("\n");
+  assert.equal(lines, [
+    "invoices of 12 in all",
+    ...traces.flatMap((trace, i) => [
+      `trace ${trace}, state shop=${i}`,
+      "  send orders",
+      "    process orders",
+      "      create invoices",
+    ]),
+    `process invoices, 2 records, with links to ${traces.join(" and ")}`,
+  ]);
 });
 
 test.run();

@@ -23,7 +23,10 @@ test("unknown names are refused, and the known ones listed", async ({ open: open
     [() => log.topic("t", odd), "key, value, partitions"],
     [() => log.openTopic("t", odd), "key, value"],
     [() => log.producer(odd), "name, bufferBytes, partitioner"],
-    [() => log.consumer(odd), "assign, topics, group, delivery, from"],
+    [
+      () => log.consumer(odd),
+      "assign, topics, group, delivery, strategy, instanceId, sessionTimeoutMs, maxPollIntervalMs, onRebalance, from, until, onOutOfRange, readBytes, signal",
+    ],
     [() => log.consumer({ assign: [{ topic, partition: 0, ...(odd as object) }] }), "topic, partition, offset"],
     [() => log.consumer({ topics: [topic], from: odd }), "timestamp"],
     [() => log.close(odd), "timeoutMs"],
@@ -52,6 +55,9 @@ test("unknown names are refused, and the known ones listed", async ({ open: open
     [() => tx.sendOffsets("g", [odd]), "topic, partition, offset, metadata"],
     [() => log.process({ id: "p", from: topic, ...(odd as object) }, () => {}), "id, from, group"],
     [() => log.process({ id: "p", from: topic, retry: odd }, () => {}), "attempts, backoff, delayMs, maxDelayMs"],
+    [() => consumer.run(() => {}, odd), "concurrency, retry, deadLetter, signal"],
+    [() => consumer.close(odd), "timeoutMs"],
+    [() => log.consumer({ topics: [topic], group: "g", onRebalance: odd }), "assigned, revoked, lost"],
     [() => log.group("g").reset(odd), "to, topic, partition"],
     [() => log.group("g").reset({ to: odd }), "offset, timestamp"],
   ];

@@ -29,6 +29,15 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return list;
 }
 
+/** All that a consumer gives, which is closed then: as a member it would keep its partitions. */
+export async function allOnce<T>(consumer: AsyncIterable<T> & AsyncDisposable): Promise<T[]> {
+  try {
+    return await all(consumer);
+  } finally {
+    await consumer[Symbol.asyncDispose]();
+  }
+}
+
 /** The first `count` that a loop gives. */
 export async function first<T>(count: number, items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];

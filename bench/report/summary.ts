@@ -5,13 +5,14 @@ import type { Contestant } from "../contestants/contestant.js";
 import { inWords, type Machine } from "../machine.js";
 import type { Table } from "../table.js";
 import { charts } from "./chart.js";
+import type { Measured } from "./kept.js";
 import { limitsOf } from "./limits.js";
 import { fasterPeers, type Row, throughput } from "./rows.js";
 
 export interface Summary {
   readonly machine: Machine;
   readonly rounds: number;
-  readonly tables: readonly { workload: Table; rows: readonly Row[] }[];
+  readonly tables: readonly Measured[];
   readonly contestants: readonly Contestant[];
   readonly leftOut: readonly string[];
 }
@@ -40,9 +41,11 @@ export function markdown(summary: Summary): string {
       .filter((name) => tables.some(({ workload }) => workload.chart === name))
       .map((name) => `![${name}](${name}.svg)`),
   ];
-  for (const { workload, rows } of tables) {
+  for (const { workload, rows, taken } of tables) {
     const shown = workload.shows === "times" ? times(rows) : rates(workload, rows);
-    parts.push("", `## ${workload.title}`, "", `Promised: ${workload.promise}.`, "", ...shown);
+    parts.push("", `## ${workload.title}`, "", `Promised: ${workload.promise}.`, "");
+    if (taken !== undefined) parts.push(`Taken in another run: ${taken}.`, "");
+    parts.push(...shown);
   }
   const limits = limitsOf(tables);
   if (limits.length > 0) parts.push("", "## Beside their limits", "", ...limits);

@@ -6,6 +6,7 @@ import { type Command, helpOf, readArguments } from "./command.js";
 import { describe } from "./describe.js";
 import { dump } from "./dump.js";
 import { DONE, EXIT_CODES, explain, UsageError } from "./exit.js";
+import { groupsDescribe, groupsList } from "./groups.js";
 import { importLog } from "./import.js";
 import { Output } from "./output.js";
 import { repair } from "./repair.js";
@@ -14,7 +15,17 @@ import { topics } from "./topics.js";
 import { verify } from "./verify.js";
 import { version } from "./version.js";
 
-const COMMANDS: readonly Command[] = [topics, describe, tail, dump, verify, repair, importLog];
+const COMMANDS: readonly Command[] = [
+  topics,
+  describe,
+  groupsList,
+  groupsDescribe,
+  tail,
+  dump,
+  verify,
+  repair,
+  importLog,
+];
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -24,9 +35,11 @@ async function main([name, ...args]: string[]): Promise<number> {
     if (name === undefined) throw new UsageError("a command is missing");
     if (name === "--help" || name === "-h" || name === "help") return await show(output, overview());
     if (name === "--version") return await show(output, `${version()}\n`);
-    const command = COMMANDS.find((one) => one.name === name);
+    const called = (words: string) => COMMANDS.find((one) => one.name === words);
+    const pair = called(`${name} ${args[0]}`);
+    const command = pair ?? called(name);
     if (command === undefined) throw new UsageError(`there is no command "${name}"`);
-    const read = readArguments(command, args);
+    const read = readArguments(command, pair === undefined ? args : args.slice(1));
     if (read === undefined) return await show(output, `${helpOf(command)}\n${EXIT_CODES}\n`);
     return await command.run({ ...read, output, signal: AbortSignal.any([interruption(), output.gone]) });
   } catch (error) {

@@ -3,6 +3,9 @@
 
 import { performance } from "node:perf_hooks";
 import type { LogContext } from "../context.js";
+import { committed, publishError, publishTimed, startOf } from "../diagnostics.js";
+import type { TidelogError } from "../errors.js";
+import type { Membership } from "../group/membership.js";
 import { type NativeTopic, tickets } from "../native.js";
 import type { Place } from "./place.js";
 
@@ -13,6 +16,8 @@ const PAUSE_MS = 50;
 export class Committer {
   readonly group: string;
   readonly #context: LogContext;
+  /** The member whose partitions they are of, if the group has members. */
+  readonly #membership: Membership | undefined;
   #wanted = new Map<Place, number>();
   /** The commit under way, and the one that comes after it. */
   #running: Promise<void> | undefined;
@@ -22,8 +27,9 @@ export class Committer {
   /** Of a commit that nobody waited for. */
   #failure: unknown;
 
-  constructor(context: LogContext, group: string) {
+  constructor(context: LogContext, group: string, membership: Membership | undefined) {
     this.#context = context;
+    this.#membership = membership;
     this.group = group;
   }
 
@@ -68,8 +74,17 @@ export class Committer {
     return this.#next;
   }
 
+  /** As `flush`, for what nobody has asked for: what is somebody else's by now is his to commit. */
+  async settle(): Promise<void> {
+    try {
+      await this.flush();
+    } catch (error) {
+      if (!isFenced(error)) throw error;
+    }
+  }
+
   #unheard(): void {
-    this.flush().catch((error) => {
+    this.settle().catch((error) => {
       this.#failure = error;
     });
   }
@@ -93,17 +108,37 @@ export class Committer {
     this.#wanted = new Map();
     this.#began = performance.now();
     const { topics, numbers } = offsetsOf(wanted);
+    const since = startOf(committed);
+    const event = () => ({
+      path: this.#context.path,
+      group: this.group,
+      offsets: [...wanted].map(([{ topic, partition }, offset]) => ({ topic: topic.name, partition, offset })),
+    });
     try {
-      await tickets().request((completions, ticket) =>
-        this.#context.native.commitOffsets(completions, ticket, this.group, topics, numbers, []),
-      );
+      await tickets().request((completions, ticket) => {
+        const membership = this.#membership;
+        if (membership === undefined) {
+          this.#context.native.commitOffsets(completions, ticket, this.group, topics, numbers, []);
+        } else {
+          membership.checked().commitOffsets(ticket, topics, numbers);
+        }
+      });
     } catch (error) {
-      // Still to be done, unless there is something newer.
-      for (const [place, offset] of wanted) if (!this.#wanted.has(place)) this.#wanted.set(place, offset);
+      publishTimed(committed, since, event, error);
+      publishError({ path: this.#context.path, operation: "commit", error: error as TidelogError });
+      // Still to be done, unless there is something newer, or it is somebody else's.
+      const again = isFenced(error) ? [] : wanted;
+      for (const [place, offset] of again) if (!this.#wanted.has(place)) this.#wanted.set(place, offset);
       throw error;
     }
+    publishTimed(committed, since, event);
     for (const [place, offset] of wanted) place.committed = offset;
   }
+}
+
+/** Whether a commit came from who is no member any more, or does not own what it is of. */
+export function isFenced(error: unknown): boolean {
+  return (error as TidelogError).code === "ERR_TIDELOG_FENCED_MEMBER";
 }
 
 /** Offsets as the binding takes them. */

@@ -1,7 +1,18 @@
 // A consumer of fixed partitions: the public face of `Reading`.
 
 import type { LogContext } from "../context.js";
+import { InvalidArgumentError } from "../errors.js";
 import { settled } from "../native.js";
+import { shown } from "../options.js";
+import { type CloseOptions, closeTimeout } from "../producer/options.js";
+import type { ConsumerRecord } from "../record.js";
+import {
+  type ConsumerRunOptions,
+  type ConsumerRunReport,
+  consumerRunOptions,
+  type HandlerContext,
+} from "../run/options.js";
+import { type RunHandler, runConsumer } from "../run/run.js";
 import type { AnyTopic } from "../topic.js";
 import type { RecordBatch } from "./batch.js";
 import type { Chunk } from "./fetcher.js";
@@ -64,6 +75,29 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
     return new Iteration<RecordBatch<R>>(this.#reading, false, nextBatch);
   }
 
+  /**
+   * Has each record handled, several at once where `concurrency` says so: those of one key and partition one after the
+   * other, in order; those without a key in any order. A handler that throws is called again after a pause, while the
+   * records of its key wait behind it.
+   *
+   * Of a group that is read at least once, a record is done when its handler has returned, or it is in the dead letter
+   * topic; a partition is committed up to its first record that is not done. With `"at-most-once"` no record is tried twice.
+   *
+   * Resolves at the end if it reads `until: "end"`, or when the consumer closes, which waits for the handlers that run.
+   * Rejects with `AbortError` when its signal aborts, and with what a handler has thrown where there is nothing else to
+   * be done about it: those that run may finish then, and what is not done is handed out again.
+   */
+  async run(
+    handler: (record: R, context: HandlerContext) => unknown,
+    options?: ConsumerRunOptions,
+  ): Promise<ConsumerRunReport> {
+    if (typeof handler !== "function") {
+      throw new InvalidArgumentError(`consumer.run: give a function that handles a record, not ${shown(handler)}`);
+    }
+    const checked = consumerRunOptions(options, this.#reading.progress?.delivery === "at-most-once");
+    return runConsumer(this.#context, this.#reading, handler as RunHandler<ConsumerRecord<unknown, unknown>>, checked);
+  }
+
   /** The partitions that it reads; empty while topics given by name are still being opened. */
   get assignment(): AssignedPartition[] {
     return this.#reading.places.map(({ topic, partition }) => ({ topic: topic.name, partition }));
@@ -92,10 +126,7 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   /** How far behind it is, by partition. */
   async lag(): Promise<PartitionLag[]> {
     const places = await this.#reading.open();
-    return places.map(({ topic, partition, position, native }) => {
-      const { highWatermark } = native;
-      return { topic: topic.name, partition, position, highWatermark, lag: Math.max(0, highWatermark - position) };
-    });
+    return places.map((place) => place.lag());
   }
 
   /**
@@ -118,11 +149,12 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
-   * Ends a loop that is under way and refuses new ones. Resolves once what was done is committed; the record that a
-   * loop has in hand is not.
+   * Ends a loop or a run that is under way and refuses new ones. Resolves once what was done is committed; the record that
+   * a loop has in hand is not. Handlers of a run have `timeoutMs` to return; then their signals abort, and they are not
+   * waited for. As little is the one that calls this.
    */
-  async close(): Promise<void> {
-    await this.#reading.close();
+  async close(options?: CloseOptions): Promise<void> {
+    await this.#reading.close(closeTimeout("consumer.close", options));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

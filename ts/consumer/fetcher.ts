@@ -2,6 +2,7 @@
 // that never more than two are held, however many partitions there are. A partition with nothing to read costs a
 // wait in the engine and no memory.
 
+import { fetched, publishTimed, startOf } from "../diagnostics.js";
 import { ClosedError, type TidelogError } from "../errors.js";
 import { type Completion, direct, type NativeFilter, tickets } from "../native.js";
 import { fromNative } from "../native_errors.js";
@@ -24,24 +25,30 @@ interface Pending {
   place: Place;
   epoch: number;
   from: number;
+  since: number;
   completion: Completion | null;
 }
 
 /** What is done about an offset that is not held. */
 export type OnOutOfRange = "error" | "earliest" | "latest";
 
-/** How reads are made. */
+/** How reads are made, and for whom. */
 export interface FetchOptions {
+  /** The store's folder. */
+  path: string;
   readBytes: number;
   onOutOfRange: OnOutOfRange;
   filter: NativeFilter | undefined;
+  /** Is told where a place has moved on from, over what was read, with nothing in it to be handed out. */
+  passedOver(place: Place, from: number): void;
+  /** Whether partitions may still come. */
+  mayGrow(): boolean;
 }
 
 /** The reads of one consumer. */
 export class Fetcher {
-  readonly #places: readonly Place[];
+  readonly #places: Place[];
   readonly #options: FetchOptions;
-  readonly #passedOver: (place: Place) => void;
   readonly #rows = new RecordRows();
   /** Partitions that have something to read, in turn. */
   #line: Place[] = [];
@@ -51,11 +58,9 @@ export class Fetcher {
   /** Wakes whoever waits for the next chunk. */
   #wake: (() => void) | undefined;
 
-  /** `passedOver` is told where a place has moved on over what was read, with nothing in it to be handed out. */
-  constructor(places: readonly Place[], options: FetchOptions, passedOver: (place: Place) => void) {
-    this.#places = places;
+  constructor(places: readonly Place[], options: FetchOptions) {
+    this.#places = [...places];
     this.#options = options;
-    this.#passedOver = passedOver;
   }
 
   /** Begins to fetch at the places' positions. */
@@ -99,6 +104,22 @@ export class Fetcher {
     }
   }
 
+  /** Reads another partition as well. */
+  add(place: Place): void {
+    this.#places.push(place);
+    place.fetchAt = place.position;
+    this.resume(place);
+  }
+
+  /** Reads a partition no more. */
+  remove(place: Place): void {
+    this.drop(place);
+    place.paused = true;
+    const index = this.#places.indexOf(place);
+    if (index >= 0) this.#places.splice(index, 1);
+    this.wake();
+  }
+
   /** Reads no further than that in a partition, for now; what was fetched from beyond is not wanted yet. */
   limit(place: Place, end: number): void {
     place.end = end;
@@ -131,7 +152,8 @@ export class Fetcher {
         if (chunk !== null) return chunk;
         continue;
       }
-      if (this.#pending === null && this.#places.every((place) => place.fetchAt >= place.end)) return null;
+      const ended = this.#places.every((place) => place.fetchAt >= place.end);
+      if (this.#pending === null && ended && !this.#options.mayGrow()) return null;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -181,7 +203,8 @@ export class Fetcher {
       const place = this.#line.shift()!;
       place.queued = false;
       const { readBytes, filter = null } = this.#options;
-      const pending: Pending = { place, epoch: place.epoch, from: place.fetchAt, completion: null };
+      const since = startOf(fetched);
+      const pending: Pending = { place, epoch: place.epoch, from: place.fetchAt, since, completion: null };
       this.#pending = pending;
       place.reading = true;
       try {
@@ -208,9 +231,10 @@ export class Fetcher {
       this.#wake?.();
       return;
     }
-    if (completion.error) {
+    const error = completion.error ? fromNative(completion.error) : undefined;
+    this.#publish(pending, completion, error);
+    if (error !== undefined) {
       this.#pending = null;
-      const error = fromNative(completion.error);
       const { onOutOfRange } = this.#options;
       if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && onOutOfRange !== "error") {
         const { logStartOffset, highWatermark } = place.native;
@@ -226,6 +250,21 @@ export class Fetcher {
     }
     pending.completion = completion;
     this.#wake?.();
+  }
+
+  #publish({ place, from, since }: Pending, { numbers }: Completion, error: TidelogError | undefined): void {
+    const event = () => {
+      const [bytes = 0, , records = 0] = error === undefined ? numbers : [];
+      return {
+        path: this.#options.path,
+        topic: place.topic.name,
+        partition: place.partition,
+        offset: from,
+        records,
+        bytes,
+      };
+    };
+    publishTimed(fetched, since, event, error);
   }
 
   /** Brings a finished read into our memory and has the next one begin; null if there was nothing in it. */
@@ -249,7 +288,7 @@ export class Fetcher {
     while (end > row && rows.offset(end - 1) >= place.end) end--;
     if (row === end) {
       place.position = place.fetchAt;
-      if (place.position > from) this.#passedOver(place);
+      if (place.position > from) this.#options.passedOver(place, from);
       return null;
     }
     return { place, rows, row, end, next: place.fetchAt, highWatermark };

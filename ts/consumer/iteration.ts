@@ -89,8 +89,9 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
   /** Ends with an error. What can't be committed then does not hide it. */
   async #failed(error: unknown): Promise<never> {
     await this.#finish().catch(() => {});
-    if (error instanceof TidelogError && error.code !== "ERR_TIDELOG_ABORTED")
-      publishError({ operation: "read", error });
+    if (error instanceof TidelogError && error.code !== "ERR_TIDELOG_ABORTED") {
+      publishError({ path: this.#reading.path, operation: "read", error });
+    }
     throw error;
   }
 

@@ -3,8 +3,10 @@
 
 import type { LogContext } from "../context.js";
 import { InvalidArgumentError } from "../errors.js";
+import type { TopicPartition } from "../group/strategies/strategy.js";
 import { settled } from "../native.js";
-import type { ReadingOptions } from "./options.js";
+import type { TopicState } from "../topic_state.js";
+import type { From, ReadingOptions, SeekTarget } from "./options.js";
 import { Place } from "./place.js";
 
 /** The places, if they can be told at once: all topics are open, and nothing has to be looked up. */
@@ -37,6 +39,41 @@ export async function placesSoon(context: LogContext, options: ReadingOptions): 
     else if (typeof from !== "string") place.move(await place.offsetOf(from));
   }
   return places;
+}
+
+/** The topics of a member of a group, once they are open. */
+export async function topicsOf(context: LogContext, { wanted }: ReadingOptions): Promise<TopicState[]> {
+  const states: TopicState[] = [];
+  for (const { topic } of wanted) {
+    const state = context.resolve(topic) ?? (await context.open(topic as string));
+    if (states.includes(state)) throw new InvalidArgumentError(`log.consumer: ${state.name} is given twice`);
+    states.push(state);
+  }
+  return states;
+}
+
+/** The places of partitions that a member has got, where its group has committed, or where it begins. */
+export async function placesGained(
+  context: LogContext,
+  { group, from }: ReadingOptions,
+  topics: readonly TopicState[],
+  gained: readonly TopicPartition[],
+): Promise<Place[]> {
+  const committed = await settled(() => context.native.committedOffsets(group!));
+  return Promise.all(
+    gained.map(async ({ topic, partition }) => {
+      const place = new Place(topics.find(({ name }) => name === topic)!, partition, 0);
+      const known = committed.find((one) => one.topic === topic && one.partition === partition);
+      if (known !== undefined) place.committed = known.offset;
+      place.move(known?.offset ?? (await place.offsetOf(begin(from))));
+      return place;
+    }),
+  );
+}
+
+function begin(from: From): SeekTarget {
+  if (typeof from !== "string") return from;
+  return { to: from === "latest" ? "end" : "beginning" };
 }
 
 /** The partitions, if all their topics are open; those that begin at a time stand at the log start yet. */

@@ -1,6 +1,8 @@
 // What a consumer can be told, and the types of what it reads, which follow from the topics given.
 
 import { InvalidArgumentError } from "../errors.js";
+import type { MembershipOptions } from "../group/membership.js";
+import { type AssignmentStrategy, type StrategyName, strategies } from "../group/strategies/index.js";
 import { compileFilter, type NativeFilter } from "../native.js";
 import { checkInteger, checkName, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
 import type { ConsumerRecord, GroupRecord } from "../record.js";
@@ -32,6 +34,22 @@ export interface Assignment<T = AnyTopic | string> {
  */
 export type Delivery = "at-least-once" | "at-most-once" | "manual";
 
+/**
+ * Is told of partitions that change hands (KIP-415, KIP-429). What it does is waited for; where it throws, the consumer
+ * leaves its group, and the loop fails with that error.
+ */
+export interface RebalanceListener {
+  /** It is about to read these: nobody else does any more. */
+  assigned?(partitions: readonly AssignedPartition[]): void | Promise<void>;
+  /**
+   * It gives these up, the record in hand is done, and what is done is about to be committed: the last moment to commit by
+   * hand. Nobody else reads them yet.
+   */
+  revoked?(partitions: readonly AssignedPartition[]): void | Promise<void>;
+  /** These are gone, since it was expelled: others may read them already, and nothing of them can be committed. */
+  lost?(partitions: readonly AssignedPartition[]): void | Promise<void>;
+}
+
 /** What a consumer can be told. Either `assign` or `topics` must be given. */
 export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = readonly (AnyTopic | string)[]> {
   /** The partitions to read. */
@@ -39,10 +57,31 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   /** Topics of which to read all the partitions that there are now. */
   topics?: T | undefined;
   /**
-   * The group whose committed offsets it begins at, and for which it commits. So far a group is a name only: two
-   * consumers of one group each read all that they were given, and what the later one commits holds.
+   * The group whose committed offsets it begins at, and for which it commits. With `topics`, the consumer is a member of
+   * the group from its first loop until it is closed: all members, in any thread of this process, share the partitions, and
+   * each record goes to one of them. With `assign` it reads what it is given, and can commit while the group has no
+   * members.
    */
   group?: string | undefined;
+  /**
+   * How the members of the group share partitions: as evenly as can be with as few moves as can be
+   * (`"cooperative-sticky"`, the default), `"range"`, `"round-robin"`, or a strategy of your own. The same for all members.
+   */
+  strategy?: StrategyName | AssignmentStrategy | undefined;
+  /**
+   * The name of a static member (KIP-345): when its thread ends and it joins again within `sessionTimeoutMs`, it gets its
+   * partitions back, and they do not go round meanwhile. Each member needs its own.
+   */
+  instanceId?: string | undefined;
+  /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
+  sessionTimeoutMs?: number | undefined;
+  /**
+   * A member that asks for no record for so long, of whose run no handler returns, or that does not give up a partition,
+   * is expelled: its handler is stuck. Default 300,000 ms, 1 s to 24 h.
+   */
+  maxPollIntervalMs?: number | undefined;
+  /** Told of what the member gains and gives up. */
+  onRebalance?: RebalanceListener | undefined;
   /** When records count as done. Needs a `group`; default `"at-least-once"` then. */
   delivery?: Delivery | undefined;
   /**
@@ -111,6 +150,11 @@ const NAMES = [
   "topics",
   "group",
   "delivery",
+  "strategy",
+  "instanceId",
+  "sessionTimeoutMs",
+  "maxPollIntervalMs",
+  "onRebalance",
   "from",
   "filter",
   "until",
@@ -119,6 +163,9 @@ const NAMES = [
   "signal",
 ] as const;
 
+/** Options of members only. */
+const MEMBER_NAMES = ["strategy", "instanceId", "sessionTimeoutMs", "maxPollIntervalMs", "onRebalance"] as const;
+
 /** Checked and complete. */
 export interface ReadingOptions {
   /** What to read: with a number, one partition; without, all of the topic's. */
@@ -126,6 +173,9 @@ export interface ReadingOptions {
   group: string | undefined;
   /** None without a group. */
   delivery: Delivery | undefined;
+  /** None of a consumer that is no member of a group. */
+  membership: MembershipOptions | undefined;
+  onRebalance: RebalanceListener;
   from: From;
   filter: NativeFilter | undefined;
   until: "live" | "end";
@@ -153,6 +203,8 @@ export function readingOptions(given: ConsumerOptions): ReadingOptions {
     wanted: assign === undefined ? wholeTopics(where, topics!) : partitions(where, assign),
     group,
     delivery,
+    membership: membershipOptions(where, given),
+    onRebalance: given.onRebalance ?? {},
     from,
     filter: checkFilter(where, given.filter),
     until: checkOneOf(where, "until", until, ["live", "end"]),
@@ -160,6 +212,40 @@ export function readingOptions(given: ConsumerOptions): ReadingOptions {
     readBytes: checkInteger(where, "readBytes", readBytes, 1024, 64 << 20),
     signal: checkSignal(where, given.signal),
   };
+}
+
+/** How it is a member of its group; undefined if it is none. */
+function membershipOptions(where: string, given: ConsumerOptions): MembershipOptions | undefined {
+  const { group, topics, strategy = "cooperative-sticky", instanceId, onRebalance } = given;
+  const { sessionTimeoutMs = 45_000, maxPollIntervalMs = 300_000 } = given;
+  if (group === undefined || topics === undefined) {
+    for (const name of MEMBER_NAMES) {
+      if (given[name] === undefined) continue;
+      throw new InvalidArgumentError(`${where}: ${name} is for members of a group: give group and topics`);
+    }
+    return undefined;
+  }
+  if (instanceId !== undefined) checkName(where, "instanceId", instanceId);
+  if (onRebalance !== undefined) checkOptions(`${where}: onRebalance`, onRebalance, ["assigned", "revoked", "lost"]);
+  return {
+    group,
+    strategy: checkStrategy(where, strategy),
+    instanceId,
+    sessionTimeoutMs: checkInteger(where, "sessionTimeoutMs", sessionTimeoutMs, 1000, 1_800_000),
+    maxPollIntervalMs: checkInteger(where, "maxPollIntervalMs", maxPollIntervalMs, 1000, 86_400_000),
+  };
+}
+
+function checkStrategy(where: string, strategy: unknown): AssignmentStrategy {
+  if (typeof strategy === "string" && Object.hasOwn(strategies, strategy)) return strategies[strategy as StrategyName];
+  const own = strategy as Partial<AssignmentStrategy> | null;
+  if (typeof own === "object" && typeof own?.name === "string" && typeof own.assign === "function") {
+    return own as AssignmentStrategy;
+  }
+  const names = Object.keys(strategies).map((name) => `"${name}"`);
+  throw new InvalidArgumentError(
+    `${where}: strategy must be ${names.join(", ")} or { name, assign }, not ${shown(strategy)}`,
+  );
 }
 
 function wholeTopics(where: string, topics: readonly (AnyTopic | string)[]): ReadingOptions["wanted"] {

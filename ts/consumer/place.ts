@@ -4,7 +4,7 @@ import type { NativePartition } from "../native.js";
 import { settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
 import type { CommitBefore } from "./delivered.js";
-import type { SeekTarget } from "./options.js";
+import type { PartitionLag, SeekTarget } from "./options.js";
 
 /** A partition and the place in it. */
 export class Place {
@@ -28,6 +28,8 @@ export class Place {
   /** Where it ends for now: there, or nearer where only what is in sight may be read. */
   end = Number.POSITIVE_INFINITY;
   paused = false;
+  /** Whether it is somebody else's now. */
+  gone = false;
   /** Whether it stands in the fetcher's line. */
   queued = false;
   /** Whether a read is under way. */
@@ -51,6 +53,29 @@ export class Place {
     this.position = position;
     this.done = position;
     this.noted = -1;
+  }
+
+  /** Has nothing read of it, while it changes hands. */
+  bar(): void {
+    this.until = -1;
+    this.end = -1;
+  }
+
+  get isBarred(): boolean {
+    return this.until < 0;
+  }
+
+  /** How far behind it is. */
+  lag(): PartitionLag {
+    const { partition, position } = this;
+    const { highWatermark } = this.native;
+    return {
+      topic: this.topic.name,
+      partition,
+      position,
+      highWatermark,
+      lag: Math.max(0, highWatermark - position),
+    };
   }
 
   /** The offset that a target means here, now. */

@@ -2,26 +2,78 @@
 // committed then.
 
 import type { LogContext } from "../context.js";
-import { TidelogError } from "../errors.js";
+import { FencedMemberError, TidelogError } from "../errors.js";
+import type { Membership } from "../group/membership.js";
 import { Committer } from "./committer.js";
 import type { Chunk } from "./fetcher.js";
 import type { Delivery } from "./options.js";
 import type { Place } from "./place.js";
 
+/** A transaction that takes of a consumer. */
+export interface Taker {
+  /** Whether it has taken records of a place. */
+  has(place: Place): boolean;
+  /** A place has moved on from there over what is not handed out. */
+  passedOver(place: Place, from: number): void;
+  /** A place is about to go to somebody else, once nothing of it is in hand. */
+  leaves(place: Place): void;
+  /** A place is somebody else's: nothing that was taken of it can be committed. */
+  lost(place: Place): void;
+}
+
 /** The progress of one consumer's group. */
 export class Progress {
   readonly committer: Committer;
   readonly #context: LogContext;
-  readonly #delivery: Delivery;
-  /** Whether records of the consumer are part of a transaction, so that it must not be moved. */
-  held = false;
+  readonly delivery: Delivery;
+  readonly #membership: Membership | undefined;
+  /** What a transaction has in hand, if one takes of the consumer. */
+  #taker: Taker | undefined;
   /** Where the item that was handed out last came from, while it is not done. */
   #undone: Place | null = null;
+  /** The same, however it is committed. */
+  #inHand: Place | null = null;
+  /** Those who wait until something is not in hand any more. */
+  #waiting: (() => void)[] = [];
 
-  constructor(context: LogContext, group: string, delivery: Delivery) {
+  constructor(context: LogContext, group: string, delivery: Delivery, membership: Membership | undefined) {
     this.#context = context;
-    this.#delivery = delivery;
-    this.committer = new Committer(context, group);
+    this.delivery = delivery;
+    this.#membership = membership;
+    this.committer = new Committer(context, group, membership);
+  }
+
+  /** The member that it commits for, if the group has members. */
+  get membership(): Membership | undefined {
+    return this.#membership;
+  }
+
+  /** Whether records of the consumer are part of a transaction, so that it must not be moved. */
+  get held(): boolean {
+    return this.#taker !== undefined;
+  }
+
+  /** A transaction begins to take. */
+  hold(taker: Taker): void {
+    this.#taker = taker;
+  }
+
+  /** It has ended. */
+  release(): void {
+    this.#taker = undefined;
+    this.freed();
+  }
+
+  /** Resolves once nothing of a place is in anybody's hand, a runner's among them. */
+  async free(place: Place, runner: { has(place: Place): boolean } | undefined): Promise<void> {
+    while (this.#taker?.has(place) || this.#inHand === place || runner?.has(place)) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** Something is not in hand any more. */
+  freed(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Has records of these places commit through this. */
@@ -31,7 +83,7 @@ export class Progress {
 
   /** A chunk was fetched, and is about to be handed out. */
   async fetched({ place, next }: Chunk): Promise<void> {
-    if (this.#delivery !== "at-most-once" || this.held) return;
+    if (this.delivery !== "at-most-once" || this.held) return;
     const { committer } = this;
     try {
       committer.note(place, next);
@@ -43,25 +95,40 @@ export class Progress {
     }
   }
 
-  /** A place has moved on over what is not handed out; all that was before it is done. */
-  passedOver(place: Place): void {
-    if (this.held || this.#delivery === "manual") return;
-    place.done = place.position;
-    this.committer.note(place, place.position);
-    this.committer.later();
+  /** A place has moved on from there over what is not handed out; all that was before it is done. */
+  passedOver(place: Place, from: number): void {
+    if (this.#taker !== undefined) {
+      this.#taker.passedOver(place, from);
+    } else if (this.delivery !== "manual") {
+      place.done = place.position;
+      this.committer.note(place, place.position);
+      this.committer.later();
+    }
   }
 
   /** Something was handed out from here; the place stands behind it. */
   handedOut(place: Place): void {
-    if (this.#delivery === "at-least-once") this.#undone = place;
+    if (this.delivery === "at-least-once") this.#undone = place;
+    this.#inHand = place;
+    this.#membership?.handedOut();
   }
 
   /** The next item is asked for, so the last one is done. */
   settle(): void {
     const place = this.#undone;
-    if (place === null) return;
-    this.#undone = null;
-    place.done = place.position;
+    this.#inHand = null;
+    if (place !== null) {
+      this.#undone = null;
+      place.done = place.position;
+      this.committer.note(place, place.done);
+    }
+    if (this.#waiting.length > 0) this.freed();
+    if (place !== null) this.committer.later();
+  }
+
+  /** All of a place before `place.done` has been handled. */
+  handled(place: Place): void {
+    if (this.delivery !== "at-least-once" || place.done <= place.noted) return;
     this.committer.note(place, place.done);
     this.committer.later();
   }
@@ -70,7 +137,9 @@ export class Progress {
   leave(chunk: Chunk | null): void {
     if (this.#undone !== null) this.#undone.position = this.#undone.done;
     this.#undone = null;
-    if (this.#delivery === "at-most-once" && chunk !== null) {
+    this.#inHand = null;
+    this.freed();
+    if (this.delivery === "at-most-once" && chunk !== null) {
       this.committer.noteBack(chunk.place, chunk.place.position);
     }
   }
@@ -79,6 +148,21 @@ export class Progress {
   moved(place: Place): void {
     if (this.#undone === place) this.#undone = null;
     this.committer.forget(place);
+  }
+
+  /** A place is to go to somebody else, in order, with the rest of a chunk: whoever gets it goes on where this one was. */
+  giveBack(place: Place, chunk: Chunk | null): void {
+    this.#taker?.leaves(place);
+    if (this.delivery === "at-most-once" && chunk?.place === place) this.committer.noteBack(place, place.position);
+    if (this.delivery === "at-least-once" && place.committed < 0) this.committer.note(place, place.done);
+  }
+
+  /** A place is somebody else's. */
+  lost(place: Place): void {
+    this.moved(place);
+    if (this.#inHand === place) this.#inHand = null;
+    this.#taker?.lost(place);
+    this.freed();
   }
 
   /** Commits the positions: all that was handed out, the last one included. */
@@ -95,6 +179,9 @@ export class Progress {
 
   async #commitBefore(place: Place, offset: number): Promise<void> {
     this.#checkFree();
+    if (place.gone) {
+      throw new FencedMemberError(`${place.topic.name}-${place.partition} is not the consumer's any more`);
+    }
     if (this.#undone === place && offset >= place.position) this.#undone = null;
     place.done = Math.max(place.done, offset);
     this.committer.note(place, offset);

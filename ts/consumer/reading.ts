@@ -2,37 +2,88 @@
 // how it ends. Only one iteration at a time; the places outlive it.
 
 import type { LogContext } from "../context.js";
+import { publishError } from "../diagnostics.js";
 import { AbortedError, ClosedError, InvalidArgumentError, TidelogError } from "../errors.js";
+import { Membership, type Owner } from "../group/membership.js";
+import type { TopicPartition } from "../group/strategies/strategy.js";
 import { direct } from "../native.js";
 import { checkOptions } from "../options.js";
+import type { TopicState } from "../topic_state.js";
+import { isFenced } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
-import { placesNow, placesSoon } from "./opening.js";
+import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
 import type { PartitionChoice, ReadingOptions, SeekTarget } from "./options.js";
 import type { Place } from "./place.js";
 import { Progress } from "./progress.js";
+
+/** Who handles several records of a consumer at once. */
+export interface Runner {
+  /** Whether records are in hand. */
+  readonly isBusy: boolean;
+  /** Whether records of a place are. */
+  has(place: Place): boolean;
+  /** A place is about to go to somebody else, once nothing of it is in hand. */
+  leave(place: Place): void;
+  /** It is somebody else's. */
+  lost(place: Place): void;
+  /** It goes on somewhere else. */
+  moved(place: Place): void;
+  /** It has moved on from there over what is not handed out. */
+  passedOver(place: Place, from: number): void;
+  /** The consumer closes: resolves once nothing more is done, or the time is up. */
+  stop(timeoutMs: number): Promise<void>;
+}
 
 /** What a consumer does, without its public face. */
 export class Reading {
   /** The chunk that is being handed out. */
   chunk: Chunk | null = null;
+  /** Who handles its records, if it is one who handles several at once. */
+  runner: Runner | undefined;
   /** What its group has done; none without a group. */
   readonly progress: Progress | undefined;
   #fetching = false;
   readonly #context: LogContext;
   readonly #options: ReadingOptions;
+  /** Resolves once its topics are open; of a member, before it has partitions. */
   readonly #opening: Promise<Place[]>;
+  readonly #membership: Membership | undefined;
+  /** Of a member: its topics. */
+  #topics: readonly TopicState[] = [];
+  /** Whether a member has been told what it has, and whether that is all that is meant for it. */
+  #told = false;
+  #complete = false;
+  /** Listeners that are being told of what changes hands. */
+  #telling = 0;
+  /** Why it can't go on. */
+  #failure: TidelogError | undefined;
+  /** Whether only what stands below the ends of one moment is read now. */
+  #narrow = false;
   readonly #abort = () => this.#end();
   #places: Place[] | undefined;
   #fetcher: Fetcher | undefined;
   #iteration: object | undefined;
+  /** Those who wait for partitions to change hands. */
+  readonly #turns: (() => void)[] = [];
   readonly #closing = new AbortController();
 
   constructor(context: LogContext, options: ReadingOptions) {
     this.#context = context;
     this.#options = options;
-    if (options.group !== undefined) this.progress = new Progress(context, options.group, options.delivery!);
-    const places = placesNow(context, options);
-    if (places !== undefined) {
+    const { group, membership } = options;
+    if (membership !== undefined && !context.native.readOnly) {
+      this.#membership = new Membership(context, membership, this.#owner());
+    }
+    if (group !== undefined) this.progress = new Progress(context, group, options.delivery!, this.#membership);
+    const places = this.#membership === undefined ? placesNow(context, options) : undefined;
+    if (this.#membership !== undefined) {
+      this.#opening = topicsOf(context, options).then((topics) => {
+        this.#topics = topics;
+        this.#opened([]);
+        return [];
+      });
+      this.#opening.catch(() => {});
+    } else if (places !== undefined) {
       this.#opening = Promise.resolve(places);
       this.#opened(places);
     } else {
@@ -40,6 +91,16 @@ export class Reading {
       // Whoever uses the consumer is told; nobody may.
       this.#opening.then((soon) => this.#opened(soon)).catch(() => {});
     }
+  }
+
+  /** The group that it reads for, if any. */
+  get group(): string | undefined {
+    return this.#options.group;
+  }
+
+  /** The store's folder. */
+  get path(): string {
+    return this.#context.path;
   }
 
   /** The partitions, as far as they are known. */
@@ -50,7 +111,132 @@ export class Reading {
   /** The partitions, once all topics are open. */
   async open(): Promise<readonly Place[]> {
     this.checkOpen();
-    return this.#opening;
+    await this.#opening;
+    this.#join();
+    // Not for all that is to come: somebody may hold it who waits for this. Nor does a listener wait for itself.
+    await this.#turn(() => this.#told || this.#telling > 0);
+    return this.places;
+  }
+
+  /** Becomes a member, unless it is one, or can't be. */
+  #join(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#membership === undefined || this.#membership.member !== undefined || this.isClosed) return;
+    this.#told = false;
+    this.#complete = false;
+    this.#membership.join(this.#topics);
+  }
+
+  /** Resolves once that holds of a member, or it can't go on. */
+  async #turn(holds: () => boolean): Promise<void> {
+    while (this.#membership !== undefined && !this.#over && this.#failure === undefined && !holds()) {
+      await this.#membership.awaited(new Promise<void>((resolve) => this.#turns.push(resolve)));
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Something has happened that others may wait for. */
+  #turned(): void {
+    for (const resolve of this.#turns.splice(0)) resolve();
+    this.wake();
+  }
+
+  /** What is done with the partitions that it gets as a member, and gives up. */
+  #owner(): Owner {
+    const { onRebalance } = this.#options;
+    return {
+      gain: async (partitions, isStill) => {
+        const places = await placesGained(this.#context, this.#options, this.#topics, partitions);
+        if (!isStill()) return;
+        this.progress!.serve(places);
+        this.#places!.push(...places);
+        // The listener may look at them, and seek, before anything is read.
+        for (const place of places) place.bar();
+        await this.#tell(onRebalance.assigned, partitions);
+        if (!isStill()) return;
+        for (const place of places) {
+          place.until = this.#options.until === "end" ? place.native.highWatermark : Number.POSITIVE_INFINITY;
+          // While a transaction takes, it sees what it saw when it began.
+          place.end = this.#narrow ? place.position : place.until;
+          this.#fetcher!.add(place);
+        }
+        this.#turned();
+      },
+      giveUp: async (partitions, isStill) => {
+        const places = this.#those(partitions);
+        for (const place of places) {
+          place.bar();
+          this.progress!.giveBack(place, this.chunk);
+          this.#drop(place);
+        }
+        for (const place of places) {
+          this.runner?.leave(place);
+          await this.progress!.free(place, this.runner);
+        }
+        if (!isStill()) return;
+        await this.#tell(onRebalance.revoked, partitions);
+        await this.progress!.committer.settle();
+        this.#let(places);
+      },
+      lose: (reason) => {
+        const places = [...this.places];
+        for (const place of places) this.runner?.lost(place);
+        this.#let(places);
+        for (const place of places) this.progress!.lost(place);
+        this.#told = false;
+        this.#complete = false;
+        if (places.length > 0) {
+          const partitions = places.map(({ topic, partition }) => ({ topic: topic.name, partition }));
+          this.#tell(onRebalance.lost, partitions).catch((error) => this.#failed(error));
+        }
+        if (reason.code !== "ERR_TIDELOG_CLOSED") publishError({ path: this.path, operation: "read", error: reason });
+        this.#turned();
+      },
+      fail: (error) => this.#failed(error),
+      told: (complete) => {
+        this.#told = true;
+        this.#complete = complete;
+        this.#turned();
+      },
+    };
+  }
+
+  async #tell(
+    listener: ((partitions: readonly TopicPartition[]) => void | Promise<void>) | undefined,
+    partitions: readonly TopicPartition[],
+  ): Promise<void> {
+    this.#telling += 1;
+    this.#turned();
+    try {
+      await listener?.call(this.#options.onRebalance, partitions);
+    } finally {
+      this.#telling -= 1;
+    }
+  }
+
+  #failed(error: TidelogError): void {
+    this.#failure ??= error;
+    this.#turned();
+  }
+
+  #those(partitions: readonly TopicPartition[]): Place[] {
+    return this.places.filter((place) =>
+      partitions.some(({ topic, partition }) => place.topic.name === topic && place.partition === partition),
+    );
+  }
+
+  /** Reads these no more. */
+  #let(places: readonly Place[]): void {
+    for (const place of places) {
+      const index = this.#places!.indexOf(place);
+      if (index < 0) continue;
+      place.gone = true;
+      this.runner?.moved(place);
+      if (this.chunk?.place === place) this.chunk = null;
+      this.#fetcher!.remove(place);
+      this.#places!.splice(index, 1);
+    }
+    this.#turned();
   }
 
   checkOpen(): void {
@@ -75,10 +261,13 @@ export class Reading {
     this.#context.readings.add(this);
     this.#options.signal?.addEventListener("abort", this.#abort);
     try {
-      const places = await this.#opening;
+      await this.#opening;
       if (this.#over) return;
+      this.#join();
+      const { places } = this;
       const ends = this.#options.until === "end" ? this.#ends() : undefined;
       for (const [i, place] of places.entries()) {
+        if (place.isBarred) continue;
         place.until = ends?.[i] ?? Number.POSITIVE_INFINITY;
         place.end = place.until;
       }
@@ -91,6 +280,7 @@ export class Reading {
   /** Limits the iteration to what stands below the high watermarks of one moment: no transaction is half in it. */
   narrow(): void {
     const ends = this.#ends();
+    this.#narrow = true;
     for (const [i, place] of this.places.entries()) this.#fetcher!.limit(place, Math.min(place.until, ends[i]!));
     const { chunk } = this;
     if (chunk === null) return;
@@ -101,6 +291,7 @@ export class Reading {
 
   /** Lifts that again. */
   widen(): void {
+    this.#narrow = false;
     for (const place of this.places) {
       if (place.end === place.until) continue;
       place.end = place.until;
@@ -123,10 +314,13 @@ export class Reading {
     this.progress?.leave(this.chunk);
     if (!keep) this.chunk = null;
     this.#stop();
+    this.#membership?.rest();
     try {
-      await this.progress?.committer.flush();
+      await this.progress?.committer.settle();
     } finally {
       if (this.#iteration === undefined) this.#context.readings.delete(this);
+      // Its signal has ended it for good.
+      if (this.#over) this.#membership?.leave();
     }
   }
 
@@ -135,18 +329,30 @@ export class Reading {
    * with it.
    */
   async fetch(keepsBytes: boolean, goOn?: () => boolean): Promise<Chunk | null> {
+    if (!this.runner?.isBusy) this.#membership?.idle();
     while (!this.#over && this.chunk === null) {
+      // It may have been expelled since.
+      this.#join();
       if (!this.#fetching) {
         this.#fetching = true;
         this.#fetcher!.start();
       }
-      this.chunk = await this.#fetcher!.next(keepsBytes, goOn);
-      if (this.chunk === null) break;
+      const member = this.#membership?.member;
+      const isMember = () => this.#failure === undefined && this.#membership?.member === member;
+      const next = this.#fetcher!.next(keepsBytes, () => isMember() && (goOn === undefined || goOn()));
+      const chunk = this.#membership === undefined ? await next : await this.#membership.awaited(next);
+      if (chunk === null) {
+        if (!isMember() && !this.#over && (goOn === undefined || goOn())) continue;
+        break;
+      }
+      if (!this.places.includes(chunk.place)) continue;
+      this.chunk = chunk;
       try {
         await this.progress?.fetched(this.chunk);
       } catch (error) {
         this.chunk = null;
-        throw error;
+        // Somebody else's by now, who reads it.
+        if (!chunk.place.gone || !isFenced(error)) throw error;
       }
     }
     this.#checkSignal();
@@ -192,6 +398,7 @@ export class Reading {
   /** Goes on somewhere else in one place. */
   moveTo(place: Place, offset: number): void {
     this.progress?.moved(place);
+    this.runner?.moved(place);
     place.move(offset);
     this.#drop(place);
     this.#fetcher!.resume(place);
@@ -225,16 +432,28 @@ export class Reading {
     return chosen[0]!;
   }
 
-  /** Resolves once what was done is committed. */
-  async close(): Promise<void> {
+  /** Resolves once what was done is committed; handlers that run have so long to return. */
+  async close(timeoutMs: number): Promise<void> {
     this.#closing.abort();
+    if (this.#membership !== undefined) for (const place of this.places) this.progress!.giveBack(place, this.chunk);
     this.#end();
-    await this.progress?.committer.flush();
+    this.#turned();
+    try {
+      await this.runner?.stop(timeoutMs);
+      await this.progress?.committer.settle();
+    } finally {
+      this.#membership?.leave();
+    }
   }
 
   /** Aborts when it is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal;
+  }
+
+  /** What ends it from outside. */
+  get signal(): AbortSignal | undefined {
+    return this.#options.signal;
   }
 
   get isClosed(): boolean {
@@ -253,7 +472,15 @@ export class Reading {
   #opened(places: Place[]): void {
     this.#places = places;
     this.progress?.serve(places);
-    this.#fetcher = new Fetcher(places, this.#options, (place) => this.progress?.passedOver(place));
+    const { readBytes, onOutOfRange, filter, until } = this.#options;
+    this.#fetcher = new Fetcher(places, {
+      path: this.path,
+      readBytes,
+      onOutOfRange,
+      filter,
+      passedOver: (place, from) => (this.runner ?? this.progress)?.passedOver(place, from),
+      mayGrow: () => this.#membership !== undefined && (until === "live" || !this.#complete),
+    });
   }
 
   /** Ends a loop that is under way. */
@@ -294,7 +521,9 @@ export class Reading {
       (place) =>
         (name === undefined || place.topic.name === name) && (partition === undefined || place.partition === partition),
     );
-    if (chosen.length === 0) {
+    // A member may have none at all, and may not know.
+    const all = name === undefined && partition === undefined;
+    if (chosen.length === 0 && !(all && this.#membership !== undefined)) {
       throw new InvalidArgumentError(`${where}: the consumer does not read ${name ?? "partition"} ${partition ?? ""}`);
     }
     return chosen;

@@ -3,29 +3,37 @@
 
 import { performance } from "node:perf_hooks";
 import { checkAborted, onAbort } from "../abort.js";
-import { AbortedError, InvalidArgumentError } from "../errors.js";
+import { AbortedError, FencedMemberError, InvalidArgumentError, type TidelogError } from "../errors.js";
 import type { ConsumerRecord } from "../record.js";
 import { nextRecord, passOver } from "./hand_out.js";
 import type { Place } from "./place.js";
-import type { Progress } from "./progress.js";
+import type { Progress, Taker } from "./progress.js";
 import type { Reading } from "./reading.js";
 
 /** How long a filter is looked for more with something in hand, in ms: a record, or what was passed over in a loop. */
 const FILTER_MS = 50;
 
 /** What one transaction has taken of one consumer. */
-export class Taking {
+export class Taking implements Taker {
   readonly reading: Reading;
   readonly group: string;
   readonly #progress: Progress;
   /** Whose loop it is part of; one of its own if there is none. */
   readonly #loop: object | undefined;
+  readonly #onLost: (error: TidelogError) => void;
   /** Where the places stood before. */
   readonly #before = new Map<Place, number>();
+  /** Those of them of which records were taken, and not only passed over. */
+  readonly #taken = new Set<Place>();
+  /** Where places stood that the take under way has moved. */
+  readonly #since = new Map<Place, number>();
   #begun = false;
 
-  /** `loop`: an iteration of the reading that has begun and goes on behind the transaction. */
-  constructor(reading: Reading, loop: object | undefined) {
+  /**
+   * `loop`: an iteration of the reading that has begun and goes on behind the transaction. `onLost`: what was taken is
+   * somebody else's.
+   */
+  constructor(reading: Reading, loop: object | undefined, onLost: (error: TidelogError) => void) {
     if (reading.progress === undefined) {
       throw new InvalidArgumentError(
         "tx.take: the consumer has no group to commit for; give it one by its option group",
@@ -35,6 +43,30 @@ export class Taking {
     this.#progress = reading.progress;
     this.group = reading.progress.committer.group;
     this.#loop = loop;
+    this.#onLost = onLost;
+  }
+
+  has(place: Place): boolean {
+    return this.#taken.has(place);
+  }
+
+  passedOver(place: Place, from: number): void {
+    this.#moves(place, from);
+  }
+
+  leaves(place: Place): void {
+    if (this.#taken.has(place)) return;
+    // What was passed over is passed over again by whoever gets it.
+    this.#before.delete(place);
+    this.#since.delete(place);
+  }
+
+  lost(place: Place): void {
+    this.leaves(place);
+    if (!this.#taken.has(place)) return;
+    const { topic, partition } = place;
+    const what = `${topic.name}-${partition}, of which the transaction has taken records, is not the consumer's any more`;
+    this.#onLost(new FencedMemberError(`${what}; whoever has it is given them again`));
   }
 
   /**
@@ -46,7 +78,7 @@ export class Taking {
     const { reading } = this;
     for (const signal of signals) checkAborted("tx.take", signal);
     await this.#begin();
-    const since = new Map(reading.places.map((place) => [place, place.position]));
+    this.#since.clear();
     let ended: AbortSignal | undefined;
     const { timer, isLate } = this.#patience();
     const quiet = onAbort(signals, (signal) => {
@@ -54,8 +86,8 @@ export class Taking {
       reading.wake();
     });
     const records: ConsumerRecord<unknown, unknown>[] = [];
-    const hasMoved = () => reading.places.some((place) => place.position !== since.get(place));
-    const isEnough = () => isLate() && (records.length > 0 || (this.#loop !== undefined && hasMoved()));
+    const hasMoved = () => this.#loop !== undefined && this.#since.size > 0;
+    const isEnough = () => isLate() && (records.length > 0 || hasMoved());
     try {
       let narrow = false;
       const goOn = () => ended === undefined && (!narrow || reading.places.some(isBelowEnd)) && !isEnough();
@@ -65,23 +97,25 @@ export class Taking {
         if (chunk === null) break;
         if (!narrow) reading.narrow();
         narrow = true;
+        this.#takes(chunk.place);
         while (reading.chunk === chunk && records.length < max) {
           try {
             records.push(nextRecord(chunk, reading));
           } catch (error) {
             // Those before it first.
             if (records.length === 0) throw error;
-            this.#rememberAll(since);
             return records;
           }
         }
       }
       if (ended !== undefined) throw new AbortedError("tx.take", ended.reason);
       reading.checkOpen();
-      this.#rememberAll(since);
+      if (records.length > 0) this.#progress.membership?.handedOut();
       return records;
     } catch (error) {
-      for (const [place, position] of since) if (place.position !== position) reading.moveTo(place, position);
+      for (const [place, position] of this.#since) {
+        if (place.position !== position) reading.moveTo(place, position);
+      }
       throw error;
     } finally {
       quiet();
@@ -93,10 +127,8 @@ export class Taking {
   pass(offset: number): void {
     const { chunk } = this.reading;
     if (chunk === null || chunk.rows.offset(chunk.row) !== offset) return;
-    const { place } = chunk;
-    const before = new Map([[place, place.position]]);
+    this.#takes(chunk.place);
     passOver(chunk, this.reading);
-    this.#rememberAll(before);
   }
 
   /** The offsets to commit with what was taken. */
@@ -137,24 +169,29 @@ export class Taking {
       }
     }
     this.#begun = true;
-    this.#progress.held = true;
+    this.#progress.hold(this);
     reading.checkOpen();
     // What a loop has committed must not come after what the transaction commits.
-    await this.#progress.committer.flush();
+    await this.#progress.committer.settle();
   }
 
   async #end(): Promise<void> {
     this.#before.clear();
-    this.#progress.held = false;
+    this.#taken.clear();
+    this.#progress.release();
     if (this.#begun && this.#loop === undefined) await this.reading.finish(this, true);
     this.#begun = false;
   }
 
-  /** Where the places stood that have moved since. */
-  #rememberAll(since: ReadonlyMap<Place, number>): void {
-    for (const [place, position] of since) {
-      if (place.position !== position && !this.#before.has(place)) this.#before.set(place, position);
-    }
+  /** Records of a place are about to be taken. */
+  #takes(place: Place): void {
+    this.#moves(place, place.position);
+    this.#taken.add(place);
+  }
+
+  #moves(place: Place, from: number): void {
+    if (!this.#since.has(place)) this.#since.set(place, from);
+    if (!this.#before.has(place)) this.#before.set(place, from);
   }
 
   /** How long to look for more where a filter may need long to find it. */

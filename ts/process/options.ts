@@ -1,22 +1,12 @@
 // What `log.process` can be told, and what it tells.
 
-import { checkFrom, type From } from "../consumer/options.js";
+import { checkFrom, type From, type RebalanceListener } from "../consumer/options.js";
 import { InvalidArgumentError } from "../errors.js";
-import { checkInteger, checkName, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
+import type { AssignmentStrategy, StrategyName } from "../group/strategies/index.js";
+import { type CheckedRetryOptions, type RetryOptions, retryOptions } from "../handling/retry.js";
+import { checkInteger, checkName, checkOneOf, checkSignal, shown } from "../options.js";
 import type { AnyTopic } from "../topic.js";
 import { type CheckedTransactionOptions, type TransactionOptions, transactionOptions } from "../transaction/options.js";
-
-/** How often something that failed is tried, and when. */
-export interface RetryOptions {
-  /** How often in all, the first time included. Default 5. */
-  attempts?: number | undefined;
-  /** Whether each pause is twice the one before, or all are the same. Default `"exponential"`. */
-  backoff?: "exponential" | "fixed" | undefined;
-  /** The first pause, in ms. Default 100. */
-  delayMs?: number | undefined;
-  /** The longest pause, in ms. Default 30,000. */
-  maxDelayMs?: number | undefined;
-}
 
 /** What `log.process` can be told. */
 export interface ProcessOptions<T = AnyTopic | string> extends TransactionOptions {
@@ -24,8 +14,24 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   id: string;
   /** The topic to read, or several, whole. */
   from: T | readonly T[];
-  /** The group whose offsets are committed with each transaction. Default the id. */
+  /**
+   * The group whose offsets are committed with each transaction, and of which it is a member: those of one group share the
+   * partitions, each under an id of its own. Default the id.
+   */
   group?: string | undefined;
+  /** How the members of the group share partitions, as `log.consumer` has it. */
+  strategy?: StrategyName | AssignmentStrategy | undefined;
+  /** The name of a static member, as `log.consumer` has it. */
+  instanceId?: string | undefined;
+  /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
+  sessionTimeoutMs?: number | undefined;
+  /**
+   * A member that is busy with one batch for so long is expelled: the batch is aborted, and whoever gets its partitions is
+   * given it again. Default 300,000 ms, 1 s to 24 h.
+   */
+  maxPollIntervalMs?: number | undefined;
+  /** Told of what the member gains and gives up. */
+  onRebalance?: RebalanceListener | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
   start?: From | undefined;
   /**
@@ -64,11 +70,12 @@ export interface CheckedProcessOptions {
   id: string;
   topics: readonly (AnyTopic | string)[];
   group: string;
+  membership: Pick<ProcessOptions, (typeof MEMBER_NAMES)[number]>;
   start: From;
   filter: string | undefined;
   until: "live" | "end";
   batch: number;
-  retry: Required<{ [K in keyof RetryOptions]: NonNullable<RetryOptions[K]> }>;
+  retry: CheckedRetryOptions;
   deadLetter: AnyTopic | string | undefined;
   onOutOfRange: "error" | "earliest" | "latest";
   signal: AbortSignal | undefined;
@@ -89,10 +96,13 @@ const NAMES = [
   "signal",
 ];
 
+/** Options of the member, which are the consumer's. */
+const MEMBER_NAMES = ["strategy", "instanceId", "sessionTimeoutMs", "maxPollIntervalMs", "onRebalance"] as const;
+
 /** Checks what was given and fills in the defaults. */
 export function processOptions(given: ProcessOptions): CheckedProcessOptions {
   const where = "log.process";
-  const transaction = transactionOptions(where, given ?? null, NAMES);
+  const transaction = transactionOptions(where, given ?? null, [...NAMES, ...MEMBER_NAMES]);
   const { id, from, group = id, start = "earliest", until = "live", batch = 100, onOutOfRange = "error" } = given;
   checkName(where, "id", id);
   checkName(where, "group", group);
@@ -104,6 +114,7 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
     id,
     topics: Array.isArray(from) ? (from as readonly (AnyTopic | string)[]) : [from as AnyTopic | string],
     group,
+    membership: Object.fromEntries(MEMBER_NAMES.map((name) => [name, given[name]])),
     start,
     filter: given.filter,
     until: checkOneOf(where, "until", until, ["live", "end"]),
@@ -114,20 +125,4 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
     signal: checkSignal(where, given.signal),
     transaction,
   };
-}
-
-function retryOptions(where: string, given: RetryOptions | undefined): CheckedProcessOptions["retry"] {
-  checkOptions(`${where}: retry`, given, ["attempts", "backoff", "delayMs", "maxDelayMs"]);
-  const { attempts = 5, backoff = "exponential", delayMs = 100, maxDelayMs = 30_000 } = given ?? {};
-  return {
-    attempts: checkInteger(where, "retry.attempts", attempts, 1),
-    backoff: checkOneOf(where, "retry.backoff", backoff, ["exponential", "fixed"]),
-    delayMs: checkInteger(where, "retry.delayMs", delayMs, 0, 2 ** 31 - 1),
-    maxDelayMs: checkInteger(where, "retry.maxDelayMs", maxDelayMs, 0, 2 ** 31 - 1),
-  };
-}
-
-/** The pause after this many attempts, in ms. */
-export function pauseAfter(attempts: number, { backoff, delayMs, maxDelayMs }: CheckedProcessOptions["retry"]): number {
-  return Math.min(maxDelayMs, backoff === "fixed" ? delayMs : delayMs * 2 ** Math.min(attempts - 1, 31));
 }

@@ -6,25 +6,22 @@ import { checkAborted } from "../abort.js";
 import { readingOptions } from "../consumer/options.js";
 import { Reading } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
+import { processed, publishTimed, startOf } from "../diagnostics.js";
 import {
   AbortedError,
+  FencedMemberError,
   InvalidArgumentError,
   ProducerFencedError,
   SerializationError,
   TidelogError,
 } from "../errors.js";
+import { DeadLetter, type RecordAt } from "../handling/dead_letter.js";
+import { pauseAfter } from "../handling/retry.js";
 import { shown } from "../options.js";
 import type { ConsumerRecord } from "../record.js";
 import { openTransactional, type TransactionalProducer } from "../transaction/producer.js";
-import { movesOn, passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
-import { DeadLetter, type RecordAt } from "./dead_letter.js";
-import {
-  type CheckedProcessOptions,
-  type ProcessOptions,
-  type ProcessReport,
-  pauseAfter,
-  processOptions,
-} from "./options.js";
+import { failureOf, movesOn, passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
+import { type CheckedProcessOptions, type ProcessOptions, type ProcessReport, processOptions } from "./options.js";
 
 /** Handles one record; what it sends goes by `tx`, which is committed when the batch is through. */
 export type Handler<R> = (record: R, tx: Transaction) => unknown;
@@ -85,7 +82,7 @@ class Processing {
       }
     } finally {
       await this.#reading.finish(this);
-      await this.#reading.close();
+      await this.#reading.close(0);
       await this.#producer.close();
     }
     if (signal?.aborted) throw new AbortedError("log.process", signal.reason);
@@ -98,15 +95,29 @@ class Processing {
     let tx: Transaction | undefined;
     const failure: BatchFailure = { cause: undefined, at: undefined, taken: 0 };
     const done = { handled: 0, dead: 0 };
+    let since = Number.NaN;
+    let taken = 0;
+    const publish = (error?: unknown) => {
+      const { id, group } = this.#options;
+      const event = () => ({ path: this.#reading.path, id, group, records: taken, deadLettered: done.dead });
+      publishTimed(processed, since, event, error);
+    };
     try {
       tx = this.#producer.begin({ signal });
       const records = await this.#take(tx);
+      taken = records === "passed" ? 1 : records.length;
+      since = startOf(processed);
       if (records === "passed") done.dead = 1;
       else if (records.length === 0 && !movesOn(tx)) return "end";
       else await this.#handle(tx, records, failure, done);
       await tx.commit();
+      publish();
       if (records !== "passed") for (const record of records) this.#failures.delete(keyOf(record));
-    } catch (cause) {
+    } catch (error) {
+      // A handler that fails since its partitions are gone is not to blame.
+      const ended = tx === undefined ? undefined : failureOf(tx);
+      const cause = ended instanceof FencedMemberError ? ended : error;
+      publish(cause);
       return { ...failure, cause };
     } finally {
       // Of use where it was not committed; the records are the consumer's again then.
@@ -129,7 +140,7 @@ class Processing {
       if (topic === undefined || partition === undefined || offset === undefined) throw error;
       passOverIn(tx, this.#reading, offset);
       // It will not become readable by being tried again.
-      await this.#deadLetter.send(tx, { topic, partition, offset }, error, 1);
+      await this.#bury(tx, { topic, partition, offset }, error, 1);
       return "passed";
     }
   }
@@ -145,7 +156,7 @@ class Processing {
       const known = this.#failures.get(keyOf(record));
       if (known !== undefined && known.attempts >= this.#options.retry.attempts) {
         failure.at = undefined;
-        await this.#deadLetter!.send(tx, record, known.cause, known.attempts);
+        await this.#bury(tx, record, known.cause, known.attempts);
         done.dead += 1;
       } else {
         failure.at = record;
@@ -159,11 +170,19 @@ class Processing {
     if (records.length > 1) failure.at = undefined;
   }
 
+  /** Has a record sent to the dead letter topic by the transaction that takes it. */
+  async #bury(tx: Transaction, at: RecordAt, cause: unknown, attempts: number): Promise<void> {
+    const letter = await this.#deadLetter!.letter(at, cause, attempts);
+    if (letter !== undefined) tx.send(this.#deadLetter!.topic, letter);
+  }
+
   /** Decides what becomes of a failure: false ends the processing, true tries again, after a pause where that is due. */
   async #recover({ cause, at, taken }: BatchFailure): Promise<boolean> {
     if (this.#reading.isClosed) return false;
     if (cause instanceof ProducerFencedError) throw cause;
     const { retry, signal } = this.#options;
+    // Whoever has got the partitions handles it.
+    if (cause instanceof FencedMemberError) return signal?.aborted !== true;
     if (isTooMuch(cause) && taken > 1) {
       this.#batch = taken >> 1;
       return true;
@@ -211,10 +230,20 @@ export async function processRecords(
   if (typeof handler !== "function") {
     throw new InvalidArgumentError(`${where}: give a function that handles a record, not ${shown(handler)}`);
   }
-  const { id, topics, group, start, filter, until, onOutOfRange, signal, transaction, deadLetter } = options;
+  const { id, topics, group, membership, start, filter, until, onOutOfRange, signal, transaction, deadLetter } =
+    options;
   checkAborted(where, signal);
   context.checkOpen();
-  const consumer = readingOptions({ topics, group, delivery: "manual", from: start, filter, until, onOutOfRange });
+  const consumer = readingOptions({
+    ...membership,
+    topics,
+    group,
+    delivery: "manual",
+    from: start,
+    filter,
+    until,
+    onOutOfRange,
+  });
   const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter);
   const producer = await openTransactional(context, where, id, transaction);
   try {

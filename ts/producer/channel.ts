@@ -2,9 +2,8 @@
 // passed on. Knows nothing of single records or promises. That of a named producer is opened first: its name is
 // registered durably.
 
-import { performance } from "node:perf_hooks";
 import type { LogContext } from "../context.js";
-import { produced, publishError } from "../diagnostics.js";
+import { produced, publishError, publishTimed, startOf } from "../diagnostics.js";
 import { ClosedError, type TidelogError } from "../errors.js";
 import { direct, type NativeProducer, settled, tickets } from "../native.js";
 import { fromNative, fromThrown } from "../native_errors.js";
@@ -65,7 +64,7 @@ export class Channel implements Sink {
         },
         (error: TidelogError) => {
           this.failure = error;
-          publishError({ operation: "produce", error });
+          publishError({ path: context.path, operation: "produce", error });
         },
       )
       .finally(changed);
@@ -115,8 +114,7 @@ export class Channel implements Sink {
     call: (native: NativeProducer, ticket: number) => void,
   ): void {
     const number = ++this.issued;
-    const group: Group = { topic, records: pack.rows, bytes: pack.size, since: 0, answered };
-    if (produced.hasSubscribers) group.since = performance.now();
+    const group: Group = { topic, records: pack.rows, bytes: pack.size, since: startOf(produced), answered };
     this.#groups.set(number, group);
     try {
       // Nothing is taken in before it is open.
@@ -141,14 +139,11 @@ export class Channel implements Sink {
       if (error.code === "ERR_TIDELOG_RECORD_TOO_LARGE") refresh(group.topic);
       // In the log already, which is what was wanted.
       if (error.code !== "ERR_TIDELOG_DUPLICATE_SEQUENCE") {
-        publishError({ operation: "produce", topic: group.topic.name, error });
+        publishError({ path: this.#context.path, operation: "produce", topic: group.topic.name, error });
       }
     }
-    if (produced.hasSubscribers) {
-      const { topic, records, bytes, since } = group;
-      const event = { topic: topic.name, records, bytes, durationMs: performance.now() - since };
-      produced.publish(error === undefined ? event : { ...event, error });
-    }
+    const { topic, records, bytes, since } = group;
+    publishTimed(produced, since, () => ({ path: this.#context.path, topic: topic.name, records, bytes }), error);
     group.answered(runs, error);
     this.#changed();
   }

@@ -4,6 +4,7 @@
 import { abortable, checkAborted, onAbort } from "../abort.js";
 import type { LogContext } from "../context.js";
 import { AbortedError, ClosedError, InvalidArgumentError, type TidelogError } from "../errors.js";
+import type { ProducerMetrics } from "../metrics.js";
 import { settled } from "../native.js";
 import { checkInteger, checkOptions, checkSignal, shown } from "../options.js";
 import type { ProducerRecord, RecordMetadata, SequencedMetadata } from "../record.js";
@@ -35,6 +36,7 @@ type PlainOptions = SendOptions & { sequence?: undefined };
 type SequenceOptions = SendOptions & { sequence: number };
 
 let makeProducer: (context: LogContext, options: ProducerOptions | undefined) => Producer;
+let metricsInside: (producer: Producer) => ProducerMetrics;
 
 /**
  * Sends records. Those sent in one tick travel together: one crossing into the engine, and one sync for all.
@@ -71,6 +73,12 @@ export class Producer implements AsyncDisposable {
 
   static {
     makeProducer = (context, options) => new Producer(context, options);
+    metricsInside = (producer) => ({
+      name: producer.name ?? null,
+      inFlightBytes: producer.#channel.inFlight,
+      bufferBytes: producer.#limit,
+      waiting: producer.#line.length + producer.#ready.length,
+    });
   }
 
   /**
@@ -351,4 +359,9 @@ export class Producer implements AsyncDisposable {
 /** Makes the public handle. */
 export function producerOf(context: LogContext, options: ProducerOptions | undefined): Producer {
   return makeProducer(context, options);
+}
+
+/** How full it is, for `log.metrics()`. */
+export function metricsOfProducer(producer: Producer): ProducerMetrics {
+  return metricsInside(producer);
 }

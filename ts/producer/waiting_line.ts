@@ -37,6 +37,11 @@ export class WaitingLine {
     return this.#head === this.#line.length;
   }
 
+  /** How many stand in it. */
+  get length(): number {
+    return this.#line.slice(this.#head).filter(({ gone }) => !gone).length;
+  }
+
   /** Joins the line. */
   push(waiting: Waiting): void {
     this.#line.push(waiting);

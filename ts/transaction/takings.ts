@@ -3,7 +3,8 @@
 import { offsetsOf } from "../consumer/committer.js";
 import type { Reading } from "../consumer/reading.js";
 import { Taking } from "../consumer/taking.js";
-import { InvalidArgumentError } from "../errors.js";
+import { InvalidArgumentError, type TidelogError } from "../errors.js";
+import type { Membership } from "../group/membership.js";
 import type { NativeTopic } from "../native.js";
 import { checkInteger, checkName, checkOptions, shown } from "../options.js";
 import type { ConsumerRecord } from "../record.js";
@@ -16,12 +17,20 @@ export interface GroupOffsets {
   topics: NativeTopic[];
   numbers: Float64Array;
   metadata: string[];
+  /** The member whose partitions they are of, if the group has members. */
+  membership?: Membership | undefined;
 }
 
 /** The consumers of one transaction. */
 export class Takings {
   readonly #takings = new Map<Reading, Taking>();
   readonly #waiting = new Set<Promise<unknown>>();
+  readonly #onLost: (error: TidelogError) => void;
+
+  /** `onLost`: partitions of which something was taken are not the consumer's any more. */
+  constructor(onLost: (error: TidelogError) => void) {
+    this.#onLost = onLost;
+  }
 
   /** Whether somebody waits for records. */
   get isWaiting(): boolean {
@@ -37,7 +46,7 @@ export class Takings {
   ): Promise<ConsumerRecord<unknown, unknown>[]> {
     let taking = this.#takings.get(reading);
     if (taking === undefined) {
-      taking = new Taking(reading, loop);
+      taking = new Taking(reading, loop, this.#onLost);
       this.#takings.set(reading, taking);
     }
     const taken = taking.take(max, signals);
@@ -57,7 +66,12 @@ export class Takings {
   /** What is to be committed of the groups. */
   offsets(): GroupOffsets[] {
     return [...this.#takings.values()]
-      .map((taking) => ({ group: taking.group, ...offsetsOf(taking.offsets()), metadata: [] }))
+      .map((taking) => ({
+        group: taking.group,
+        membership: taking.reading.progress?.membership,
+        ...offsetsOf(taking.offsets()),
+        metadata: [],
+      }))
       .filter(({ topics }) => topics.length > 0);
   }
 
@@ -81,11 +95,11 @@ export class Takings {
 /** Offsets given by hand, checked. */
 export function givenOffsets(
   where: string,
-  group: string,
+  group: unknown,
   offsets: readonly OffsetToCommit[],
   topicOf: (where: string, topic: OffsetToCommit["topic"]) => TopicState,
 ): GroupOffsets {
-  checkName(where, "group", group);
+  const name = checkName(where, "group", group);
   if (!Array.isArray(offsets)) {
     throw new InvalidArgumentError(`${where}: offsets must be an array, not ${shown(offsets)}`);
   }
@@ -101,5 +115,5 @@ export function givenOffsets(
     numbers.set([i, given.partition, checkInteger(entry, "offset", given.offset)], i * 3);
     return topic.native;
   });
-  return { group, topics, numbers, metadata: offsets.map(({ metadata = "" }) => metadata) };
+  return { group: name, topics, numbers, metadata: offsets.map(({ metadata = "" }) => metadata) };
 }

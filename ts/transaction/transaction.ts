@@ -6,6 +6,14 @@ import type { Consumer } from "../consumer/consumer.js";
 import { readingOf } from "../consumer/consumer.js";
 import type { Reading } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
+import {
+  publishError,
+  publishTimed,
+  startOf,
+  transactionAborted,
+  transactionBegun,
+  transactionCommitted,
+} from "../diagnostics.js";
 import { AbortedError, InvalidArgumentError, TidelogError, TransactionTimedOutError } from "../errors.js";
 import { direct, type NativeTransactionalProducer, type NativeTransactionNumber, tickets } from "../native.js";
 import { fromNative } from "../native_errors.js";
@@ -46,6 +54,7 @@ let pass: (tx: Transaction, reading: Reading, offset: number) => void;
 let hasMoved: (tx: Transaction) => boolean;
 let givenUp: (tx: Transaction) => boolean;
 let fail: (tx: Transaction, error: TidelogError) => Promise<void>;
+let failed: (tx: Transaction) => TidelogError | undefined;
 
 type AnyTaken = ConsumerRecord<unknown, unknown>[];
 
@@ -60,7 +69,7 @@ type AnyTaken = ConsumerRecord<unknown, unknown>[];
 export class Transaction implements AsyncDisposable {
   readonly #owner: TransactionOwner;
   readonly #sends: Sends;
-  readonly #takings = new Takings();
+  readonly #takings = new Takings((error) => void this.#fail(error));
   readonly #aborter = new AbortController();
   readonly #quiet: () => void;
   #state: TransactionState = "open";
@@ -93,6 +102,7 @@ export class Transaction implements AsyncDisposable {
     hasMoved = (tx) => tx.#takings.haveMoved;
     givenUp = (tx) => tx.#givenUp;
     fail = (tx, error) => tx.#fail(error);
+    failed = (tx) => tx.#failure;
   }
 
   /** How far it is. */
@@ -153,14 +163,18 @@ export class Transaction implements AsyncDisposable {
 
   /**
    * Commits offsets for a group with the transaction (KIP-447). `tx.take` does so by itself; this is for those who read
-   * in other ways. Does not wait.
+   * in other ways: by a consumer of the group, whose own the partitions must be when the transaction commits, or by the
+   * name of a group without members. Does not wait.
    */
-  sendOffsets(group: string, offsets: readonly OffsetToCommit[]): void {
+  sendOffsets(group: string | Consumer<unknown>, offsets: readonly OffsetToCommit[]): void {
     this.#checkUsable();
-    const given = givenOffsets("tx.sendOffsets", group, offsets, (where, topic) => this.#topic(where, topic));
+    const where = "tx.sendOffsets";
+    const progress = readingOf(group)?.progress;
+    const name = progress?.committer.group ?? group;
+    const given = givenOffsets(where, name, offsets, (entry, topic) => this.#topic(entry, topic));
     this.#begin();
     try {
-      this.#sendOffsets(given);
+      this.#sendOffsets({ ...given, membership: progress?.membership });
     } catch (error) {
       void this.#fail(error as TidelogError);
       throw error;
@@ -248,22 +262,40 @@ export class Transaction implements AsyncDisposable {
       void this.#fail(error as TidelogError);
       throw error;
     }
+    if (transactionBegun.hasSubscribers) transactionBegun.publish(this.#event(this.#number));
     this.#deadline = performance.now() + options.timeoutMs;
     this.#watch();
+  }
+
+  /** What diagnostics say of it. */
+  #event(number: NativeTransactionNumber) {
+    const { context, id } = this.#owner;
+    return { path: context.path, id, number: numberText(number) };
+  }
+
+  #publishError(error: TidelogError): void {
+    publishError({ path: this.#owner.context.path, operation: "transaction", error });
   }
 
   #watch(): void {
     const { timeoutMs } = this.#owner.options;
     this.#timer = setTimeout(() => {
       const text = `the transaction of ${shown(this.#owner.id)} was not committed within ${timeoutMs} ms, and is aborted`;
-      void this.#fail(new TransactionTimedOutError(`${text}; do less in one, or raise timeoutMs`));
+      const error = new TransactionTimedOutError(`${text}; do less in one, or raise timeoutMs`);
+      this.#publishError(error);
+      void this.#fail(error);
     }, this.#deadline - performance.now()).unref();
   }
 
-  #sendOffsets({ group, topics, numbers, metadata }: GroupOffsets): void {
+  #sendOffsets({ group, topics, numbers, metadata, membership }: GroupOffsets): void {
     const { number } = this.#number!;
+    const { native } = this.#owner;
+    const member = membership?.checked();
     tickets().issue(
-      (_completions, ticket) => this.#owner.native.sendOffsets(ticket, number, group, topics, numbers, metadata),
+      (_completions, ticket) => {
+        if (member === undefined) native.sendOffsets(ticket, number, group, topics, numbers, metadata);
+        else native.sendOffsetsOf(ticket, number, member, topics, numbers, metadata);
+      },
       ({ error }) => error && this.#refuse(fromNative(error)),
     );
   }
@@ -284,7 +316,11 @@ export class Transaction implements AsyncDisposable {
       if (this.#failure === undefined) this.#begin();
       return records;
     } catch (error) {
-      throw this.#failure ?? error;
+      if (this.#failure !== undefined) throw this.#failure;
+      if (error instanceof TidelogError && error.code !== "ERR_TIDELOG_ABORTED") {
+        publishError({ path: this.#owner.context.path, operation: "read", error });
+      }
+      throw error;
     }
   }
 
@@ -299,6 +335,7 @@ export class Transaction implements AsyncDisposable {
     const { native } = this.#owner;
     this.#state = "committing";
     clearTimeout(this.#timer);
+    const since = startOf(transactionCommitted);
     try {
       if (!this.#sealed) this.#handOver();
       const number = this.#number;
@@ -306,6 +343,7 @@ export class Transaction implements AsyncDisposable {
       if (number !== undefined) {
         const { numbers } = await tickets().request((_completions, ticket) => native.commit(ticket, number.number));
         result = transactionResult(this.#sends.sent, numbers);
+        publishTimed(transactionCommitted, since, () => this.#event(number));
       }
       this.#state = "committed";
       this.#quiet();
@@ -314,6 +352,9 @@ export class Transaction implements AsyncDisposable {
       return result;
     } catch (error) {
       const failure = error as TidelogError;
+      const number = this.#number;
+      if (number !== undefined) publishTimed(transactionCommitted, since, () => this.#event(number), failure);
+      if (failure !== this.#refused) this.#publishError(failure);
       this.#state = "open";
       if (failure.retriable && !failure.indefinite && !this.#doomed) {
         this.#outcome = undefined;
@@ -338,6 +379,7 @@ export class Transaction implements AsyncDisposable {
 
   /** The engine does not take what was handed over, and won't commit without it. */
   #refuse(error: TidelogError): void {
+    if (this.#refused === undefined) this.#publishError(error);
     this.#refused ??= error;
     void this.#fail(error);
   }
@@ -362,9 +404,12 @@ export class Transaction implements AsyncDisposable {
     const number = this.#number;
     if (number !== undefined) {
       try {
-        this.#owner.native.abort(number.number);
+        await tickets().request((_completions, ticket) => this.#owner.native.abort(ticket, number.number));
       } catch {
         // The engine has ended it already, or is closed.
+      }
+      if (transactionAborted.hasSubscribers && this.#state === "aborted") {
+        transactionAborted.publish({ ...this.#event(number), reason: this.#failure! });
       }
     }
     await this.#takings.putBack();
@@ -395,6 +440,11 @@ export function movesOn(tx: Transaction): boolean {
 /** Whether it was aborted by hand, and not by what went wrong. */
 export function isGivenUp(tx: Transaction): boolean {
   return givenUp(tx);
+}
+
+/** Why it can't be committed any more, if so. */
+export function failureOf(tx: Transaction): TidelogError | undefined {
+  return failed(tx);
 }
 
 /** Ends it, if it is open, because of something from outside. */

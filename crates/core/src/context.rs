@@ -10,6 +10,7 @@ use tidelog_io::Storage;
 use crate::bell::Bell;
 use crate::health::Health;
 use crate::journal::Journal;
+use crate::metrics::Counters;
 use crate::point_reads::RecordTables;
 use crate::producer_ids::ProducerIds;
 use crate::published::Changes;
@@ -37,6 +38,7 @@ pub(crate) struct Context {
     pub cleaning: Bell,
     pub changes: Changes,
     pub workers: Workers,
+    pub metrics: Counters,
     /// Bytes appended in this life.
     pub appended: AtomicU64,
     next_uid: AtomicU64,
@@ -63,6 +65,7 @@ impl Context {
             cleaning: Bell::default(),
             changes: Changes::default(),
             workers: Workers::new(),
+            metrics: Counters::default(),
             appended: AtomicU64::new(0),
             next_uid: AtomicU64::new(0),
         }

@@ -301,6 +301,51 @@ pub enum Error {
         /// Why not, and what to do.
         reason: String,
     },
+    /// A member of a group that owns nothing (any more) of what it wants to commit, or is no member any more. Nothing was
+    /// committed.
+    #[error("member of group {group:?}: {reason}; what it had goes to others, join again")]
+    FencedMember {
+        /// The group.
+        group: String,
+        /// Why it is fenced.
+        reason: String,
+    },
+    /// Another member has joined with the same instance id.
+    #[error(
+        "another member of group {group:?} has taken the instance id {instance_id:?}; give each its own"
+    )]
+    FencedInstance {
+        /// The group.
+        group: String,
+        /// The name of the static member.
+        instance_id: String,
+    },
+    /// A group that has members commits through them only.
+    #[error("group {group:?} has members; close its consumers first")]
+    GroupNotEmpty {
+        /// The group.
+        group: String,
+    },
+    /// The members of a group share its partitions by another strategy.
+    #[error(
+        "group {group:?} shares partitions by {strategy:?}, not {given:?}; give all its members the same strategy"
+    )]
+    InconsistentStrategy {
+        /// The group.
+        group: String,
+        /// The strategy of its members.
+        strategy: String,
+        /// The strategy of the one who wants to join.
+        given: String,
+    },
+    /// What a strategy came up with does not give each partition to one member that subscribes to it.
+    #[error("an assignment of group {group:?} is refused: {reason}")]
+    InvalidAssignment {
+        /// The group.
+        group: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// What became of a transaction is not on record: it was long ago, or its id was never used.
     #[error("what became of transaction {number} of {id:?} is not known any more")]
     UnknownOutcome {
@@ -376,6 +421,11 @@ impl Error {
             Error::TransactionTooLarge { .. } => "ERR_TIDELOG_TRANSACTION_TOO_LARGE",
             Error::TransactionTimedOut { .. } => "ERR_TIDELOG_TRANSACTION_TIMED_OUT",
             Error::InvalidTransactionState { .. } => "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+            Error::FencedMember { .. } => "ERR_TIDELOG_FENCED_MEMBER",
+            Error::FencedInstance { .. } => "ERR_TIDELOG_FENCED_INSTANCE",
+            Error::GroupNotEmpty { .. } => "ERR_TIDELOG_GROUP_NOT_EMPTY",
+            Error::InconsistentStrategy { .. } => "ERR_TIDELOG_INCONSISTENT_STRATEGY",
+            Error::InvalidAssignment { .. } => "ERR_TIDELOG_INVALID_ASSIGNMENT",
             Error::UnknownOutcome { .. } => "ERR_TIDELOG_UNKNOWN_OUTCOME",
             Error::StorageFull { .. } => "ERR_TIDELOG_STORAGE_FULL",
             Error::Io { .. } => "ERR_TIDELOG_IO",

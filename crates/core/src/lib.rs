@@ -42,11 +42,13 @@ mod engine;
 mod error;
 mod fan_out;
 mod filter;
+mod group;
 mod health;
 pub mod import;
 pub mod inspect;
 mod journal;
 mod knock_out;
+mod metrics;
 #[cfg(all(test, loom))]
 mod models;
 mod partition;
@@ -75,12 +77,19 @@ pub use config::{
     TopicChange, TopicConfig,
 };
 pub use coordinator::offsets::{ClampedOffset, CommittedOffset, OffsetCommit};
-pub use engine::RecoveryReport;
+pub use engine::{RecoveryReport, Retained};
 pub use error::{Error, Result};
 pub use filter::Filter;
 pub use format::batch::TimestampType;
 pub use format::compression::Compression;
+pub use group::{
+    GroupEvent, GroupMember, GroupMembership, MemberDescription, MemberOptions, MemberState,
+};
 pub use journal::JournalOptions;
+pub use metrics::{
+    JournalMetrics, Percentiles, StoreMetrics, SyncMetrics, TopicMetrics, Traffic,
+    TransactionMetrics,
+};
 pub use partition::{Appended, ReadResult};
 pub use produce::{Condition, ProduceOutcome, ProducerLane, Run};
 pub use producer_ids::ProducerId;

@@ -227,19 +227,22 @@ pub(crate) fn read<'a>(
     out: &mut RecordBuffer,
 ) -> Result<()> {
     out.clear();
+    let mut found = 0;
     for (log, offset) in wanted {
         let start = out.bytes.len();
-        let found = log.beside_a_writer(|| {
+        let there = log.beside_a_writer(|| {
             read_one(context, log, offset, out).inspect_err(|_| {
                 out.bytes.truncate(start);
                 context.tables.forget_log(log.uid());
             })
         });
-        if !found? {
-            RecordRow::missing().write(&mut out.table);
+        match there? {
+            true => found += 1,
+            false => RecordRow::missing().write(&mut out.table),
         }
         out.count += 1;
     }
+    context.metrics.read.add(found, out.bytes.len() as u64);
     Ok(())
 }
 

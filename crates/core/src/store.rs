@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::answer::{Answer, wait};
 use crate::config::{OpenOptions, TopicConfig};
 use crate::coordinator::check_name;
-use crate::coordinator::offsets::{CommittedOffset, OffsetCommit};
-use crate::engine::{Engine, RecoveryReport};
+use crate::coordinator::offsets::{Claim, CommittedOffset, OffsetCommit};
+use crate::engine::{Engine, RecoveryReport, Retained};
 use crate::error::{Error, Result};
+use crate::metrics::StoreMetrics;
 use crate::partition::{TRANSACTION_STATE, is_internal};
 use crate::produce::ProducerLane;
 use crate::producer_ids::{ProducerId, is_kept};
@@ -112,6 +113,13 @@ impl Store {
         &self.engine().recovery
     }
 
+    /// What the store has done since it was opened in this process, and how it stands. Waits for whoever is writing to the
+    /// journal, for as long as he does. A store opened read-only tells of the topics that were opened.
+    pub fn metrics(&self) -> Result<StoreMetrics> {
+        self.check()?;
+        Ok(self.engine().metrics())
+    }
+
     /// Makes everything appended before durable, in all topics. Blocks for the disk.
     pub fn sync(&self) -> Result<()> {
         self.check_writable()?;
@@ -200,11 +208,12 @@ impl Store {
         transaction::outcome(self.engine(), id, number)
     }
 
-    /// Commits offsets of a group, and calls `done` once when they are durable; the records that they cover are durable
-    /// before. Blocks for the disk.
+    /// Commits offsets of a group that has no members, and calls `done` once when they are durable; the records that they
+    /// cover are durable before. Blocks for the disk.
     ///
     /// # Errors
-    /// To `done`: [`Error::OffsetOutOfRange`] for an offset beyond the high watermark, [`Error::InvalidArgument`].
+    /// To `done`: [`Error::OffsetOutOfRange`] for an offset beyond the high watermark, [`Error::GroupNotEmpty`],
+    /// [`Error::InvalidArgument`].
     pub fn commit_offsets(
         &self,
         group: &str,
@@ -219,7 +228,7 @@ impl Store {
                 .collect::<Result<_>>()?;
             engine
                 .coordinator
-                .commit_offsets(engine, group, offsets, &answer)
+                .commit_offsets(engine, group, offsets, Claim::Others, &answer)
         });
         if let Err(error) = committed {
             answer.give(Err(error));
@@ -233,13 +242,16 @@ impl Store {
         engine.coordinator.committed_offsets(engine, group)
     }
 
-    /// The groups that have committed offsets, sorted. Blocks for the disk the first time.
+    /// The groups that have members or committed offsets, sorted. Blocks for the disk the first time.
     pub fn groups(&self) -> Result<Vec<String>> {
         self.check()?;
         self.engine().coordinator.groups(self.engine())
     }
 
     /// Takes all committed offsets of a group back, durably. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`Error::GroupNotEmpty`] while it has members.
     pub fn delete_group(&self, group: &str) -> Result<()> {
         self.check_writable()?;
         let engine = self.engine();
@@ -267,6 +279,14 @@ impl Store {
         }
     }
 
+    /// Has `told` called on a thread of the core each time that retention has deleted records of a partition, until this
+    /// handle is closed. It must not wait.
+    pub fn on_retention(&self, told: impl Fn(&Retained) + Send + Sync + 'static) -> Result<()> {
+        self.check()?;
+        self.engine().listeners.add(self.0.id, Box::new(told));
+        Ok(())
+    }
+
     /// Closes this handle; everything that hangs on it fails with [`Error::Closed`] from now on, and who waits
     /// is woken. With the last handle the engine closes: what was appended is made durable, and opening again
     /// needs no recovery. Blocks for the disk. Closing again does nothing.
@@ -278,6 +298,9 @@ impl Store {
             return Ok(());
         }
         self.engine().close_waiters(self.0.id);
+        let engine = self.engine();
+        engine.coordinator.groups.close_handle(engine, self.0.id);
+        engine.listeners.remove(self.0.id);
         registry::release(&self.0.engine)
     }
 
@@ -310,6 +333,7 @@ impl Drop for Handle {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.engine.listeners.remove(self.id);
         let engine = Arc::clone(&self.engine);
         // The last handle may be dropped on a thread that must not wait, or on one of the engine's own.
         let closing = std::thread::Builder::new().name("tidelog-close".to_owned());

@@ -55,6 +55,33 @@ pub struct PartitionDescription {
     pub damage: Option<String>,
 }
 
+impl PartitionDescription {
+    fn of(log: &Log) -> PartitionDescription {
+        // In this order, so that a partition that grows meanwhile still has its ends in order.
+        let (log_start_offset, high_watermark, log_end_offset) =
+            (log.log_start(), log.high_watermark(), log.log_end());
+        PartitionDescription {
+            partition: log.number(),
+            log_start_offset,
+            high_watermark,
+            log_end_offset,
+            segments: log.segments().len(),
+            bytes: log.bytes(),
+            damage: log.damage().map(Error::to_string),
+        }
+    }
+}
+
+impl TopicState {
+    /// Ends and sizes of all partitions. Does not wait for the disk.
+    pub fn describe(&self) -> Vec<PartitionDescription> {
+        let logs = read(&self.logs);
+        logs.iter()
+            .map(|log| PartitionDescription::of(log))
+            .collect()
+    }
+}
+
 impl Topic {
     pub(crate) fn new(store: Store, state: Arc<TopicState>) -> Topic {
         Topic { store, state }
@@ -129,28 +156,11 @@ impl Topic {
     /// Ends and sizes of all partitions. Does not wait for the disk.
     pub fn describe(&self) -> Result<TopicDescription> {
         self.store.check()?;
-        let partitions = read(&self.state.logs)
-            .iter()
-            .map(|log| {
-                // In this order, so that a partition that grows meanwhile still has its ends in order.
-                let (log_start_offset, high_watermark, log_end_offset) =
-                    (log.log_start(), log.high_watermark(), log.log_end());
-                PartitionDescription {
-                    partition: log.number(),
-                    log_start_offset,
-                    high_watermark,
-                    log_end_offset,
-                    segments: log.segments().len(),
-                    bytes: log.bytes(),
-                    damage: log.damage().map(Error::to_string),
-                }
-            })
-            .collect();
         Ok(TopicDescription {
             name: self.name().to_owned(),
             id: self.id(),
             config: self.config(),
-            partitions,
+            partitions: self.state.describe(),
         })
     }
 

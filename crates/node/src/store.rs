@@ -1,17 +1,22 @@
 //! A store: opening and closing it, its topics and its producers. A handle that is dropped without being closed, by
 //! the garbage collector or with its worker, is closed by the engine on a thread of its own.
 
+use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use napi::Status;
 use napi::bindgen_prelude::{
-    AsyncTask, ClassInstance, Float64ArraySlice, retain_current_module_for_unload_safety,
+    AsyncTask, ClassInstance, Float64ArraySlice, FnArgs, retain_current_module_for_unload_safety,
 };
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
-use tidelog::{Partition, RecoveryProgress, Store, TransactionOptions};
+use tidelog::{Partition, RecoveryProgress, Retained, Store, TransactionOptions};
 
 use crate::completions::Completions;
 use crate::error::{NativeError, Thrown, thrown};
+use crate::group_member::{self, NativeGroupMember, NativeGroupMembership, NativeMemberOptions};
+use crate::metrics::NativeMetrics;
 use crate::numbers::{from_u64, nearest, to_u64, to_usize};
 use crate::offsets::{self, NativeCommittedOffset};
 use crate::options::{NativeOpenOptions, NativeTopicConfig};
@@ -25,6 +30,18 @@ use crate::topic::NativeTopic;
 use crate::transaction::{
     NativeTransactionNumber, NativeTransactionOutcome, NativeTransactionalProducer,
 };
+
+/// `(topic, partition, logStartOffset, segments, bytes) => void`, which does not keep the event loop alive. What it has no
+/// time for beyond so many calls is left out.
+type OnRetention = ThreadsafeFunction<
+    FnArgs<(String, f64, f64, f64, f64)>,
+    (),
+    FnArgs<(String, f64, f64, f64, f64)>,
+    Status,
+    false,
+    true,
+    1024,
+>;
 
 /// An open store.
 #[napi]
@@ -160,6 +177,38 @@ impl NativeStore {
         blocking(move || store.delete_topic(&name))
     }
 
+    /// What the store has done since it was opened in this process, and how it stands.
+    #[napi(catch_unwind, ts_return_type = "Promise<NativeMetrics>")]
+    pub fn metrics(&self) -> AsyncTask<Blocking<NativeMetrics>> {
+        let store = self.store.clone();
+        blocking(move || NativeMetrics::from_core(store.metrics()?))
+    }
+
+    /// Calls `told` each time that retention has deleted records of a partition, with the topic, the partition, the first
+    /// offset that is still held, and the segments and bytes that are gone. It does not keep the event loop alive.
+    #[napi(catch_unwind)]
+    pub fn on_retention(
+        &self,
+        #[napi(
+            ts_arg_type = "(topic: string, partition: number, logStartOffset: number, segments: number, bytes: number) => void"
+        )]
+        told: OnRetention,
+    ) -> Result<(), Thrown> {
+        let tell = move |retained: &Retained| {
+            told.call(
+                FnArgs::from((
+                    retained.topic.clone(),
+                    f64::from(retained.partition),
+                    nearest(retained.log_start_offset),
+                    retained.segments as f64,
+                    nearest(retained.bytes),
+                )),
+                ThreadsafeFunctionCallMode::NonBlocking,
+            );
+        };
+        self.store.on_retention(tell).map_err(thrown)
+    }
+
     /// Makes everything appended before durable, in all topics.
     #[napi(catch_unwind, ts_return_type = "Promise<void>")]
     pub fn sync(&self) -> AsyncTask<Blocking<()>> {
@@ -269,6 +318,25 @@ impl NativeStore {
         Ok(())
     }
 
+    /// Joins a group.
+    #[napi(catch_unwind)]
+    pub fn join_group(
+        &self,
+        completions: &Completions,
+        group: String,
+        topics: Vec<ClassInstance<NativeTopic>>,
+        options: NativeMemberOptions,
+    ) -> Result<NativeGroupMember, Thrown> {
+        let inbox = Arc::clone(completions.inbox());
+        NativeGroupMember::join(&self.store, inbox, &group, &topics, options).map_err(thrown)
+    }
+
+    /// The members of a group. Does not wait.
+    #[napi(catch_unwind)]
+    pub fn group_members(&self, group: String) -> Result<NativeGroupMembership, Thrown> {
+        group_member::members(&self.store, &group).map_err(thrown)
+    }
+
     /// What a group has committed.
     #[napi(catch_unwind, ts_return_type = "Promise<Array<NativeCommittedOffset>>")]
     pub fn committed_offsets(
@@ -285,7 +353,7 @@ impl NativeStore {
         })
     }
 
-    /// The names of all groups that have committed something.
+    /// The names of all groups that have members or have committed something.
     #[napi(catch_unwind, ts_return_type = "Promise<Array<string>>")]
     pub fn groups(&self) -> AsyncTask<Blocking<Vec<String>>> {
         let store = self.store.clone();

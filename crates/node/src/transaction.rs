@@ -9,6 +9,7 @@ use tidelog::{TransactionNumber, TransactionOutcome, TransactionRun, Transaction
 
 use crate::completions::Inbox;
 use crate::error::{Thrown, thrown};
+use crate::group_member::NativeGroupMember;
 use crate::numbers::{from_i64, from_u64, to_i16, to_u64};
 use crate::offsets;
 use crate::producer::{copied, give_back};
@@ -191,6 +192,29 @@ impl NativeTransactionalProducer {
         Ok(())
     }
 
+    /// As `sendOffsets`, of partitions of a group's member.
+    #[napi(catch_unwind)]
+    pub fn send_offsets_of(
+        &self,
+        ticket: f64,
+        transaction: f64,
+        member: &NativeGroupMember,
+        topics: Vec<ClassInstance<NativeTopic>>,
+        numbers: Float64ArraySlice,
+        metadata: Vec<String>,
+    ) -> Result<(), Thrown> {
+        let transaction = to_u64("transaction", transaction).map_err(thrown)?;
+        let number = to_u64("ticket", ticket).map_err(thrown)?;
+        let offsets = offsets::commits(&topics, &numbers, metadata).map_err(thrown)?;
+        let (producer, member) = (self.producer.clone(), member.member().clone());
+        let ticket = Ticket::new(&self.inbox, number);
+        self.producer.spawn(move || {
+            let sent = producer.send_offsets_of(transaction, &member, offsets);
+            ticket.answer(Vec::new(), sent.err());
+        });
+        Ok(())
+    }
+
     /// Commits the transaction. Numbers are, for each run of consecutive offsets: its topic's place among those sent
     /// to, in the order of first sends, partition, base offset, count, time of the append in ms or -1.
     #[napi(catch_unwind)]
@@ -208,11 +232,18 @@ impl NativeTransactionalProducer {
         Ok(())
     }
 
-    /// Drops the transaction. Does not wait.
+    /// Drops the transaction. No numbers. Carried out in turn with the producer's other calls: one of them may be waiting
+    /// for the disk.
     #[napi(catch_unwind)]
-    pub fn abort(&self, transaction: f64) -> Result<(), Thrown> {
+    pub fn abort(&self, ticket: f64, transaction: f64) -> Result<(), Thrown> {
+        let number = to_u64("ticket", ticket).map_err(thrown)?;
         let transaction = to_u64("transaction", transaction).map_err(thrown)?;
-        self.producer.abort(transaction).map_err(thrown)
+        let ticket = Ticket::new(&self.inbox, number);
+        let producer = self.producer.clone();
+        self.producer.spawn(move || {
+            ticket.answer(Vec::new(), producer.abort(transaction).err());
+        });
+        Ok(())
     }
 }
 

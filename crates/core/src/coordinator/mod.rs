@@ -2,7 +2,8 @@
 //! how far groups have come. Both are tables in memory over a log of their latest records, read when first needed.
 //!
 //! Locks are taken in this order: names, offsets, partitions by `uid`, the journal's open frame. The journal's thread
-//! takes none of the first two: whoever holds them may wait for it.
+//! takes neither of the first two: whoever holds them may wait for it. That of a group is taken beside any of them, and
+//! never held while waiting.
 
 mod internal_log;
 pub(crate) mod names;
@@ -15,6 +16,7 @@ use offsets::{DurableOffsets, Offsets};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::group::Groups;
 use crate::sync::{Mutex, lock};
 use crate::transaction::Shared;
 
@@ -25,6 +27,7 @@ pub(crate) struct Coordinator {
     durable: Arc<DurableOffsets>,
     /// Producers that may have a transaction open.
     producers: Mutex<Vec<Weak<Shared>>>,
+    pub groups: Groups,
 }
 
 impl Coordinator {

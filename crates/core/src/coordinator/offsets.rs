@@ -12,16 +12,15 @@ use super::{Coordinator, check_name};
 use crate::answer::Answer;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::group::{Admitted, GROUPS_MAX, Group, Groups, Member, too_many};
 use crate::knock_out::{self, Rule};
 use crate::partition::{AtomicAppend, CONSUMER_OFFSETS, Log, now_ms};
-use crate::producer_ids::Claim;
+use crate::producer_ids;
 use crate::sync::{Mutex, lock};
 use crate::topic::Topic;
 
 /// Most bytes of the text beside an offset; Kafka's `offset.metadata.max.bytes`.
 const METADATA_MAX: usize = 4096;
-/// Most groups of a store.
-const GROUPS_MAX: usize = 10_000;
 
 /// An offset to be committed: the next one to read.
 #[derive(Clone)]
@@ -109,15 +108,29 @@ pub(crate) struct Before(Vec<(String, Option<BTreeMap<Place, Entry>>)>);
 #[derive(Default)]
 pub(crate) struct DurableOffsets(Mutex<Table>);
 
+/// In whose name offsets are committed.
+#[derive(Clone)]
+pub(crate) enum Claim {
+    /// Nobody's: of a group without members.
+    Others,
+    Member(Member),
+}
+
 /// Offsets of one group that are in order.
 pub(crate) struct CheckedOffsets {
-    group: String,
+    group: Arc<Group>,
+    claim: Claim,
     entries: Vec<(Place, Entry)>,
 }
 
 impl CheckedOffsets {
     /// Checks offsets, and makes the records that they cover durable. Blocks for the disk.
-    pub fn new(group: &str, offsets: Vec<LogOffset>) -> Result<CheckedOffsets> {
+    pub fn new(
+        groups: &Groups,
+        group: &str,
+        claim: Claim,
+        offsets: Vec<LogOffset>,
+    ) -> Result<CheckedOffsets> {
         check_name("group", group)?;
         let now = now_ms();
         let mut entries = Vec::with_capacity(offsets.len());
@@ -158,13 +171,38 @@ impl CheckedOffsets {
             ));
         }
         Ok(CheckedOffsets {
-            group: group.to_owned(),
+            group: groups.of(group)?,
+            claim,
             entries,
         })
     }
 
     pub fn group(&self) -> &str {
-        &self.group
+        self.group.name()
+    }
+
+    /// Refuses offsets that are not for whoever commits them to commit. While the answer is held, nobody else gets their
+    /// partitions.
+    pub fn admit_all<'a>(
+        offsets: &'a [Arc<CheckedOffsets>],
+        engine: &'a Engine,
+    ) -> Result<Vec<Admitted<'a>>> {
+        offsets
+            .iter()
+            .map(|offsets| offsets.admit(engine))
+            .collect()
+    }
+
+    fn admit<'a>(&'a self, engine: &'a Engine) -> Result<Admitted<'a>> {
+        let member = match &self.claim {
+            Claim::Others => None,
+            Claim::Member(member) => Some(member),
+        };
+        let partitions = self.entries.iter();
+        let partitions = partitions
+            .map(|((_, partition), entry)| (entry.topic.clone(), *partition))
+            .collect();
+        self.group.admit(engine, member, partitions)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -174,7 +212,7 @@ impl CheckedOffsets {
     /// Their batches in `__consumer_offsets`.
     pub fn encode(&self) -> Result<Vec<Vec<u8>>> {
         let record = |(place, entry): &(Place, Entry)| {
-            (key(&self.group, place, entry), Some(entry.value.encode()))
+            (key(self.group(), place, entry), Some(entry.value.encode()))
         };
         internal_log::encode(self.entries.iter().map(record).collect())
     }
@@ -231,22 +269,19 @@ impl Offsets {
         if self.latest.len() < GROUPS_MAX || self.latest.contains_key(group) {
             return Ok(());
         }
-        Err(Error::InvalidArgument {
-            argument: "group",
-            reason: format!("the store has {GROUPS_MAX} groups, which is the most; delete some"),
-        })
+        Err(too_many())
     }
 
     /// Notes offsets that were appended, and gives what has to be called when they are durable.
     pub fn note(&mut self, offsets: &Arc<CheckedOffsets>) -> impl FnOnce() + Send + use<> {
-        let group = self.latest.entry(offsets.group.clone()).or_default();
+        let group = self.latest.entry(offsets.group().to_owned()).or_default();
         for (place, entry) in &offsets.entries {
             group.insert(*place, entry.clone());
         }
         let (durable, offsets) = (Arc::clone(&self.durable), Arc::clone(offsets));
         move || {
             let mut durable = lock(&durable.0);
-            let group = durable.entry(offsets.group.clone()).or_default();
+            let group = durable.entry(offsets.group().to_owned()).or_default();
             for (place, entry) in &offsets.entries {
                 group.insert(*place, entry.clone());
             }
@@ -256,7 +291,7 @@ impl Offsets {
     /// What is noted of the groups of these offsets now.
     pub fn before(&self, offsets: &[Arc<CheckedOffsets>]) -> Before {
         let group = |offsets: &Arc<CheckedOffsets>| {
-            let name = offsets.group.clone();
+            let name = offsets.group().to_owned();
             let entries = self.latest.get(&name).cloned();
             (name, entries)
         };
@@ -273,12 +308,19 @@ impl Offsets {
         }
     }
 
-    fn commit(&mut self, offsets: CheckedOffsets, answer: &Answer<()>) -> Result<()> {
-        self.check_group(&offsets.group)?;
+    fn commit(
+        &mut self,
+        engine: &Engine,
+        offsets: CheckedOffsets,
+        answer: &Answer<()>,
+    ) -> Result<()> {
+        self.check_group(offsets.group())?;
+        let offsets = [Arc::new(offsets)];
+        let _admitted = CheckedOffsets::admit_all(&offsets, engine)?;
+        let [checked] = &offsets;
         let logs = [Arc::clone(self.log())];
         let mut append = AtomicAppend::lock(&logs);
-        append.prepare(self.log(), Claim::Store, offsets.encode()?)?;
-        let offsets = [Arc::new(offsets)];
+        append.prepare(self.log(), producer_ids::Claim::Store, checked.encode()?)?;
         let before = self.before(&offsets);
         let [noted] = offsets.each_ref().map(|offsets| self.note(offsets));
         let answer = answer.clone();
@@ -294,6 +336,14 @@ impl Offsets {
         written
     }
 
+    /// The partitions of which a group has committed something.
+    fn partitions_of(&self, group: &str) -> Vec<(String, u32)> {
+        let entries = self.latest.get(group).into_iter().flatten();
+        entries
+            .map(|((_, partition), entry)| (entry.topic.clone(), *partition))
+            .collect()
+    }
+
     /// Takes all offsets of a group back.
     fn delete(&mut self, group: &str, answer: &Answer<()>) -> Result<()> {
         let Some(entries) = self.latest.get(group) else {
@@ -305,7 +355,7 @@ impl Offsets {
         let batches = internal_log::encode(entries.iter().map(tombstone).collect())?;
         let logs = [Arc::clone(self.log())];
         let mut append = AtomicAppend::lock(&logs);
-        append.prepare(self.log(), Claim::Store, batches)?;
+        append.prepare(self.log(), producer_ids::Claim::Store, batches)?;
         let (durable, name, answer) = (Arc::clone(&self.durable), group.to_owned(), answer.clone());
         append.write(Box::new(move |written| {
             if written.is_ok() {
@@ -340,7 +390,7 @@ impl Offsets {
         for batch in internal_log::encode(tombstones)? {
             let logs = [Arc::clone(self.log())];
             let mut append = AtomicAppend::lock(&logs);
-            append.prepare(self.log(), Claim::Store, vec![batch])?;
+            append.prepare(self.log(), producer_ids::Claim::Store, vec![batch])?;
             append.write(Box::new(|_| ()))?;
         }
         for durable in [&mut self.latest, &mut *lock(&self.durable.0)] {
@@ -388,20 +438,27 @@ impl Coordinator {
         engine: &Engine,
         group: &str,
         offsets: Vec<LogOffset>,
+        claim: Claim,
         answer: &Answer<()>,
     ) -> Result<()> {
-        let checked = CheckedOffsets::new(group, offsets)?;
+        let checked = CheckedOffsets::new(&self.groups, group, claim, offsets)?;
         if checked.is_empty() {
             answer.give(Ok(()));
             return Ok(());
         }
-        self.with_offsets(engine, |offsets| offsets.commit(checked, answer))
+        self.with_offsets(engine, |offsets| offsets.commit(engine, checked, answer))
     }
 
     /// Takes all offsets of a group back; the answer is given when that is durable.
     pub fn delete_group(&self, engine: &Engine, group: &str, answer: &Answer<()>) -> Result<()> {
         check_name("group", group)?;
-        self.with_offsets(engine, |offsets| offsets.delete(group, answer))
+        let known = self.groups.of(group)?;
+        self.with_offsets(engine, |offsets| {
+            // By nobody who is a member, and before anybody becomes one and reads them.
+            let partitions = offsets.partitions_of(group);
+            let _admitted = known.admit(engine, None, partitions)?;
+            offsets.delete(group, answer)
+        })
     }
 
     /// The offsets of a group; none of topics that are gone.
@@ -422,16 +479,20 @@ impl Coordinator {
             .collect())
     }
 
-    /// The groups that have committed offsets of topics that are there, sorted.
+    /// The groups that have members, or have committed offsets of topics that are there, sorted.
     pub fn groups(&self, engine: &Engine) -> Result<Vec<String>> {
         self.load_offsets(engine)?;
+        // Before the lock that the journal's thread takes.
+        let with_members = self.groups.with_members();
         let durable = lock(&self.durable().0);
         let mut groups: Vec<String> = durable
             .iter()
             .filter(|(_, entries)| entries.iter().any(|entry| is_of_topic_in(engine)(&entry)))
             .map(|(group, _)| group.clone())
+            .chain(with_members)
             .collect();
         groups.sort_unstable();
+        groups.dedup();
         Ok(groups)
     }
 
@@ -469,14 +530,15 @@ impl Coordinator {
                 let mut entry = entry.clone();
                 entry.value.offset = clamped.to;
                 let checked = CheckedOffsets {
-                    group: clamped.group.clone(),
+                    group: self.groups.of(&clamped.group)?,
+                    claim: Claim::Others,
                     entries: vec![(place, entry)],
                 };
                 let answer = answer.clone();
                 let answer = Answer::new(move |written| {
                     let _ = answer.send(written);
                 });
-                offsets.commit(checked, &answer)?;
+                offsets.commit(engine, checked, &answer)?;
             }
             Ok(beyond)
         })?;

@@ -100,6 +100,7 @@ impl CheckpointRun<'_> {
             log.note_checkpoint(log_start, recovery_point);
         }
         context.journal.recycle(frame);
+        context.metrics.checkpoints.add(1);
         Ok(())
     }
 }

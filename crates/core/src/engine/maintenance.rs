@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::Engine;
-use crate::bell::Woken;
+use super::{Engine, Retained};
+use crate::bell::{Bell, Woken};
 use crate::context::Context;
 use crate::error::Result;
 use crate::partition::now_ms;
@@ -15,6 +15,8 @@ use crate::sync::read;
 
 /// How long moved ends gather before they are written out.
 const PUBLISH_DELAY: Duration = Duration::from_millis(5);
+/// How long a store without members is left alone.
+const NO_MEMBERS: Duration = Duration::from_secs(3600);
 /// How often a read-only store looks at the writer's ends.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -63,6 +65,22 @@ pub(super) fn checkpoint(engine: &Weak<Engine>, context: &Context, intervals: In
     }
 }
 
+/// Expels members of groups that are not heard of.
+pub(super) fn watch_members(engine: &Weak<Engine>, deadlines: &Bell) {
+    loop {
+        let now = Instant::now();
+        let Some(due) = engine
+            .upgrade()
+            .map(|engine| engine.coordinator.groups.expire(&engine, now))
+        else {
+            return;
+        };
+        if deadlines.wait(due.unwrap_or(now + NO_MEMBERS)) == Woken::Stopped {
+            return;
+        }
+    }
+}
+
 /// The state of producers is written out when so many bytes of theirs have come to a partition.
 const SAVE_PRODUCERS_BYTES: u64 = 64 << 20;
 
@@ -97,7 +115,18 @@ impl Engine {
         let logs = self.all_logs().into_iter();
         for log in logs.filter(|log| log.has_segments_to_unlink()) {
             // A failure passes: what it leaves is unlinked the next time, or when the store is opened.
-            let _ = log.unlink_below_start();
+            if let Ok(unlinked) = log.unlink_below_start()
+                && unlinked.segments > 0
+                && !log.topic().is_internal()
+            {
+                self.listeners.tell(&Retained {
+                    topic: log.topic().name.clone(),
+                    partition: log.number(),
+                    log_start_offset: log.log_start(),
+                    segments: unlinked.segments,
+                    bytes: unlinked.bytes,
+                });
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 pub(crate) mod folder;
+mod listeners;
 mod maintenance;
 mod open;
 pub(crate) mod recovery;
@@ -30,6 +31,8 @@ use crate::sync::{Mutex, RwLock, lock, read, write};
 
 #[cfg(test)]
 pub(crate) use checkpoint::CheckpointRun;
+use listeners::Listeners;
+pub use listeners::Retained;
 use maintenance::Intervals;
 pub use recovery::RecoveryReport;
 
@@ -54,6 +57,7 @@ pub(crate) struct Engine {
     threads: Mutex<Vec<JoinHandle<()>>>,
     intervals: Intervals,
     compaction: CompactionOptions,
+    pub listeners: Listeners,
 }
 
 /// A topic as the engine holds it.
@@ -211,6 +215,12 @@ impl Engine {
         Some(found.meta.name.clone())
     }
 
+    /// How many partitions the topic of this name has; none when there is none.
+    pub fn partition_count(&self, topic: &str) -> u32 {
+        let topics = read(&self.topics);
+        topics.get(topic).map_or(0, |topic| read(&topic.logs).len()) as u32
+    }
+
     /// A partition of an open topic.
     pub fn log(&self, topic: &str, partition: u32) -> Option<Arc<Log>> {
         let topics = read(&self.topics);
@@ -223,6 +233,13 @@ impl Engine {
         self.context
             .journal
             .as_of(|_| logs.map(|log| log.high_watermark()).collect())
+    }
+
+    /// The topics of the user's that are open, by name: in a store opened to write, all.
+    pub fn open_topics(&self) -> Vec<Arc<TopicState>> {
+        let topics = read(&self.topics);
+        let of_users = topics.values().filter(|topic| !topic.meta.is_internal());
+        of_users.cloned().collect()
     }
 
     pub fn topic_names(&self) -> Result<Vec<String>> {
@@ -257,7 +274,10 @@ impl Engine {
             log.delete();
             self.context.tables.forget_log(log.uid());
         }
-        catalog.unlink(&stored).map_err(final_if_sync)
+        let unlinked = catalog.unlink(&stored).map_err(final_if_sync);
+        drop(catalog);
+        self.coordinator.groups.topic_changed(self, name);
+        unlinked
     }
 
     pub fn alter_topic(&self, state: &TopicState, change: &TopicChange) -> Result<()> {
@@ -311,6 +331,10 @@ impl Engine {
             let log = Arc::new(log);
             write(&self.logs).insert(log.uid(), Arc::clone(&log));
             write(&state.logs).push(log);
+        }
+        drop(catalog);
+        if after > before {
+            self.coordinator.groups.topic_changed(self, &stored.name);
         }
         Ok(())
     }
@@ -383,6 +407,7 @@ impl Engine {
         self.context.journal.end();
         self.context.checkpoints.stop();
         self.context.cleaning.stop();
+        self.coordinator.groups.deadlines.stop();
         let own = std::thread::current().id();
         for thread in lock(&self.threads).drain(..) {
             if thread.thread().id() != own {

@@ -9,12 +9,12 @@ use std::time::Instant;
 use tidelog_format::checkpoint::Checkpoint;
 use tidelog_io::{FileSystemKind, WriterLock};
 
-use super::Engine;
 use super::folder::{check_vacant, create_store, lock_holds, no_store, store_id, take_lock, unfit};
 use super::maintenance::{self, Intervals};
 use super::recovery::{
     LoadTopics, RecoveryReport, drop_caches, first_checkpoint, known_partitions,
 };
+use super::{Engine, Listeners};
 use crate::catalog::Catalog;
 use crate::checkpoint::CheckpointFile;
 use crate::compaction;
@@ -173,6 +173,7 @@ impl Engine {
             checkpoint: Mutex::new(checkpoint),
             writer_lock: Mutex::new(writer_lock),
             threads: Mutex::default(),
+            listeners: Listeners::default(),
             intervals: Intervals {
                 maintenance: options.maintenance_interval,
                 checkpoint: options.checkpoint_interval,
@@ -242,6 +243,14 @@ impl Engine {
         spawn(
             "tidelog-compaction",
             Box::new(move || compaction::run(&weak, &context, options)),
+        )?;
+        let (weak, deadlines) = (
+            Arc::downgrade(self),
+            Arc::clone(&self.coordinator.groups.deadlines),
+        );
+        spawn(
+            "tidelog-groups",
+            Box::new(move || maintenance::watch_members(&weak, &deadlines)),
         )?;
         let context = Arc::clone(&self.context);
         spawn(

@@ -85,6 +85,23 @@ impl Files {
         &self.files
     }
 
+    /// Bytes that have been written, most bytes that there may be, and room before a checkpoint must have freed some.
+    pub fn space(&self) -> (u64, u64, u64) {
+        let JournalOptions {
+            file_bytes, files, ..
+        } = self.options;
+        let capacity = file_bytes * files as u64;
+        let used = self.files.iter().enumerate().map(|(number, file)| {
+            match (Some(number) == self.current, file.last_frame > self.covered) {
+                (true, _) => self.position,
+                (false, true) => file_bytes,
+                (false, false) => 0,
+            }
+        });
+        let written = self.files.iter().map(|file| file.written).sum();
+        (written, capacity, capacity.saturating_sub(used.sum()))
+    }
+
     /// Makes sure that a frame of `len` bytes has its place, with blocks behind it. False while no file is free.
     pub fn reserve(&mut self, len: usize) -> Result<bool> {
         let len = padded(len) as u64;

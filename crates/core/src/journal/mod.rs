@@ -125,6 +125,8 @@ struct Open {
 #[derive(Default)]
 struct Group {
     frame: FrameBuilder,
+    /// Records in it.
+    records: u64,
     members: Vec<Member>,
     /// Partitions whose files are to be synced with the frame.
     sync: Vec<Arc<Log>>,
@@ -198,7 +200,7 @@ impl Journal {
                     return Err(error);
                 }
             }
-            at = at.wait_for_room();
+            at = context.metrics.while_waiting(|| at.wait_for_room());
         }
     }
 
@@ -280,6 +282,12 @@ impl Journal {
         at.make_room(entries_len).unwrap_or(true)
     }
 
+    /// Bytes of the files, most bytes that they may have, and room before a checkpoint must have freed some. Waits for
+    /// whoever enters.
+    pub fn space(&self) -> (u64, u64, u64) {
+        self.queue.enter().files.space()
+    }
+
     /// Lets nobody in any more.
     pub fn end(&self) {
         self.queue.end();
@@ -328,8 +336,9 @@ impl Turn<'_> {
         batch_len >= self.extents_from
     }
 
-    /// Enters a batch that stands at this place.
-    pub fn enter(&mut self, place: &Place, batch: &[u8]) {
+    /// Enters a batch of so many records that stands at this place.
+    pub fn enter(&mut self, place: &Place, batch: &[u8], records: u32) {
+        self.at.group.records += u64::from(records);
         let extent = self.is_extent(batch.len());
         let frame = &mut self.at.group.frame;
         match batch.first_chunk::<BATCH_HEADER_LEN>() {

@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use tidelog_format::journal::FrameBuilder;
 
@@ -20,6 +21,8 @@ pub(crate) struct Round {
     spot: Option<Spot>,
     gathered: Option<FrameBuilder>,
     frame: Vec<u8>,
+    /// Records in it.
+    records: u64,
     members: Vec<Member>,
     /// Partitions whose files are to be synced with the frame.
     sync: Vec<Arc<Log>>,
@@ -32,6 +35,7 @@ impl Round {
             spot,
             gathered: Some(group.frame),
             frame: Vec::new(),
+            records: group.records,
             members: group.members,
             sync: group.sync,
         }
@@ -77,6 +81,7 @@ impl Round {
 
     /// Makes the frame durable, and what it only names.
     pub fn sync(&mut self, context: &Context) -> Result<()> {
+        let began = Instant::now();
         if !knock_out::is_out(Rule::SyncExtents) {
             self.sync.iter().try_for_each(|log| log.sync_files())?;
         }
@@ -94,7 +99,9 @@ impl Round {
             context.sync_dir(folder)?;
         }
         // A sync counts only if none had failed by its end.
-        context.health.check_disk()
+        context.health.check_disk()?;
+        context.metrics.synced(began, self.records);
+        Ok(())
     }
 
     /// Moves the ends of its partitions.

@@ -206,7 +206,7 @@ impl Log {
             segment: prepared.segment_base(),
             position: prepared.position(),
         };
-        turn.enter(&place, batch);
+        turn.enter(&place, batch, prepared.records());
     }
 
     /// Appends a batch that keeps the offsets it has, for a log taken over from elsewhere: it must continue

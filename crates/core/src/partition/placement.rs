@@ -106,6 +106,10 @@ impl Prepared {
         self.position
     }
 
+    pub(super) fn records(&self) -> u32 {
+        self.header.record_count
+    }
+
     pub(super) fn appended(&self) -> Appended {
         Appended {
             base_offset: self.header.base_offset,
@@ -266,6 +270,11 @@ impl Log {
             producers.note(header, now_ms());
         }
         self.context().count_appended(batch.len() as u64);
+        if !self.topic().is_internal() {
+            let records = u64::from(header.record_count);
+            let counter = &self.context().metrics.appended;
+            counter.add(records, batch.len() as u64);
+        }
         self.log_end.store(header.next_offset(), Ordering::Release);
         Ok(prepared.appended())
     }

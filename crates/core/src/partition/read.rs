@@ -49,16 +49,18 @@ impl Log {
     /// Puts whole batches into `out`, in place of what it held: from the one that holds `offset` on, at least
     /// one, and no more than `max_bytes` beside that.
     pub fn read(&self, offset: u64, max_bytes: usize, out: &mut Vec<u8>) -> Result<ReadResult> {
-        let mut used = 0;
+        let (mut used, mut records) = (0, 0);
         let next = self.walk(offset, |log, files, segment, place, header| {
             if used > 0 && used + header.size() > max_bytes {
                 return Ok(false);
             }
             log.fetch(files, segment, place, room(out, used, header.size()))?;
             used += header.size();
+            records += u64::from(header.record_count);
             Ok(true)
         });
         out.truncate(used);
+        self.count_read(records, used as u64);
         Ok(ReadResult { next: next? })
     }
 
@@ -71,7 +73,7 @@ impl Log {
         out: &mut RecordBuffer,
     ) -> Result<()> {
         out.clear_rows();
-        let mut used = 0;
+        let (mut used, mut bytes) = (0, 0);
         let next = self.walk(offset, |log, files, segment, place, header| {
             if used > 0 && used + header.size() > max_bytes {
                 return Ok(false);
@@ -83,9 +85,11 @@ impl Log {
                 room(&mut out.bytes, used, header.size()),
             )?;
             used = log.decode(segment, place, header, offset, used, out)?;
+            bytes += header.size() as u64;
             Ok(true)
         });
         out.bytes.truncate(used);
+        self.count_read(u64::from(out.count), bytes);
         out.log_start = self.log_start();
         out.high_watermark = self.high_watermark();
         out.next = match next {
@@ -97,6 +101,12 @@ impl Log {
             Err(error) => return Err(error),
         };
         Ok(())
+    }
+
+    pub(super) fn count_read(&self, records: u64, bytes: u64) {
+        if bytes > 0 && !self.topic().is_internal() {
+            self.context().metrics.read.add(records, bytes);
+        }
     }
 
     /// Turns the batch at `start` of the buffer into rows, its records decompressed in its place if need be;

@@ -35,7 +35,7 @@ impl Log {
             out,
             scanned: 0,
         };
-        let mut behind = offset;
+        let (mut behind, mut bytes) = (offset, 0);
         let next = self.walk(offset, |log, files, segment, place, header| {
             let kept = sieve.out.bytes.len();
             if behind > offset && (kept >= max_bytes || sieve.scanned >= SCAN_BYTES) {
@@ -43,8 +43,10 @@ impl Log {
             }
             sieve.pass(log, files, segment, place, header)?;
             behind = header.next_offset();
+            bytes += header.size() as u64;
             Ok(true)
         });
+        self.count_read(u64::from(out.count), bytes);
         out.log_start = self.log_start();
         out.high_watermark = self.high_watermark();
         out.next = match next {

@@ -11,6 +11,14 @@ use crate::knock_out::{self, Rule};
 use crate::segment::Segment;
 use crate::sync::{lock, write};
 
+/// Files that are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unlinked {
+    pub segments: usize,
+    /// Bytes of record batches in them.
+    pub bytes: u64,
+}
+
 impl Log {
     /// Raises the log start to `before`, at most to the high watermark. Gives the new log start. A checkpoint makes it
     /// durable; `unlink_below_start` goes no further than that.
@@ -80,8 +88,8 @@ impl Log {
     }
 
     /// Unlinks the segments that lie wholly below the durable log start, and below the recovery point: the journal must
-    /// not bring back a part of one. Gives how many. Blocks for the disk.
-    pub fn unlink_below_start(self: &Arc<Self>) -> Result<usize> {
+    /// not bring back a part of one. Blocks for the disk.
+    pub fn unlink_below_start(self: &Arc<Self>) -> Result<Unlinked> {
         let files = self.own_files()?;
         let start = match knock_out::is_out(Rule::UnlinkAfterCheckpoint) {
             true => self.log_start(),
@@ -121,6 +129,9 @@ impl Log {
                 .tables
                 .forget_segment(self.uid(), segment.base());
         }
-        Ok(gone.len())
+        Ok(Unlinked {
+            segments: gone.len(),
+            bytes: gone.iter().map(|segment| segment.size()).sum(),
+        })
     }
 }

@@ -11,12 +11,12 @@ use super::story::{COMPACTED, GROUP, Life, SOURCES, Sent, Story, TOPICS};
 use crate::answer::Answer;
 use crate::compaction::Pass;
 use crate::config::{CleanupPolicy, CompactionOptions, Durability, TopicChange, TopicConfig};
-use crate::coordinator::offsets::LogOffset;
+use crate::coordinator::offsets::{Claim, LogOffset};
 use crate::engine::Engine;
 use crate::journal::Round;
 use crate::knock_out::Rule;
 use crate::partition::{Appended, AtomicAppend, Log, Terms, WINDOW, now_ms};
-use crate::producer_ids::Claim;
+use crate::producer_ids;
 use crate::sync::{lock, read};
 
 /// More than the batch of one committed offset has.
@@ -251,7 +251,7 @@ impl Story<'_> {
         let engine = life.engine;
         let _ = engine
             .coordinator
-            .commit_offsets(engine, GROUP, offsets, &answer);
+            .commit_offsets(engine, GROUP, offsets, Claim::Others, &answer);
     }
 
     fn append_group(&mut self, life: &mut Life<'_>) {
@@ -290,7 +290,7 @@ impl Story<'_> {
             .iter()
             .zip(batches)
             .map(|((_, log), batch)| {
-                let placed = together.prepare(log, Claim::Foreign, vec![batch])?;
+                let placed = together.prepare(log, producer_ids::Claim::Foreign, vec![batch])?;
                 Ok(placed[0])
             })
             .collect();

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use tidelog_format::journal::PartitionId;
 use tidelog_format::transaction_state::StoredRun;
 
-use super::{Content, Open, Shared, TransactionRun};
+use super::{Content, GroupOffsets, Open, Shared, TransactionRun};
 use crate::answer::Answer;
 use crate::coordinator::names::{self, Names};
-use crate::coordinator::offsets::{CheckedOffsets, OffsetCommit, Offsets};
+use crate::coordinator::offsets::{self, CheckedOffsets, OffsetCommit, Offsets};
 use crate::encode::{Encoded, Encoder};
 use crate::error::Result;
 use crate::partition::{Appended, AtomicAppend, Log};
@@ -36,18 +36,28 @@ impl Shared {
         let engine = self.store.engine();
         encode(&mut open.content)?;
         let shares = shares(&open.content)?;
-        let offsets = open
+        let checked = open
             .offsets
             .iter()
-            .map(|(group, offsets)| {
-                let offsets = offsets
+            .map(|offsets| {
+                let GroupOffsets {
+                    group,
+                    member,
+                    commits,
+                } = offsets;
+                let commits = commits
                     .iter()
                     .map(OffsetCommit::of_log)
                     .collect::<Result<_>>()?;
-                CheckedOffsets::new(group, offsets).map(Arc::new)
+                let claim = match member {
+                    Some(member) => offsets::Claim::Member(member.member().clone()),
+                    None => offsets::Claim::Others,
+                };
+                let groups = &engine.coordinator.groups;
+                CheckedOffsets::new(groups, group, claim, commits).map(Arc::new)
             })
             .collect::<Result<Vec<_>>>()?;
-        let offsets: Vec<_> = offsets.into_iter().filter(|o| !o.is_empty()).collect();
+        let offsets: Vec<_> = checked.into_iter().filter(|o| !o.is_empty()).collect();
         let (coordinator, hold) = (&engine.coordinator, &self.hold);
         if shares.is_empty() && offsets.is_empty() {
             hold.check()?;
@@ -78,6 +88,8 @@ impl Shared {
         let mut logs: Vec<Arc<Log>> = shares.iter().map(|share| Arc::clone(&share.log)).collect();
         logs.push(Arc::clone(names.log()));
         logs.extend(table.as_ref().map(|table| Arc::clone(table.log())));
+        // Nobody else gets these partitions before the offsets are entered.
+        let _admitted = CheckedOffsets::admit_all(offsets, self.store.engine())?;
         logs.sort_unstable_by_key(|log| log.uid());
         let mut append = AtomicAppend::lock(&logs);
         let (mut runs, mut stored) = (Vec::new(), Vec::new());

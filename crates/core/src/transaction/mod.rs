@@ -16,6 +16,8 @@ use crate::coordinator::check_name;
 use crate::coordinator::offsets::OffsetCommit;
 use crate::encode::{Encoded, Encoder, Spare};
 use crate::error::{Error, Result};
+use crate::group::GroupMember;
+use crate::metrics::Counters;
 use crate::partition::now_ms;
 use crate::produce::Run;
 use crate::producer_ids::Hold;
@@ -119,9 +121,17 @@ struct Open {
     /// As above, in ms since the epoch.
     started: i64,
     content: Content,
-    offsets: Vec<(String, Vec<OffsetCommit>)>,
+    offsets: Vec<GroupOffsets>,
     /// Why it can only be aborted.
     broken: Option<Error>,
+}
+
+/// Offsets that are committed for a group.
+struct GroupOffsets {
+    group: String,
+    /// Of one of its members.
+    member: Option<GroupMember>,
+    commits: Vec<OffsetCommit>,
 }
 
 enum Content {
@@ -185,6 +195,7 @@ impl TransactionalProducer {
         if let Phase::Open(_) | Phase::Committing(..) = state.phase {
             return Err(shared.invalid("a transaction is open; commit or abort it first"));
         }
+        shared.counters().begun.add(1);
         state.last += 1;
         let number = state.last;
         state.phase = Phase::Open(Box::new(Open {
@@ -244,26 +255,19 @@ impl TransactionalProducer {
     /// Adds offsets of a group, which are committed with the records. The last one of each partition counts. Does not
     /// wait; they are checked by the commit.
     pub fn send_offsets(&self, number: u64, group: &str, offsets: Vec<OffsetCommit>) -> Result<()> {
-        self.0.with_open(number, |open| {
-            check_name("group", group)?;
-            if let Content::Encoded(_) = open.content {
-                return Err(self
-                    .0
-                    .invalid("its commit has begun; commit again, or abort it"));
-            }
-            match open.offsets.iter_mut().find(|(known, _)| known == group) {
-                Some((_, known)) => {
-                    for commit in offsets {
-                        known.retain(|old| {
-                            old.partition != commit.partition || !old.topic.is(&commit.topic)
-                        });
-                        known.push(commit);
-                    }
-                }
-                None => open.offsets.push((group.to_owned(), offsets)),
-            }
-            Ok(())
-        })
+        self.0.send_offsets(number, group, None, offsets)
+    }
+
+    /// As `send_offsets`, of partitions that a member of a group owns: the commit is refused with [`Error::FencedMember`]
+    /// if one of them is not its own then (KIP-447).
+    pub fn send_offsets_of(
+        &self,
+        number: u64,
+        member: &GroupMember,
+        offsets: Vec<OffsetCommit>,
+    ) -> Result<()> {
+        let group = member.member().group();
+        self.0.send_offsets(number, group, Some(member), offsets)
     }
 
     /// Commits, and calls `done` once with where the records are, when they are durable and visible, all at once. A commit
@@ -294,7 +298,7 @@ impl TransactionalProducer {
                 }
                 Phase::Open(open) if open.number == number => {
                     if open.began.elapsed() > shared.options.timeout {
-                        state.phase = Phase::TimedOut(number);
+                        shared.end_open(&mut state, Phase::TimedOut(number));
                         drop(state);
                         return done(Err(shared.timed_out()));
                     }
@@ -348,12 +352,54 @@ impl TransactionalProducer {
             }
             _ => return Ok(()),
         }
-        state.phase = Phase::Idle;
+        shared.end_open(&mut state, Phase::Idle);
         Ok(())
     }
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Phase::Open(_) = lock(&self.state).phase {
+            self.counters().aborted.add(1);
+        }
+    }
+}
+
 impl Shared {
+    fn send_offsets(
+        &self,
+        number: u64,
+        group: &str,
+        member: Option<&GroupMember>,
+        commits: Vec<OffsetCommit>,
+    ) -> Result<()> {
+        self.with_open(number, |open| {
+            check_name("group", group)?;
+            if let Content::Encoded(_) = open.content {
+                return Err(self.invalid("its commit has begun; commit again, or abort it"));
+            }
+            let same = |known: &&mut GroupOffsets| {
+                let known_id = known.member.as_ref().map(GroupMember::id);
+                known.group == group && known_id == member.map(GroupMember::id)
+            };
+            let Some(known) = open.offsets.iter_mut().find(same) else {
+                open.offsets.push(GroupOffsets {
+                    group: group.to_owned(),
+                    member: member.cloned(),
+                    commits,
+                });
+                return Ok(());
+            };
+            for commit in commits {
+                known.commits.retain(|old| {
+                    old.partition != commit.partition || !old.topic.is(&commit.topic)
+                });
+                known.commits.push(commit);
+            }
+            Ok(())
+        })
+    }
+
     fn with_open<T>(&self, number: u64, work: impl FnOnce(&mut Open) -> Result<T>) -> Result<T> {
         self.store.check_writable()?;
         let mut state = lock(&self.state);
@@ -364,7 +410,7 @@ impl Shared {
             return Err(self.no_such(&state, number));
         }
         if open.began.elapsed() > self.options.timeout {
-            state.phase = Phase::TimedOut(number);
+            self.end_open(&mut state, Phase::TimedOut(number));
             return Err(self.timed_out());
         }
         if let Some(broken) = &open.broken {
@@ -402,8 +448,19 @@ impl Shared {
         if let Phase::Open(open) = &state.phase
             && open.began.elapsed() > self.options.timeout
         {
-            state.phase = Phase::TimedOut(open.number);
+            let number = open.number;
+            self.end_open(&mut state, Phase::TimedOut(number));
         }
+    }
+
+    /// The open transaction is not committed.
+    fn end_open(&self, state: &mut State, next: Phase) {
+        state.phase = next;
+        self.counters().aborted.add(1);
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.store.engine().context.metrics
     }
 
     fn commit(self: &Arc<Self>, mut open: Box<Open>) {
@@ -431,6 +488,10 @@ impl Shared {
 
     /// The commit's frame is durable, or nobody knows.
     fn committed(&self, number: u64, outcome: Result<Vec<TransactionRun>>) {
+        match outcome {
+            Ok(_) => self.counters().committed.add(1),
+            Err(_) => self.counters().unknown.add(1),
+        }
         let waiting = {
             let mut state = lock(&self.state);
             let next = match &outcome {

@@ -6,6 +6,7 @@ pub mod children;
 pub mod choices;
 pub mod damage;
 pub mod killed;
+pub mod members;
 pub mod opening;
 pub mod sending;
 pub mod sequences;

@@ -1,11 +1,10 @@
-// The place for records that could not be processed: each goes there as the bytes that it is, within the transaction
-// that takes it, with headers that say what happened to it.
+// The place for records that could not be handled: each goes there as the bytes that it is, with headers that say what
+// happened to it.
 
 import type { LogContext } from "../context.js";
 import { type HeaderInput, MAX_HEADER_BYTES, MAX_HEADERS } from "../headers.js";
-import type { ConsumerRecord } from "../record.js";
+import type { ConsumerRecord, ProducerRecord } from "../record.js";
 import { type AnyTopic, topicOf } from "../topic.js";
-import type { Transaction } from "../transaction/transaction.js";
 
 /** Names a record. */
 export interface RecordAt {
@@ -21,11 +20,11 @@ const SEEN = new TextEncoder();
 /** A dead letter topic. */
 export class DeadLetter {
   readonly #context: LogContext;
-  readonly #topic: AnyTopic;
+  readonly topic: AnyTopic;
 
   private constructor(context: LogContext, topic: AnyTopic) {
     this.#context = context;
-    this.#topic = topic;
+    this.topic = topic;
   }
 
   /** Opens the topic. */
@@ -35,13 +34,17 @@ export class DeadLetter {
     return new DeadLetter(context, await bytesTopic(context, name));
   }
 
-  /** Sends a record there. One that retention has removed meanwhile is gone. */
-  async send(tx: Transaction, at: RecordAt, cause: unknown, attempts: number): Promise<void> {
+  /** What is to be sent there for a record; undefined of one that retention has removed meanwhile. */
+  async letter(
+    at: RecordAt,
+    cause: unknown,
+    attempts: number,
+  ): Promise<ProducerRecord<Uint8Array, Uint8Array> | undefined> {
     const source = await bytesTopic(this.#context, at.topic);
     const record = await source.get({ partition: at.partition, offset: at.offset });
-    if (record === null) return;
-    const { key, value, timestamp } = record;
-    tx.send(this.#topic, { key, value, timestamp, headers: headersOf(record, at, cause, attempts) });
+    if (record === null) return undefined;
+    const { key, value, timestamp } = record as ConsumerRecord<Uint8Array, Uint8Array>;
+    return { key, value, timestamp, headers: headersOf(record, at, cause, attempts) };
   }
 }
 

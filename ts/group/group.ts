@@ -1,12 +1,12 @@
 // Groups as operators see them: what each has committed, how far behind it is, and another place to begin at.
 
-import { offsetsOf } from "./consumer/committer.js";
-import type { PartitionChoice, SeekTarget } from "./consumer/options.js";
-import { Place } from "./consumer/place.js";
-import type { LogContext } from "./context.js";
-import { InvalidArgumentError } from "./errors.js";
-import { type NativeCommittedOffset, settled, tickets } from "./native.js";
-import { checkInteger, checkName, checkOptions, shown } from "./options.js";
+import { offsetsOf } from "../consumer/committer.js";
+import type { AssignedPartition, PartitionChoice, SeekTarget } from "../consumer/options.js";
+import { Place } from "../consumer/place.js";
+import type { LogContext } from "../context.js";
+import { InvalidArgumentError } from "../errors.js";
+import { direct, type NativeCommittedOffset, type NativeMemberDescription, settled, tickets } from "../native.js";
+import { checkInteger, checkName, checkOptions, shown } from "../options.js";
 
 /** What a group has committed of one partition. */
 export interface GroupOffset {
@@ -23,9 +23,36 @@ export interface GroupOffset {
   readonly timestamp: number;
 }
 
+/** A member of a group: a consumer, or a `log.process`, in some thread of this process. */
+export interface GroupMemberDescription {
+  /** Unique in the group; another one each time that it joins. */
+  readonly id: string;
+  /** The name of a static member; null of others. */
+  readonly instanceId: string | null;
+  /**
+   * `"stable"` when it has what is meant for it; `"revoking"` while it gives partitions up, `"waiting"` while it waits for
+   * others to, `"away"` of a static member whose thread is gone and which may come back.
+   */
+  readonly state: "stable" | "revoking" | "waiting" | "away";
+  /** The topics that it subscribes to. */
+  readonly topics: readonly string[];
+  /** The partitions that it owns. */
+  readonly assignment: readonly AssignedPartition[];
+  /** Offsets by which its group is behind in these; where nothing is committed, from the log start on. */
+  readonly lag: number;
+}
+
 /** A group, as `describe` tells. */
 export interface GroupDescription {
   readonly name: string;
+  /** Whether it has no members, or each of them has what is meant for it, or partitions are changing hands. */
+  readonly state: "empty" | "stable" | "rebalancing";
+  /** Rises with each change of members, their topics, or partitions; 0 where there was none since the store was opened. */
+  readonly generation: number;
+  /** The strategy that members share partitions by; null without members. */
+  readonly strategy: string | null;
+  /** In the order in which they joined. None are seen from another process. */
+  readonly members: readonly GroupMemberDescription[];
   /** By topic and partition; empty for a group that has committed nothing. */
   readonly offsets: readonly GroupOffset[];
 }
@@ -51,7 +78,7 @@ export class Group {
     makeGroup = (context, name) => new Group(context, name);
   }
 
-  /** What it has committed, and how far behind it is. */
+  /** Who is in it, what it has committed, and how far behind it is. */
   async describe(): Promise<GroupDescription> {
     const offsets: GroupOffset[] = [];
     for (const { topic, partition, offset, metadata, timestamp } of await this.#committed()) {
@@ -60,13 +87,33 @@ export class Group {
       const lag = Math.max(0, highWatermark - offset);
       offsets.push({ topic, partition, offset, highWatermark, lag, metadata, timestamp });
     }
-    return { name: this.name, offsets };
+    const { generation, strategy = null, stable, members } = direct(() => this.#context.native.groupMembers(this.name));
+    const described = members.map((member) => this.#member(member, offsets));
+    const state = members.length === 0 ? "empty" : stable ? "stable" : "rebalancing";
+    return { name: this.name, state, generation, strategy, members: await Promise.all(described), offsets };
+  }
+
+  async #member(
+    { id, instanceId = null, state, topics, owned }: NativeMemberDescription,
+    offsets: readonly GroupOffset[],
+  ): Promise<GroupMemberDescription> {
+    let lag = 0;
+    for (const { topic, partition } of owned) {
+      const known = offsets.find((one) => one.topic === topic && one.partition === partition);
+      if (known !== undefined) lag += known.lag;
+      else {
+        const { native } = await this.#place(topic, partition);
+        lag += native.highWatermark - native.logStartOffset;
+      }
+    }
+    return { id, instanceId, state: state as GroupMemberDescription["state"], topics, assignment: owned, lag };
   }
 
   /**
    * Commits another place to go on from, in all partitions of which the group has committed something, or in those of
-   * `topic` (all of them, committed or not) and `partition`. Consumers that are open do not notice, and their next commit
-   * overrides it: close them first. Gives the offsets as they are then.
+   * `topic` (all of them, committed or not) and `partition`. Gives the offsets as they are then.
+   *
+   * Rejects with `ERR_TIDELOG_GROUP_NOT_EMPTY` while the group has members: close them first.
    */
   async reset(options: ResetOptions): Promise<GroupDescription> {
     const where = "group.reset";
@@ -83,7 +130,7 @@ export class Group {
     return this.describe();
   }
 
-  /** Forgets all that it has committed. Consumers that are open do not notice. */
+  /** Forgets all that it has committed. Rejects with `ERR_TIDELOG_GROUP_NOT_EMPTY` while it has members. */
   async delete(): Promise<void> {
     this.#context.checkOpen();
     await settled(() => this.#context.native.deleteGroup(this.name));

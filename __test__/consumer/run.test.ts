@@ -1,0 +1,322 @@
+// `consumer.run`: several records at once, those of a key in order; failures are tried again, buried, or end it.
+
+import * as assert from "uvu/assert";
+import { type ConsumerRunOptions, header, json, type Log, string } from "../../ts/index.js";
+import { all, failure, first, range, sendInBatches, sleep } from "../support/expect.js";
+import { suite } from "../support/suite.js";
+
+const { test, run } = suite("consumer.run");
+
+/** Records of 20 keys, whose values count up. */
+async function keyed(log: Log, count: number, partitions = 2) {
+  const topic = await log.topic("t", { partitions, key: string(), value: json<number>() });
+  const records = range(count).map((value) => ({ key: `k${value % 20}`, value }));
+  await sendInBatches(records, (some) => log.producer().sendBatch(topic, some));
+  return topic;
+}
+
+const quick = { delayMs: 1 };
+
+/** What the group has done, over all partitions. */
+async function committed(log: Log): Promise<number> {
+  return (await log.group("g").describe()).offsets.reduce((sum, { offset }) => sum + offset, 0);
+}
+
+test("as many at once as it may, one of a key at a time and in order, all of them once", async ({ open }) => {
+  const log = await open();
+  const topic = await keyed(log, 2000);
+  await using consumer = log.consumer({ topics: [topic], group: "g", until: "end", readBytes: 4096 });
+  const under = new Set<string>();
+  const last = new Map<string, number>();
+  let most = 0;
+  const report = await consumer.run(
+    async ({ key, value }) => {
+      assert.not(under.has(key!), `two of ${key} at once`);
+      under.add(key!);
+      most = Math.max(most, under.size);
+      assert.ok((last.get(key!) ?? -1) < value!, `${value} behind ${last.get(key!)}`);
+      last.set(key!, value!);
+      if (Math.random() < 0.3) await sleep(Math.random() * 3);
+      under.delete(key!);
+    },
+    { concurrency: 8 },
+  );
+  assert.equal(report, { handled: 2000, deadLettered: 0 });
+  assert.is(most, 8);
+  assert.is(await committed(log), 2000);
+});
+
+test("one at a time it keeps the order of partitions; without a key nobody waits for another", async ({ open }) => {
+  const log = await open();
+  const topic = await keyed(log, 100, 1);
+  const seen: number[] = [];
+  await log.consumer({ topics: [topic], until: "end" }).run(({ value }) => void seen.push(value!));
+  assert.equal(seen, range(100));
+  const loose = await log.topic("loose", { value: json<number>() });
+  await log.producer().sendBatch(
+    loose,
+    range(4).map((value) => ({ value })),
+  );
+  const order: number[] = [];
+  await log.consumer({ topics: [loose], until: "end" }).run(
+    async ({ value }) => {
+      if (value === 0) await sleep(50);
+      order.push(value!);
+    },
+    { concurrency: 4 },
+  );
+  assert.equal(order, [1, 2, 3, 0]);
+});
+
+test("one that fails is tried again while others go on, and those of its key wait", async ({ open }) => {
+  const log = await open();
+  const topic = await keyed(log, 60, 1);
+  const calls: [number, number][] = [];
+  const report = await log.consumer({ topics: [topic], group: "g", until: "end" }).run(
+    ({ value }, { attempt }) => {
+      calls.push([value!, attempt]);
+      if (value === 3 && attempt < 4) throw new Error("not yet");
+    },
+    { concurrency: 4, retry: { delayMs: 20, backoff: "fixed" } },
+  );
+  assert.equal(report, { handled: 60, deadLettered: 0 });
+  const of = (key: number) => calls.filter(([value]) => value % 20 === key);
+  assert.equal(of(3), [
+    [3, 1],
+    [3, 2],
+    [3, 3],
+    [3, 4],
+    [23, 1],
+    [43, 1],
+  ]);
+  assert.ok(calls.findIndex(([value]) => value === 59) < calls.findIndex(([value]) => value === 23));
+});
+
+test("one that keeps failing is buried, as is what can't be read, and counts as done", async ({ open }) => {
+  const log = await open();
+  const raw = await log.topic("t", { key: string(), value: string() });
+  await log.topic("dead", { durability: "fsync" });
+  for (const value of ["1", "{", "2", "3"]) {
+    await log.producer().send(raw, { key: "k", value, headers: [["trace", value]] });
+  }
+  const topic = await log.openTopic("t", { key: string(), value: json<number>() });
+  await using consumer = log.consumer({ topics: [topic], group: "g", until: "end" });
+  const seen: number[] = [];
+  const report = await consumer.run(
+    ({ value }) => {
+      seen.push(value!);
+      if (value === 2) throw new TypeError("can't do 2");
+    },
+    { deadLetter: "dead", retry: { attempts: 3, ...quick } },
+  );
+  assert.equal(report, { handled: 2, deadLettered: 2 });
+  assert.equal(seen, [1, 2, 2, 2, 3]);
+  assert.is(await committed(log), 4);
+  const letters = await all(log.consumer({ topics: ["dead"], until: "end" }));
+  assert.equal(
+    letters.map((letter) => {
+      const kept = ["trace", "dead.offset", "dead.attempts"];
+      return [letter.value, ...kept.map((name) => header(letter, name))].map(String);
+    }),
+    [
+      ["{", "{", "1", "1"],
+      ["2", "2", "2", "3"],
+    ],
+  );
+  assert.ok(`${letters[1]!.headers.find(([name]) => name === "dead.error")![1]}`.includes("can't do 2"));
+});
+
+test("without a place for it, it ends the run, and what was not done is what comes next", async ({ open }) => {
+  const log = await open();
+  const topic = await keyed(log, 40, 1);
+  const broken = new Error("broken");
+  const consumer = log.consumer({ topics: [topic], group: "g", until: "end" });
+  let finished = false;
+  const running = consumer.run(
+    async ({ value }) => {
+      if (value === 5) {
+        await sleep(50);
+        finished = true;
+      }
+      if (value === 7) throw broken;
+    },
+    { concurrency: 20, retry: { attempts: 2, ...quick } },
+  );
+  assert.is(await running.catch((error) => error), broken);
+  assert.ok(finished, "others may finish");
+  assert.is(await committed(log), 7);
+  assert.is((await first(1, consumer))[0]!.value, 7);
+  await consumer.close();
+  const unreadable = await log.openTopic("t", { value: json() });
+  await log.producer().send("t", { value: Buffer.from("{") });
+  const other = log.consumer({ topics: [unreadable], group: "h", until: "end" });
+  await failure(
+    "ERR_TIDELOG_SERIALIZATION",
+    other.run(() => {}),
+    "offset 40",
+  );
+});
+
+test("a signal aborts handlers, waits for them, and rejects; a consumer's own as well", async ({ open }) => {
+  const log = await open();
+  const topic = await keyed(log, 10, 1);
+  for (const own of [false, true]) {
+    const { signal, abort } = new (class extends AbortController {
+      override abort = (reason: unknown) => super.abort(reason);
+    })();
+    const consumer = log.consumer({ topics: [topic], group: `g${own}`, ...(own ? { signal } : {}) });
+    let returned = 0;
+    const running = consumer.run(
+      async ({ value }, handler) => {
+        if (value === 3) setTimeout(() => abort("enough"), 10);
+        if (value! < 3) return;
+        await new Promise((resolve) => handler.signal.addEventListener("abort", resolve));
+        await sleep(20);
+        returned += 1;
+      },
+      { concurrency: 2, ...(own ? {} : { signal }) },
+    );
+    const error = await failure("ERR_TIDELOG_ABORTED", running);
+    assert.is(error.cause, "enough");
+    assert.is(returned, 2);
+    await consumer.close();
+  }
+  const aborted = log.consumer({ topics: [topic] }).run(() => {}, { signal: AbortSignal.abort() });
+  await failure("ERR_TIDELOG_ABORTED", aborted);
+});
+
+test("a close waits for handlers, or gives them up in time, and never for the one that calls it", async ({ open }) => {
+  const log = await open();
+  const topic = await keyed(log, 10, 1);
+  const consumerOf = (group: string) => log.consumer({ topics: [topic], group });
+  {
+    const consumer = consumerOf("g");
+    let began = 0;
+    let ended = 0;
+    const running = consumer.run(
+      async () => {
+        began += 1;
+        await sleep(50);
+        ended += 1;
+      },
+      { concurrency: 3 },
+    );
+    while (began < 3) await sleep(1);
+    await consumer.close();
+    assert.equal([began, ended], [3, 3]);
+    assert.equal(await running, { handled: 3, deadLettered: 0 });
+    assert.is(await committed(log), 3);
+  }
+  {
+    const consumer = consumerOf("h");
+    let told: unknown;
+    const running = consumer.run(async (_, { signal }) => {
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      told = signal.reason;
+      await new Promise(() => {});
+    });
+    while ((await consumer.assignment).length === 0) await sleep(1);
+    await sleep(20);
+    const since = performance.now();
+    await consumer.close({ timeoutMs: 100 });
+    assert.ok(performance.now() - since < 5000);
+    assert.equal(await running, { handled: 0, deadLettered: 0 });
+    assert.match(String(told), "closed");
+  }
+  for (const closer of ["consumer", "log"] as const) {
+    const consumer = consumerOf(`i-${closer}`);
+    let closed = false;
+    const report = await consumer.run(async () => {
+      await (closer === "consumer" ? consumer : log).close();
+      closed = true;
+    });
+    while (!closed) await sleep(1);
+    assert.is(report.handled, 0);
+  }
+});
+
+test("paused partitions rest while others are handled", async ({ open }) => {
+  const log = await open();
+  const topic = await keyed(log, 200);
+  await using consumer = log.consumer({ topics: [topic], group: "g" });
+  const seen = [0, 0];
+  const running = consumer.run(({ partition }) => {
+    seen[partition]! += 1;
+    if (seen[partition] === 1 && partition === 0) consumer.pause({ partition: 0 });
+  });
+  const { partitions } = await topic.describe();
+  while (seen[1]! < partitions[1]!.highWatermark) await sleep(5);
+  await sleep(50);
+  assert.ok(seen[0]! <= 17, `${seen}`);
+  consumer.resume();
+  while (seen[0]! < partitions[0]!.highWatermark) await sleep(5);
+  await consumer.close();
+  assert.is((await running).handled, 200);
+});
+
+test("at most once: committed before, tried once, none of what was committed is forgotten by a close", async ({
+  open,
+}) => {
+  const log = await open();
+  const topic = await keyed(log, 100, 1);
+  const seen: number[] = [];
+  const consumerOf = () =>
+    log.consumer({ topics: [topic], group: "g", delivery: "at-most-once", until: "end", readBytes: 1024 });
+  const consumer = consumerOf();
+  await consumer.run(
+    async ({ value }) => {
+      seen.push(value!);
+      if (value === 10) void consumer.close();
+      await sleep(1);
+    },
+    { concurrency: 2 },
+  );
+  assert.ok(seen.length < 100);
+  await using other = consumerOf();
+  await other.run(({ value }) => void seen.push(value!), { concurrency: 2 });
+  assert.equal(
+    seen.sort((a, b) => a - b),
+    range(100),
+  );
+  const retry = { retry: quick } as ConsumerRunOptions;
+  await failure(
+    "ERR_TIDELOG_INVALID_ARGUMENT",
+    other.run(() => {}, retry),
+    "retry",
+  );
+});
+
+test("what it can't be told is refused, and one loop at a time", async ({ open }) => {
+  const log = await open();
+  const topic = await keyed(log, 10);
+  const consumer = log.consumer({ topics: [topic] });
+  const refused = (options: object, text: string) =>
+    failure(
+      "ERR_TIDELOG_INVALID_ARGUMENT",
+      consumer.run(() => {}, options),
+      text,
+    );
+  await refused({ concurrency: 0 }, "concurrency");
+  await refused({ parallel: 2 }, "parallel");
+  await refused({ retry: { attempts: 0 } }, "attempts");
+  await failure("ERR_TIDELOG_INVALID_ARGUMENT", consumer.run(5 as never), "function");
+  await failure(
+    "ERR_TIDELOG_UNKNOWN_TOPIC",
+    consumer.run(() => {}, { deadLetter: "nowhere" }),
+  );
+  const running = consumer.run(() => {});
+  await failure(
+    "ERR_TIDELOG_ALREADY_ITERATED",
+    consumer.run(() => {}),
+  );
+  await failure("ERR_TIDELOG_ALREADY_ITERATED", all(consumer));
+  await sleep(50);
+  await consumer.close();
+  assert.is((await running).handled, 10);
+  await failure(
+    "ERR_TIDELOG_CLOSED",
+    consumer.run(() => {}),
+  );
+});
+
+run();

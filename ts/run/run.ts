@@ -1,0 +1,335 @@
+// `consumer.run`: takes records in, has several handled at once, those of one key one after the other, and counts a
+// partition as done up to its first record that is not.
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { checkAborted, onAbort } from "../abort.js";
+import { Delivered } from "../consumer/delivered.js";
+import type { Chunk } from "../consumer/fetcher.js";
+import { nextRecord, passOver } from "../consumer/hand_out.js";
+import type { Place } from "../consumer/place.js";
+import type { Reading, Runner } from "../consumer/reading.js";
+import type { LogContext } from "../context.js";
+import { publishError } from "../diagnostics.js";
+import { AbortedError, ClosedError, FencedMemberError, SerializationError, TidelogError } from "../errors.js";
+import { DeadLetter, type RecordAt } from "../handling/dead_letter.js";
+import { pauseAfter } from "../handling/retry.js";
+import { type Producer, producerOf } from "../producer/producer.js";
+import { type ConsumerRecord, keyBytesAt } from "../record.js";
+import { type Job, Lines } from "./lines.js";
+import type { CheckedRunOptions, ConsumerRunReport, HandlerContext } from "./options.js";
+import { type Entry, Track } from "./track.js";
+
+/** Records taken in for each handler that may run: so many may wait behind others of their keys. */
+const AHEAD = 16;
+
+/** The runs whose handlers the caller is inside of. */
+const inside = new AsyncLocalStorage<readonly Run[]>();
+
+/** Handles one record. */
+export type RunHandler<R> = (record: R, context: HandlerContext) => unknown;
+
+interface RecordJob extends Job {
+  readonly track: Track;
+  readonly entry: Entry;
+  readonly at: RecordAt;
+  /** What it is, or why it can't be read. */
+  readonly record: ConsumerRecord<unknown, unknown> | SerializationError;
+}
+
+/** One call of `consumer.run`. */
+export class Run implements Runner {
+  readonly #context: LogContext;
+  readonly #reading: Reading;
+  readonly #handler: RunHandler<ConsumerRecord<unknown, unknown>>;
+  readonly #options: CheckedRunOptions;
+  readonly #deadLetter: DeadLetter | undefined;
+  readonly #lines: Lines<RecordJob>;
+  readonly #tracks = new Map<Place, Track>();
+  /** Records of each place that are in hand. */
+  readonly #inHand = new Map<Place, number>();
+  /** Whether records are committed before they are handled, so that those that were taken in must be. */
+  readonly #once: boolean;
+  #producer: Producer | undefined;
+  #stopping = false;
+  /** Nobody waits for the handlers any more. */
+  #givenUp = false;
+  #failure: unknown;
+  #wake: (() => void)[] = [];
+  #handled = 0;
+  #deadLettered = 0;
+
+  constructor(
+    context: LogContext,
+    reading: Reading,
+    handler: RunHandler<ConsumerRecord<unknown, unknown>>,
+    options: CheckedRunOptions,
+    deadLetter: DeadLetter | undefined,
+  ) {
+    this.#context = context;
+    this.#reading = reading;
+    this.#handler = handler;
+    this.#options = options;
+    this.#deadLetter = deadLetter;
+    this.#once = reading.progress?.delivery === "at-most-once";
+    this.#lines = new Lines(
+      options.concurrency,
+      (job) => this.#work(job),
+      () => this.#turned(),
+    );
+  }
+
+  async run(): Promise<ConsumerRunReport> {
+    const { signal } = this.#options;
+    const reading = this.#reading;
+    await reading.begin(this);
+    reading.runner = this;
+    const quiet = onAbort([signal, reading.signal], ({ reason }) =>
+      this.#abort(new AbortedError("consumer.run", reason)),
+    );
+    try {
+      await this.#takeIn().catch((error) => this.#fail(error));
+      while (this.#lines.size > 0 && !this.#givenUp) await this.#turn();
+    } finally {
+      quiet();
+      reading.runner = undefined;
+      await this.#end();
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+    return { handled: this.#handled, deadLettered: this.#deadLettered };
+  }
+
+  /** Takes nothing in any more, and resolves once the handlers have returned, or were told to give up. */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#stop();
+    // The handler that closes its own consumer can't be waited for.
+    const own = inside.getStore()?.includes(this) ? 1 : 0;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.#turned();
+    }, timeoutMs);
+    while (this.#lines.size > own && !late) await this.#turn();
+    clearTimeout(timer);
+    if (this.#lines.size === 0) return;
+    this.#givenUp = true;
+    if (this.#lines.size > own) this.#abortAll(new ClosedError("the consumer"));
+    this.#turned();
+  }
+
+  get isBusy(): boolean {
+    return this.#inHand.size > 0;
+  }
+
+  has(place: Place): boolean {
+    return (this.#inHand.get(place) ?? 0) > 0;
+  }
+
+  leave(place: Place): void {
+    this.#tracks.get(place)?.ending.abort();
+    if (!this.#once) this.#withdraw(place);
+  }
+
+  lost(place: Place): void {
+    const { topic, partition } = place;
+    this.#tracks.get(place)?.abort(new FencedMemberError(`${topic.name}-${partition} is not the consumer's any more`));
+    this.moved(place);
+  }
+
+  moved(place: Place): void {
+    this.#withdraw(place);
+    // What is under way there says nothing of where it stands now.
+    this.#tracks.delete(place);
+  }
+
+  passedOver(place: Place, from: number): void {
+    if (this.#once) {
+      this.#reading.progress?.passedOver(place, from);
+      return;
+    }
+    // Done as soon as all before it is.
+    const track = this.#trackOf(place);
+    if (track.finish(track.add())) this.#reading.progress?.handled(place);
+  }
+
+  #trackOf(place: Place): Track {
+    let track = this.#tracks.get(place);
+    if (track === undefined) {
+      track = new Track(place);
+      this.#tracks.set(place, track);
+    }
+    return track;
+  }
+
+  async #takeIn(): Promise<void> {
+    const most = this.#options.concurrency * AHEAD;
+    while (!this.#stopping) {
+      if (this.#lines.size >= most) {
+        await this.#turn();
+        continue;
+      }
+      const chunk = this.#reading.chunk ?? (await this.#reading.fetch(true, () => !this.#stopping));
+      if (chunk === null) return;
+      while (this.#reading.chunk === chunk && this.#lines.size < most && !this.#stopping) this.#take(chunk);
+    }
+  }
+
+  /** Takes the next record in. */
+  #take(chunk: Chunk): void {
+    const { place, rows, row } = chunk;
+    const bytes = keyBytesAt(rows, row);
+    const at = { topic: place.topic.name, partition: place.partition, offset: rows.offset(row) };
+    const key = bytes === undefined ? undefined : `${at.topic}-${at.partition}:${bytes.toString("latin1")}`;
+    const track = this.#trackOf(place);
+    let record: RecordJob["record"];
+    try {
+      record = nextRecord(chunk, this.#reading);
+      if (place.commit !== undefined) record = new Delivered(record, place.commit);
+    } catch (error) {
+      if (!(error instanceof SerializationError) || this.#deadLetter === undefined) throw error;
+      passOver(chunk, this.#reading);
+      record = error;
+    }
+    this.#inHand.set(place, (this.#inHand.get(place) ?? 0) + 1);
+    this.#lines.add({ key, track, entry: track.add(), at, record });
+  }
+
+  /** Has a record handled. */
+  async #work(job: RecordJob): Promise<void> {
+    try {
+      this.#reading.progress?.membership?.handedOut();
+      if (await this.#isDone(job)) this.#done(job);
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#letGo(job);
+    }
+  }
+
+  /** Whether it is handled, or buried; false if that was given up. */
+  async #isDone({ record, track, at }: RecordJob): Promise<boolean> {
+    if (record instanceof SerializationError) {
+      // It will not become readable by being tried again.
+      await this.#bury(at, record, 1);
+      return true;
+    }
+    const { signal } = track.aborter;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await inside.run([...(inside.getStore() ?? []), this], () => this.#handler(record, { signal, attempt }));
+        if (!this.#givenUp) this.#handled += 1;
+        return true;
+      } catch (cause) {
+        if (signal.aborted) return false;
+        if (attempt < this.#options.retry.attempts) {
+          if (!(await this.#pause(track, attempt))) return false;
+        } else if (this.#deadLetter !== undefined) {
+          await this.#bury(at, cause, attempt);
+          return true;
+        } else {
+          throw cause;
+        }
+      }
+    }
+  }
+
+  /** False if there is no time to wait. */
+  async #pause({ ending: { signal } }: Track, attempts: number): Promise<boolean> {
+    if (!signal.aborted && !this.#stopping) {
+      await sleep(pauseAfter(attempts, this.#options.retry), undefined, { signal }).catch(() => {});
+    }
+    return !signal.aborted && !this.#stopping;
+  }
+
+  async #bury(at: RecordAt, cause: unknown, attempts: number): Promise<void> {
+    const letter = await this.#deadLetter!.letter(at, cause, attempts);
+    if (letter !== undefined) {
+      this.#producer ??= producerOf(this.#context, undefined);
+      await this.#producer.send(this.#deadLetter!.topic, letter);
+    }
+    this.#deadLettered += 1;
+  }
+
+  #done({ track, entry }: RecordJob): void {
+    const { place } = track;
+    if (this.#givenUp || this.#tracks.get(place) !== track) return;
+    if (track.finish(entry)) this.#reading.progress?.handled(place);
+  }
+
+  #withdraw(place: Place): void {
+    for (const job of this.#lines.withdraw(({ track }) => track.place === place)) this.#letGo(job);
+    this.#turned();
+  }
+
+  #letGo({ track: { place } }: RecordJob): void {
+    const left = this.#inHand.get(place)! - 1;
+    if (left > 0) this.#inHand.set(place, left);
+    else this.#inHand.delete(place);
+    const { progress } = this.#reading;
+    progress?.freed();
+    // As long as some of them are done it is not stuck.
+    if (this.isBusy) progress?.membership?.handedOut();
+    else progress?.membership?.idle();
+  }
+
+  /** Lets nothing more begin, but what was committed already. */
+  #stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const track of this.#tracks.values()) track.ending.abort();
+    if (!this.#once) for (const place of [...this.#tracks.keys()]) this.#withdraw(place);
+    this.#reading.wake();
+    this.#turned();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#stop();
+  }
+
+  #abort(error: unknown): void {
+    this.#fail(error);
+    this.#abortAll(error);
+  }
+
+  #abortAll(reason: unknown): void {
+    for (const track of this.#tracks.values()) track.abort(reason);
+  }
+
+  /** What is not done is handed out again. */
+  async #end(): Promise<void> {
+    const reading = this.#reading;
+    for (const track of this.#tracks.values()) {
+      if (!this.#once && !track.isDone) track.place.position = track.place.done;
+    }
+    await reading.finish(this).catch((error) => this.#fail(error));
+    await this.#producer?.close().catch((error) => this.#fail(error));
+    const error = this.#failure;
+    if (error instanceof TidelogError && !(error instanceof AbortedError)) {
+      publishError({ path: reading.path, operation: "read", error });
+    }
+  }
+
+  /** Resolves when something has happened. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#wake.push(resolve));
+  }
+
+  #turned(): void {
+    for (const resolve of this.#wake.splice(0)) resolve();
+  }
+}
+
+/** Has the records of a consumer handled. */
+export async function runConsumer(
+  context: LogContext,
+  reading: Reading,
+  handler: RunHandler<ConsumerRecord<unknown, unknown>>,
+  options: CheckedRunOptions,
+): Promise<ConsumerRunReport> {
+  checkAborted("consumer.run", options.signal);
+  reading.checkOpen();
+  const { deadLetter } = options;
+  const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter);
+  return new Run(context, reading, handler, options, dead).run();
+}
