@@ -70,11 +70,11 @@ test("waiting for a turn can be given up, and holds nobody up", async ({ open })
   const log = await open();
   const topic = await topicOf(log);
   const abort = new AbortController();
-  let stop!: () => void;
+  let stop: (() => void) | undefined;
   const first = log.transaction("t", () => new Promise<void>((resolve) => (stop = resolve)));
   const second = log.transaction("t", () => assert.unreachable(), { signal: abort.signal });
   const third = log.transaction("t", (tx) => tx.send(topic, { value: 3 }));
-  await sleep(20);
+  while (stop === undefined) await sleep(1);
   abort.abort("enough");
   await failure("ERR_TIDELOG_ABORTED", second);
   stop();

@@ -250,20 +250,8 @@ impl Catalog {
     }
 
     fn belongs_to(&self, folder: &Path, id: &[u8; 16]) -> Result<bool> {
-        let path = folder.join(PARTITION_METADATA);
-        if !self.storage.exists(&path).during("look for", &path)? {
-            return Ok(false);
-        }
-        let file = self
-            .storage
-            .open(&path, OpenMode::Read)
-            .during("open", &path)?;
-        let mut bytes = vec![0; file.len().during("measure", &path)?.min(4096) as usize];
-        file.read_exact_at(0, &mut bytes).during("read", &path)?;
-        let text = String::from_utf8_lossy(&bytes);
-        Ok(text
-            .lines()
-            .any(|line| line.strip_prefix("topic_id: ") == Some(&id_text(id))))
+        let found = topic_id_of(&*self.storage, folder)?;
+        Ok(found.is_some_and(|found| found == id_text(id)))
     }
 
     fn remove_folder(&self, folder: &Path) -> Result<()> {
@@ -277,6 +265,20 @@ impl Catalog {
     fn gone_name(&self, topic: &StoredTopic) -> String {
         format!("{}{GONE}", hex(&topic.id))
     }
+}
+
+/// The id in text of the topic that a partition's folder belongs to, if the folder says so.
+pub(crate) fn topic_id_of(storage: &dyn Storage, folder: &Path) -> Result<Option<String>> {
+    let path = folder.join(PARTITION_METADATA);
+    if !storage.exists(&path).during("look for", &path)? {
+        return Ok(None);
+    }
+    let file = storage.open(&path, OpenMode::Read).during("open", &path)?;
+    let mut bytes = vec![0; file.len().during("measure", &path)?.min(4096) as usize];
+    file.read_exact_at(0, &mut bytes).during("read", &path)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines();
+    Ok(lines.find_map(|line| line.strip_prefix("topic_id: ").map(str::to_owned)))
 }
 
 /// `<32 hex digits>.deleted`, or `<32 hex digits>-<partition>.deleted`.

@@ -74,6 +74,7 @@ impl Log {
             number,
             folder,
             Vec::new(),
+            None,
             0,
             Tail {
                 end: 0,
@@ -98,7 +99,7 @@ impl Log {
         let Marks {
             log_start, durable, ..
         } = marks;
-        let below = take_below(&mut segments, log_start);
+        let below = take_below(&mut segments, log_start, durable.segment);
 
         let missing = |what: String| {
             Some(Error::Corruption {
@@ -163,18 +164,15 @@ impl Log {
             segments.clear();
             tail.end = log_start;
         }
-        // They hold what is known of producers, which is written out before they are unlinked.
-        if segments.is_empty() {
-            below
-                .iter()
-                .try_for_each(|segment| unlink(&context, segment))?;
-        } else {
-            segments.splice(0..0, below);
-        }
         if tail.damage.is_some() && tail.end == log_start {
             segments.retain(|segment| segment.base() <= log_start);
         }
-        let log = Log::assemble(context, topic, number, folder, segments, log_start, tail);
+        let active = segments.last().cloned();
+        // They hold what is known of producers, which is written out before they are unlinked.
+        segments.splice(0..0, below);
+        let log = Log::assemble(
+            context, topic, number, folder, segments, active, log_start, tail,
+        );
         log.set_compacted(compacted);
         if log.damage().is_some() {
             // What was durable stays on record, so that the damage is found again at the next opening.
@@ -208,21 +206,24 @@ impl Log {
             number,
             folder,
             segments,
+            None,
             log_start,
             Tail { end, damage: None },
         ))
     }
 
+    /// `active`: the last segment, if the log goes on in it.
+    #[allow(clippy::too_many_arguments, reason = "all that a log is made of")]
     fn assemble(
         context: Arc<Context>,
         topic: Arc<TopicMeta>,
         number: u32,
         folder: PathBuf,
         segments: Vec<Arc<Segment>>,
+        active: Option<Arc<Segment>>,
         log_start: u64,
         tail: Tail,
     ) -> Log {
-        let active = segments.last().cloned();
         let journaled = topic.durability() == Durability::Fsync && !context.read_only;
         let end = SyncPoint {
             offset: tail.end,
@@ -326,16 +327,25 @@ fn list(context: &Context, folder: &Path, capacity: u64) -> Result<(Vec<Arc<Segm
 }
 
 /// Takes out what a crash kept from being unlinked: segments that lie wholly below the log start, of which some may be
-/// gone. An empty one does not tell where the one before it ends: its making may have failed, and the log gone on in that.
-fn take_below(segments: &mut Vec<Arc<Segment>>, log_start: u64) -> Vec<Arc<Segment>> {
-    let keep_from = segments
+/// gone. An empty one does not tell where the one before it ends: its making may have failed, and the log gone on in that;
+/// but that the log had left one does, for another in which it was durable.
+fn take_below(
+    segments: &mut Vec<Arc<Segment>>,
+    log_start: u64,
+    durable_segment: u64,
+) -> Vec<Arc<Segment>> {
+    let left = match durable_segment <= log_start {
+        true => segments.partition_point(|segment| segment.base() < durable_segment),
+        false => 0,
+    };
+    let followed = segments
         .windows(2)
         .take_while(|pair| {
             let next = pair.get(1);
             next.is_some_and(|next| next.base() <= log_start && next.size() > 0)
         })
         .count();
-    segments.drain(..keep_from).collect()
+    segments.drain(..left.max(followed)).collect()
 }
 
 /// Removes all segments, durably: none may come back beside a recovery point that lies behind it.
