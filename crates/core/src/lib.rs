@@ -49,7 +49,7 @@ pub mod inspect;
 mod journal;
 mod knock_out;
 mod metrics;
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod models;
 mod partition;
 mod point_reads;
@@ -60,7 +60,7 @@ mod record_buffer;
 mod registry;
 pub mod repair;
 mod segment;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod simulation;
 mod store;
 mod sync;

@@ -310,7 +310,7 @@ fn ahead(of: i32, sequence: i32) -> i64 {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 #[allow(
     clippy::unwrap_used,
     clippy::panic,
