@@ -18,5 +18,5 @@ pub use pass::CompactionReport;
 #[cfg(test)]
 pub(crate) use pass::Pass;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod tests;
