@@ -81,7 +81,7 @@ fn keyed(number: u64, keys: &[u8]) -> Vec<u8> {
     let mut builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
     for (n, key) in keys.iter().enumerate() {
         let number = number + n as u64;
-        let value = (number % 5 != 0).then(|| value(number, 60));
+        let value = (!number.is_multiple_of(5)).then(|| value(number, 60));
         builder
             .append(
                 EPOCH_MS,

@@ -65,6 +65,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..90)
 }
 
+/// A batch with its offset.
+type LastBatch = (Vec<u8>, u64);
+
 struct Story {
     disk: SimulatedStorage,
     engine: Arc<Engine>,
@@ -77,7 +80,7 @@ struct Story {
     log_start: u64,
     durable: usize,
     /// The last batch of each producer, with its offset, and the next sequence number.
-    producers: Vec<(i64, i32, Option<(Vec<u8>, u64)>)>,
+    producers: Vec<(i64, i32, Option<LastBatch>)>,
     compression: Compression,
     config: TopicConfig,
     options: CompactionOptions,
@@ -132,8 +135,7 @@ impl Story {
 
     fn log(&self) -> Arc<Log> {
         let topic = self.engine.open_topic("t").unwrap();
-        let log = Arc::clone(&read(&topic.logs)[0]);
-        log
+        Arc::clone(&read(&topic.logs)[0])
     }
 
     fn append(&mut self, producer: Option<usize>, records: &[(Option<u8>, bool)]) {
