@@ -215,6 +215,31 @@ export type Read<S> = S extends StandardSchema<infer _In, infer Out> ? Out : S e
 export type Durability = "fsync" | "buffered";
 /** How batches are compressed. */
 export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+/**
+ * What becomes of old records. `"delete"`: they stay until retention, if there is any, takes them. `"compact"`: the newest
+ * record of each key stays. `["compact", "delete"]`: both.
+ */
+export type Cleanup = "delete" | "compact" | readonly ("compact" | "delete")[];
+/** How a topic is compacted. Names and defaults are Kafka's. */
+export interface Compaction {
+  /**
+   * The part of a partition's bytes that was not cleaned yet above which it is, 0 to 1. Default 0.5
+   * (`min.cleanable.dirty.ratio`).
+   */
+  minDirtyRatio?: number | undefined;
+  /** For how long in ms a record stays in any case, by its timestamp. Default 0 (`min.compaction.lag.ms`). */
+  minLagMs?: number | undefined;
+  /**
+   * After how long in ms a record is cleaned whatever the ratio is; segments begin at least as often. Default null, never
+   * (`max.compaction.lag.ms`).
+   */
+  maxLagMs?: number | null | undefined;
+  /**
+   * For how long in ms a record whose value is null, which says that its key is gone, stays after the first cleaning that saw
+   * it: who reads from the beginning within that time hears of it. Default 24 hours (`delete.retention.ms`).
+   */
+  deleteRetentionMs?: number | undefined;
+}
 /** What is fixed about a topic, and how it keeps its records. Whatever is absent has its default. */
 export interface TopicConfig {
   /** Number of partitions, 1 to 100,000. Default 1. */
@@ -225,7 +250,17 @@ export interface TopicConfig {
   compression?: Compression | undefined;
   /** Whether a record keeps the time its producer gave it, or gets that of its append. Default `"create"`. */
   timestamps?: "create" | "append" | undefined;
-  /** When records are deleted: by age in ms, by size in bytes of a partition. Default never; null is never. */
+  /**
+   * What becomes of old records. Default `"delete"`. With `"compact"` every record needs a key; offsets never change, the
+   * newest record of each key stays, and older ones go once a segment is full and the cleaner has come by.
+   */
+  cleanup?: Cleanup | undefined;
+  /** How the topic is compacted, if it is. */
+  compaction?: Compaction | undefined;
+  /**
+   * When records are deleted: by age in ms, by size in bytes of a partition. Default never; null is never. Not for a topic
+   * that is only compacted.
+   */
   retention?: {
     ms?: number | null | undefined;
     bytes?: number | null | undefined;
@@ -258,6 +293,16 @@ export interface FullTopicConfig {
   durability: Durability;
   compression: Compression;
   timestamps: "create" | "append";
+  cleanup: "delete" | "compact" | [
+    "compact",
+    "delete"
+  ];
+  compaction: {
+    minDirtyRatio: number;
+    minLagMs: number;
+    maxLagMs: number | null;
+    deleteRetentionMs: number;
+  };
   retention: {
     ms: number | null;
     bytes: number | null;
@@ -1543,6 +1588,8 @@ export interface OpenOptions {
   checkpointIntervalMs?: number | undefined;
   /** How many segments keep their files open at once. Default 1024. */
   openSegments?: number | undefined;
+  /** How topics with `cleanup: "compact"` are cleaned, in the background and one partition at a time. */
+  compaction?: CompactionOptions | undefined;
   /**
    * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
    * about how many there are to do.
@@ -1550,6 +1597,18 @@ export interface OpenOptions {
   onRecovery?: ((done: number, total: number) => void) | undefined;
   /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
   signal?: AbortSignal | undefined;
+}
+/** What the store's cleaner may use. */
+export interface CompactionOptions {
+  /** How often it looks for something to clean, in ms. Default 15,000. */
+  intervalMs?: number | undefined;
+  /** Bytes that it reads and writes in a second at most, both counted; at least 65,536. Default 64 MiB. */
+  bytesPerSecond?: number | undefined;
+  /**
+   * Memory for keys in bytes, 24 bytes each, at least 1 MiB. What has more keys is cleaned in several passes. Default
+   * 32 MiB, which is 1.25 million keys.
+   */
+  memoryBytes?: number | undefined;
 }
 /**
  * Opens the store in a folder, and makes one where there is none. Use `await using` to have it closed. One process at

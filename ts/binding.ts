@@ -32,6 +32,9 @@ export interface NativeOpenOptions {
   maintenanceIntervalMs?: number;
   checkpointIntervalMs?: number;
   openSegments?: number;
+  compactionIntervalMs?: number;
+  compactionBytesPerSecond?: number;
+  compactionMemoryBytes?: number;
 }
 
 export interface NativeTopicConfig {
@@ -39,6 +42,11 @@ export interface NativeTopicConfig {
   durability?: string;
   compression?: string;
   timestampType?: string;
+  cleanup?: string;
+  minDirtyRatio?: number;
+  minLagMs?: number;
+  maxLagMs?: number | null;
+  deleteRetentionMs?: number;
   retentionMs?: number | null;
   retentionBytes?: number | null;
   segmentBytes?: number;

@@ -67,7 +67,7 @@ export type {
   Traffic,
   TransactionMetrics,
 } from "./metrics.js";
-export { type OpenOptions, open } from "./open.js";
+export { type CompactionOptions, type OpenOptions, open } from "./open.js";
 export type { ProcessOptions, ProcessReport } from "./process/options.js";
 export type { CloseOptions, ProducerOptions, SendOptions, WaitOptions } from "./producer/options.js";
 export type { Partitioner } from "./producer/partitioner.js";
@@ -94,6 +94,8 @@ export {
 export { string } from "./serdes/string.js";
 export type { PartitionDescription, RecordPlace, Topic, TopicDescription } from "./topic.js";
 export type {
+  Cleanup,
+  Compaction,
   Compression,
   Durability,
   FullTopicConfig,

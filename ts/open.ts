@@ -6,7 +6,7 @@ import { opened, publishError, recovering, retained } from "./diagnostics.js";
 import { AbortedError, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type Log, logOf } from "./log.js";
 import { type NativeOpenOptions, type NativeStore, openStore } from "./native.js";
-import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "./options.js";
+import { checkBoolean, checkGroup, checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "./options.js";
 import type { Durability } from "./topic_config.js";
 
 /** How a store is opened. */
@@ -31,6 +31,8 @@ export interface OpenOptions {
   checkpointIntervalMs?: number | undefined;
   /** How many segments keep their files open at once. Default 1024. */
   openSegments?: number | undefined;
+  /** How topics with `cleanup: "compact"` are cleaned, in the background and one partition at a time. */
+  compaction?: CompactionOptions | undefined;
   /**
    * Told now and then how far the recovery of a store has come that was not closed in order: bytes that are done, and
    * about how many there are to do.
@@ -38,6 +40,19 @@ export interface OpenOptions {
   onRecovery?: ((done: number, total: number) => void) | undefined;
   /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
   signal?: AbortSignal | undefined;
+}
+
+/** What the store's cleaner may use. */
+export interface CompactionOptions {
+  /** How often it looks for something to clean, in ms. Default 15,000. */
+  intervalMs?: number | undefined;
+  /** Bytes that it reads and writes in a second at most, both counted; at least 65,536. Default 64 MiB. */
+  bytesPerSecond?: number | undefined;
+  /**
+   * Memory for keys in bytes, 24 bytes each, at least 1 MiB. What has more keys is cleaned in several passes. Default
+   * 32 MiB, which is 1.25 million keys.
+   */
+  memoryBytes?: number | undefined;
 }
 
 /**
@@ -91,11 +106,12 @@ function nativeOptions(where: string, options: OpenOptions | undefined): NativeO
     "maintenanceIntervalMs",
     "checkpointIntervalMs",
     "openSegments",
+    "compaction",
     "onRecovery",
     "signal",
   ]);
   const { durability, readOnly = false, allowNetworkFileSystem = false, ...rest } = options ?? {};
-  const { create = !readOnly, maintenanceIntervalMs, checkpointIntervalMs, openSegments } = rest;
+  const { create = !readOnly, maintenanceIntervalMs, checkpointIntervalMs, openSegments, compaction } = rest;
   checkBoolean(where, "readOnly", readOnly);
   checkBoolean(where, "create", create);
   checkBoolean(where, "allowNetworkFileSystem", allowNetworkFileSystem);
@@ -111,6 +127,16 @@ function nativeOptions(where: string, options: OpenOptions | undefined): NativeO
     native.checkpointIntervalMs = checkInteger(where, "checkpointIntervalMs", checkpointIntervalMs, 1);
   }
   if (openSegments !== undefined) native.openSegments = checkInteger(where, "openSegments", openSegments, 1);
+  if (compaction !== undefined) {
+    checkGroup(where, "compaction", compaction, ["intervalMs", "bytesPerSecond", "memoryBytes"]);
+    const { intervalMs, bytesPerSecond, memoryBytes } = compaction;
+    const least = (name: string, value: number, min: number) => checkInteger(where, `compaction.${name}`, value, min);
+    if (intervalMs !== undefined) native.compactionIntervalMs = least("intervalMs", intervalMs, 1);
+    if (bytesPerSecond !== undefined) {
+      native.compactionBytesPerSecond = least("bytesPerSecond", bytesPerSecond, 1 << 16);
+    }
+    if (memoryBytes !== undefined) native.compactionMemoryBytes = least("memoryBytes", memoryBytes, 1 << 20);
+  }
   return native;
 }
 

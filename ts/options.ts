@@ -21,6 +21,14 @@ export function checkOptions(where: string, options: unknown, known: readonly st
   }
 }
 
+/** An object within the options, with names that are known. */
+export function checkGroup(where: string, name: string, value: unknown, known: readonly string[]): void {
+  if (typeof value !== "object" || value === null) {
+    throw new InvalidArgumentError(`${where}: ${name} must be an object, not ${shown(value)}`);
+  }
+  checkOptions(`${where}: ${name}`, value, known);
+}
+
 /** An integer from `min` to `max`, both included. */
 export function checkInteger(where: string, name: string, value: unknown, min = 0, max = MAX_INTEGER): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {

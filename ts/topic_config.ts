@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError, TidelogError } from "./errors.js";
 import type { NativeTopicConfig } from "./native.js";
-import { checkInteger, checkOneOf, checkOptions, shown } from "./options.js";
+import { checkGroup, checkInteger, checkOneOf, shown } from "./options.js";
 import type { AnySerde, Serde } from "./serdes/serde.js";
 
 /** What an acknowledged send survives: power loss and the process being killed, or only the latter. */
@@ -10,6 +10,33 @@ export type Durability = "fsync" | "buffered";
 
 /** How batches are compressed. */
 export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+
+/**
+ * What becomes of old records. `"delete"`: they stay until retention, if there is any, takes them. `"compact"`: the newest
+ * record of each key stays. `["compact", "delete"]`: both.
+ */
+export type Cleanup = "delete" | "compact" | readonly ("compact" | "delete")[];
+
+/** How a topic is compacted. Names and defaults are Kafka's. */
+export interface Compaction {
+  /**
+   * The part of a partition's bytes that was not cleaned yet above which it is, 0 to 1. Default 0.5
+   * (`min.cleanable.dirty.ratio`).
+   */
+  minDirtyRatio?: number | undefined;
+  /** For how long in ms a record stays in any case, by its timestamp. Default 0 (`min.compaction.lag.ms`). */
+  minLagMs?: number | undefined;
+  /**
+   * After how long in ms a record is cleaned whatever the ratio is; segments begin at least as often. Default null, never
+   * (`max.compaction.lag.ms`).
+   */
+  maxLagMs?: number | null | undefined;
+  /**
+   * For how long in ms a record whose value is null, which says that its key is gone, stays after the first cleaning that saw
+   * it: who reads from the beginning within that time hears of it. Default 24 hours (`delete.retention.ms`).
+   */
+  deleteRetentionMs?: number | undefined;
+}
 
 /** What is fixed about a topic, and how it keeps its records. Whatever is absent has its default. */
 export interface TopicConfig {
@@ -21,7 +48,17 @@ export interface TopicConfig {
   compression?: Compression | undefined;
   /** Whether a record keeps the time its producer gave it, or gets that of its append. Default `"create"`. */
   timestamps?: "create" | "append" | undefined;
-  /** When records are deleted: by age in ms, by size in bytes of a partition. Default never; null is never. */
+  /**
+   * What becomes of old records. Default `"delete"`. With `"compact"` every record needs a key; offsets never change, the
+   * newest record of each key stays, and older ones go once a segment is full and the cleaner has come by.
+   */
+  cleanup?: Cleanup | undefined;
+  /** How the topic is compacted, if it is. */
+  compaction?: Compaction | undefined;
+  /**
+   * When records are deleted: by age in ms, by size in bytes of a partition. Default never; null is never. Not for a topic
+   * that is only compacted.
+   */
   retention?: { ms?: number | null | undefined; bytes?: number | null | undefined } | undefined;
   /** When a new segment file begins: at bytes (default 1 GiB, at least 1 KiB), after ms (default 7 days). */
   segment?: { bytes?: number | undefined; ms?: number | undefined } | undefined;
@@ -54,6 +91,8 @@ export interface FullTopicConfig {
   durability: Durability;
   compression: Compression;
   timestamps: "create" | "append";
+  cleanup: "delete" | "compact" | ["compact", "delete"];
+  compaction: { minDirtyRatio: number; minLagMs: number; maxLagMs: number | null; deleteRetentionMs: number };
   retention: { ms: number | null; bytes: number | null };
   segment: { bytes: number; ms: number };
   indexIntervalBytes: number;
@@ -67,6 +106,8 @@ export const CONFIG_NAMES = [
   "durability",
   "compression",
   "timestamps",
+  "cleanup",
+  "compaction",
   "retention",
   "segment",
   "indexIntervalBytes",
@@ -92,6 +133,8 @@ export function toNativeConfig(where: string, config: TopicConfig): NativeTopicC
     const word = checkOneOf(where, "timestamps", timestamps, ["create", "append"]);
     native.timestampType = word === "create" ? "CreateTime" : "LogAppendTime";
   }
+  if (config.cleanup !== undefined) native.cleanup = cleanupName(where, config.cleanup);
+  if (config.compaction !== undefined) addCompaction(where, config.compaction, native);
   if (retention !== undefined) {
     checkGroup(where, "retention", retention, ["ms", "bytes"]);
     if (retention.ms !== undefined) native.retentionMs = limit(where, "retention.ms", retention.ms, 1);
@@ -114,11 +157,34 @@ export function toNativeConfig(where: string, config: TopicConfig): NativeTopicC
   return native;
 }
 
-function checkGroup(where: string, name: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== "object" || value === null) {
-    throw new InvalidArgumentError(`${where}: ${name} must be an object, not ${shown(value)}`);
+/** As Kafka writes it. */
+function cleanupName(where: string, cleanup: Cleanup): string {
+  const words = typeof cleanup === "string" ? [cleanup] : cleanup;
+  const known = ["compact", "delete"];
+  if (!Array.isArray(words) || words.length === 0 || !words.every((word) => known.includes(word))) {
+    throw new InvalidArgumentError(
+      `${where}: cleanup must be "delete", "compact" or ["compact", "delete"], not ${shown(cleanup)}`,
+    );
   }
-  checkOptions(`${where}: ${name}`, value, known);
+  return known.filter((word) => words.includes(word)).join(",");
+}
+
+function addCompaction(where: string, compaction: Compaction, native: NativeTopicConfig): void {
+  checkGroup(where, "compaction", compaction, ["minDirtyRatio", "minLagMs", "maxLagMs", "deleteRetentionMs"]);
+  const { minDirtyRatio, minLagMs, maxLagMs, deleteRetentionMs } = compaction;
+  if (minDirtyRatio !== undefined) {
+    if (typeof minDirtyRatio !== "number" || !(minDirtyRatio >= 0 && minDirtyRatio <= 1)) {
+      throw new InvalidArgumentError(
+        `${where}: compaction.minDirtyRatio must be a number from 0 to 1, not ${shown(minDirtyRatio)}`,
+      );
+    }
+    native.minDirtyRatio = minDirtyRatio;
+  }
+  if (minLagMs !== undefined) native.minLagMs = checkInteger(where, "compaction.minLagMs", minLagMs);
+  if (maxLagMs !== undefined) native.maxLagMs = limit(where, "compaction.maxLagMs", maxLagMs, 1);
+  if (deleteRetentionMs !== undefined) {
+    native.deleteRetentionMs = checkInteger(where, "compaction.deleteRetentionMs", deleteRetentionMs);
+  }
 }
 
 function limit(where: string, name: string, value: number | null, min: number): number | null {
@@ -132,6 +198,13 @@ export function fromNativeConfig(native: NativeTopicConfig): FullTopicConfig {
     durability: native.durability as Durability,
     compression: native.compression as Compression,
     timestamps: native.timestampType === "LogAppendTime" ? "append" : "create",
+    cleanup: native.cleanup === "compact,delete" ? ["compact", "delete"] : (native.cleanup as "delete" | "compact"),
+    compaction: {
+      minDirtyRatio: native.minDirtyRatio!,
+      minLagMs: native.minLagMs!,
+      maxLagMs: native.maxLagMs ?? null,
+      deleteRetentionMs: native.deleteRetentionMs!,
+    },
     retention: { ms: native.retentionMs ?? null, bytes: native.retentionBytes ?? null },
     segment: { bytes: native.segmentBytes!, ms: native.segmentMs! },
     indexIntervalBytes: native.indexIntervalBytes!,

@@ -24,6 +24,7 @@ const CONTESTANTS: Record<string, string[]> = {
   "recovery-fsync": ["tidelog", "file"],
   "recovery-buffered": ["tidelog", "file"],
   "open-clean": ["tidelog"],
+  compaction: ["tidelog"],
   transactions: ["tidelog", "fdatasync"],
   process: ["tidelog"],
   price: ["tidelog"],

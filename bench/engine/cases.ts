@@ -1,4 +1,4 @@
-// What is measured of the engine alone, in Rust: what durability costs, and what opening costs after it. The program that
+// What is measured of the engine alone, in Rust: what durability costs, what opening costs after it, and compaction. The program that
 // does it is rust/src/bin/durability; the names of its rows stand here again where they are held against a limit.
 
 import type { Table } from "../table.js";
@@ -90,5 +90,14 @@ export const engineCases: readonly Table[] = [
     counts: "openings",
     promise: "all of it was on disk when it was closed",
     shows: "times",
+  },
+  {
+    ...ON_DISK,
+    name: "compaction",
+    title: "Compacting a log in which each key was written four times, in Rust",
+    counts: "records",
+    promise:
+      "the newest record of each key is there; what was compacted is durable, with the bound of its disk use lifted",
+    shows: "throughput",
   },
 ];

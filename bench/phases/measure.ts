@@ -17,6 +17,8 @@ export interface Measure {
   readonly bytes?: number;
   /** Bytes that opening a store read and checked. */
   readonly checked?: number;
+  /** The most memory in bytes that the process had. */
+  readonly peak?: number;
 }
 
 /** Runs `iterate` as often as said; it gives the milliseconds that one record took. */

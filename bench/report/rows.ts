@@ -26,6 +26,8 @@ export interface Row {
   readonly bytes?: number;
   /** Bytes that opening a store read and checked. */
   readonly checked?: number;
+  /** The most memory in bytes that the process had. */
+  readonly peak?: number;
 }
 
 /** Fastest first; where what is shown is no rate, in the order in which they were measured, kind by kind. */
@@ -59,14 +61,18 @@ export function rowsOf(workload: Table, trials: readonly Trial[]): Row[] {
       p99: median(measures.map((measure) => measure.p99)),
       ...ofEvery(measures, "bytes"),
       ...ofEvery(measures, "checked"),
+      ...ofEvery(measures, "peak"),
     };
   });
   return workload.shows === "rates" ? rows.sort((a, b) => b.median - a.median) : rows;
 }
 
-function ofEvery(measures: readonly Measure[], name: "bytes" | "checked"): { bytes?: number; checked?: number } {
+function ofEvery<N extends "bytes" | "checked" | "peak">(
+  measures: readonly Measure[],
+  name: N,
+): Partial<Record<N, number>> {
   const values = measures.map((measure) => measure[name]).filter((value) => value !== undefined);
-  return values.length === 0 ? {} : { [name]: median(values) };
+  return values.length === 0 ? {} : ({ [name]: median(values) } as Partial<Record<N, number>>);
 }
 
 /** MiB of a row in a second. */

@@ -70,11 +70,16 @@ function rates({ counts, shows }: Table, rows: readonly Row[]): string[] {
   for (const row of rows) {
     const best = row === rows[0] && !wide ? "**" : "";
     lines.push(
-      `| ${row.contestant} | ${row.mode} | ${best}${count(row.median)}${best} | ${count(row.min)}-${count(row.max)} ` +
+      `| ${row.contestant} | ${how(row)} | ${best}${count(row.median)}${best} | ${count(row.min)}-${count(row.max)} ` +
         `| ${micros(row.p50)} | ${micros(row.p99)} | ${wide ? `${mebibytes(row)} | ` : ""}${ratio(row, rows)} |`,
     );
   }
   return lines;
+}
+
+/** How it was done, and with how much memory, where that was measured. */
+function how({ mode, peak }: Row): string {
+  return peak === undefined ? mode : `${mode}, at most ${count(peak / 2 ** 20)} MiB of memory`;
 }
 
 /** Of what is done once: how long it took. */

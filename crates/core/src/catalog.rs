@@ -12,7 +12,7 @@ use tidelog_format::properties::Properties;
 use tidelog_format::topic_name;
 use tidelog_io::{OpenMode, Storage};
 
-use crate::config::{Durability, TopicConfig};
+use crate::config::{CleanupPolicy, CompactionConfig, Durability, TopicConfig};
 use crate::error::{Error, IoContext, Result};
 use crate::fan_out;
 
@@ -324,6 +324,18 @@ fn encode(topic: &StoredTopic) -> String {
         TimestampType::LogAppendTime => "LogAppendTime",
     };
     set("message.timestamp.type", timestamp_type.to_owned());
+    set("cleanup.policy", config.cleanup.name().to_owned());
+    let compaction = &config.compaction;
+    set(
+        "min.cleanable.dirty.ratio",
+        compaction.min_dirty_ratio.to_string(),
+    );
+    set("min.compaction.lag.ms", compaction.min_lag_ms.to_string());
+    set("max.compaction.lag.ms", optional(compaction.max_lag_ms));
+    set(
+        "delete.retention.ms",
+        compaction.delete_retention_ms.to_string(),
+    );
     set("retention.ms", optional(config.retention_ms));
     set("retention.bytes", optional(config.retention_bytes));
     set("segment.bytes", config.segment_bytes.to_string());
@@ -387,6 +399,22 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<StoredTopic> {
     let name = field("name")?.to_owned();
     // It becomes part of paths.
     topic_name::validate(&name).map_err(|_| bad("name"))?;
+    // Files of stores that could not compact yet do not speak of it.
+    let cleanup = properties
+        .get("cleanup.policy")
+        .map_or(Some(CleanupPolicy::Delete), CleanupPolicy::from_name);
+    let mut compaction = CompactionConfig::default();
+    if properties.get("cleanup.policy").is_some() {
+        compaction = CompactionConfig {
+            min_dirty_ratio: number(field("min.cleanable.dirty.ratio")?)
+                .ok_or_else(|| bad("min.cleanable.dirty.ratio"))?,
+            min_lag_ms: number(field("min.compaction.lag.ms")?)
+                .ok_or_else(|| bad("min.compaction.lag.ms"))?,
+            max_lag_ms: limit("max.compaction.lag.ms")?,
+            delete_retention_ms: number(field("delete.retention.ms")?)
+                .ok_or_else(|| bad("delete.retention.ms"))?,
+        };
+    }
     let config = TopicConfig {
         partitions: number(field("partitions")?).ok_or_else(|| bad("partitions"))?,
         durability: match properties.get("durability") {
@@ -401,6 +429,8 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<StoredTopic> {
             "LogAppendTime" => TimestampType::LogAppendTime,
             _ => return Err(bad("message.timestamp.type")),
         },
+        cleanup: cleanup.ok_or_else(|| bad("cleanup.policy"))?,
+        compaction,
         retention_ms: limit("retention.ms")?,
         retention_bytes: limit("retention.bytes")?,
         segment_bytes: number(field("segment.bytes")?).ok_or_else(|| bad("segment.bytes"))?,

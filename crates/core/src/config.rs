@@ -60,6 +60,8 @@ pub struct OpenOptions {
     pub checkpoint_interval: Duration,
     /// Sizes of the journal, through which `fsync` topics become durable.
     pub journal: JournalOptions,
+    /// How the logs of topics that are compacted are cleaned.
+    pub compaction: CompactionOptions,
     /// How many segments keep files or maps open; the least recently used are closed. Default 1024.
     pub open_segments: usize,
     /// Told how far the recovery of a store that was not closed in order has come. Default none.
@@ -109,6 +111,7 @@ impl Default for OpenOptions {
             maintenance_interval: Duration::from_secs(300),
             checkpoint_interval: Duration::from_secs(10),
             journal: JournalOptions::default(),
+            compaction: CompactionOptions::default(),
             on_recovery: None,
             open_segments: 1024,
             storage: os_storage(),
@@ -130,12 +133,143 @@ impl OpenOptions {
         positive("maintenance_interval", !self.maintenance_interval.is_zero())?;
         positive("checkpoint_interval", !self.checkpoint_interval.is_zero())?;
         positive("open_segments", self.open_segments > 0)?;
+        self.compaction.validate()?;
         self.journal.validate()
     }
 }
 
+/// How the store's cleaner works, which compacts one partition after another on a thread of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompactionOptions {
+    /// How often it looks for something to do. Default 15 s, Kafka's `log.cleaner.backoff.ms`.
+    pub interval: Duration,
+    /// Bytes that it reads and writes in a second at most, both counted; at least 64 KiB. Default 64 MiB. (Kafka:
+    /// `log.cleaner.io.max.bytes.per.second`, without a bound by default.)
+    pub bytes_per_second: u64,
+    /// Memory in bytes for keys, 24 bytes each, at least 1 MiB. What has more keys is cleaned in several passes. Default
+    /// 32 MiB, which is 1.25 million keys. (Kafka: `log.cleaner.dedupe.buffer.size`, 128 MiB.)
+    pub memory_bytes: usize,
+}
+
+impl Default for CompactionOptions {
+    fn default() -> CompactionOptions {
+        CompactionOptions {
+            interval: Duration::from_secs(15),
+            bytes_per_second: 64 << 20,
+            memory_bytes: 32 << 20,
+        }
+    }
+}
+
+impl CompactionOptions {
+    fn validate(&self) -> Result<()> {
+        let least = |argument: &'static str, value: u64, least: u64| match value >= least {
+            true => Ok(()),
+            false => Err(Error::InvalidArgument {
+                argument,
+                reason: format!("must be at least {least}, not {value}"),
+            }),
+        };
+        least("compaction.interval", self.interval.as_millis() as u64, 1)?;
+        least(
+            "compaction.bytes_per_second",
+            self.bytes_per_second,
+            64 << 10,
+        )?;
+        least("compaction.memory_bytes", self.memory_bytes as u64, 1 << 20)
+    }
+}
+
+/// What becomes of old records: Kafka's `cleanup.policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CleanupPolicy {
+    /// They stay until retention, if there is any, takes whole segments.
+    #[default]
+    Delete,
+    /// The newest record of each key stays; every record has a key. Retention does not apply.
+    Compact,
+    /// Both.
+    CompactAndDelete,
+}
+
+impl CleanupPolicy {
+    /// As Kafka writes it: `delete`, `compact` or `compact,delete`.
+    pub fn name(self) -> &'static str {
+        match self {
+            CleanupPolicy::Delete => "delete",
+            CleanupPolicy::Compact => "compact",
+            CleanupPolicy::CompactAndDelete => "compact,delete",
+        }
+    }
+
+    /// The policy of this name; the two words of both may stand in either order.
+    pub fn from_name(name: &str) -> Option<CleanupPolicy> {
+        match name {
+            "delete" => Some(CleanupPolicy::Delete),
+            "compact" => Some(CleanupPolicy::Compact),
+            "compact,delete" | "delete,compact" => Some(CleanupPolicy::CompactAndDelete),
+            _ => None,
+        }
+    }
+
+    /// Whether old records of a key go.
+    pub fn compacts(self) -> bool {
+        self != CleanupPolicy::Delete
+    }
+
+    /// Whether retention applies.
+    pub fn deletes(self) -> bool {
+        self != CleanupPolicy::Compact
+    }
+}
+
+/// When a partition of a topic that is compacted is cleaned, and what stays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CompactionConfig {
+    /// The part of the log, of its bytes, that was not cleaned yet, above which it is. 0 to 1, default 0.5: Kafka's
+    /// `min.cleanable.dirty.ratio`.
+    pub min_dirty_ratio: f64,
+    /// For how long in ms a record stays in any case, by its timestamp. Default 0: Kafka's `min.compaction.lag.ms`.
+    pub min_lag_ms: u64,
+    /// After how long in ms a record is cleaned whatever the ratio. Segments then begin at least as often. Default none:
+    /// Kafka's `max.compaction.lag.ms`.
+    pub max_lag_ms: Option<u64>,
+    /// For how long in ms a record without a value, which says that its key is gone, stays after the first cleaning that saw
+    /// it: whoever reads from the beginning within that time hears of it. Default 24 h: Kafka's `delete.retention.ms`.
+    pub delete_retention_ms: u64,
+}
+
+impl Default for CompactionConfig {
+    fn default() -> CompactionConfig {
+        CompactionConfig {
+            min_dirty_ratio: 0.5,
+            min_lag_ms: 0,
+            max_lag_ms: None,
+            delete_retention_ms: 24 * 3_600_000,
+        }
+    }
+}
+
+impl CompactionConfig {
+    fn validate(&self) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.min_dirty_ratio) {
+            return Err(Error::InvalidConfig {
+                field: "min.cleanable.dirty.ratio".to_owned(),
+                reason: format!("must be 0 to 1, not {}", self.min_dirty_ratio),
+            });
+        }
+        let max = i64::MAX as u64;
+        within("min.compaction.lag.ms", self.min_lag_ms, 0, max)?;
+        within("delete.retention.ms", self.delete_retention_ms, 0, max)?;
+        match self.max_lag_ms {
+            Some(ms) => within("max.compaction.lag.ms", ms, self.min_lag_ms.max(1), max),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A topic's configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TopicConfig {
     /// Number of partitions, 1 to 100,000. Default 1.
     pub partitions: u32,
@@ -145,6 +279,10 @@ pub struct TopicConfig {
     pub compression: Compression,
     /// Whether records carry the producer's time or that of their append. Default the producer's.
     pub timestamp_type: TimestampType,
+    /// What becomes of old records. Default: retention, if there is any, takes them.
+    pub cleanup: CleanupPolicy,
+    /// How the topic is compacted, if it is.
+    pub compaction: CompactionConfig,
     /// Age in ms of a segment's newest record at which the segment is deleted. Default none: kept for ever.
     pub retention_ms: Option<u64>,
     /// Size in bytes a partition may have before its oldest segments are deleted. Default none.
@@ -169,6 +307,8 @@ impl Default for TopicConfig {
             durability: None,
             compression: Compression::None,
             timestamp_type: TimestampType::CreateTime,
+            cleanup: CleanupPolicy::Delete,
+            compaction: CompactionConfig::default(),
             retention_ms: None,
             retention_bytes: None,
             segment_bytes: 1 << 30,
@@ -217,7 +357,29 @@ impl TopicConfig {
         if let Some(bytes) = self.retention_bytes {
             within("retention.bytes", bytes, 0, i64::MAX as u64)?;
         }
+        self.compaction.validate()?;
+        let retention = [
+            ("retention.ms", self.retention_ms),
+            ("retention.bytes", self.retention_bytes),
+        ];
+        for (field, limit) in retention {
+            if limit.is_some() && !self.cleanup.deletes() {
+                return Err(Error::InvalidConfig {
+                    field: field.to_owned(),
+                    reason: "has no meaning for a topic that is only compacted; let cleanup.policy be compact,delete"
+                        .to_owned(),
+                });
+            }
+        }
         Ok(())
+    }
+
+    /// The span in ms after which a segment ends: the one that is being written is never cleaned.
+    pub(crate) fn roll_ms(&self) -> u64 {
+        match self.compaction.max_lag_ms {
+            Some(lag) if self.cleanup.compacts() => lag.min(self.segment_ms),
+            _ => self.segment_ms,
+        }
     }
 }
 
@@ -240,6 +402,16 @@ pub struct TopicChange {
     pub durability: Option<Durability>,
     /// New compression, of batches from now on.
     pub compression: Option<Compression>,
+    /// New policy. Records without a key that are there already stay.
+    pub cleanup: Option<CleanupPolicy>,
+    /// New [`CompactionConfig::min_dirty_ratio`].
+    pub min_dirty_ratio: Option<f64>,
+    /// New [`CompactionConfig::min_lag_ms`].
+    pub min_lag_ms: Option<u64>,
+    /// New [`CompactionConfig::max_lag_ms`]; `Some(None)` lifts the bound.
+    pub max_lag_ms: Option<Option<u64>>,
+    /// New [`CompactionConfig::delete_retention_ms`], for tombstones that no cleaning has seen yet.
+    pub delete_retention_ms: Option<u64>,
     /// New retention by age; `Some(None)` keeps records for ever.
     pub retention_ms: Option<Option<u64>>,
     /// New retention by size; `Some(None)` lifts the bound.
@@ -267,6 +439,15 @@ impl TopicChange {
             new.durability = self.durability;
         }
         set(&mut new.compression, &self.compression);
+        set(&mut new.cleanup, &self.cleanup);
+        let compaction = &mut new.compaction;
+        set(&mut compaction.min_dirty_ratio, &self.min_dirty_ratio);
+        set(&mut compaction.min_lag_ms, &self.min_lag_ms);
+        set(&mut compaction.max_lag_ms, &self.max_lag_ms);
+        set(
+            &mut compaction.delete_retention_ms,
+            &self.delete_retention_ms,
+        );
         set(&mut new.retention_ms, &self.retention_ms);
         set(&mut new.retention_bytes, &self.retention_bytes);
         set(&mut new.segment_bytes, &self.segment_bytes);

@@ -34,6 +34,8 @@ pub(crate) struct Context {
     pub journal: Journal,
     /// Rung when a checkpoint is due before its time.
     pub checkpoints: Bell,
+    /// Stopped when the store closes: compaction ends then, wherever it is.
+    pub cleaning: Bell,
     pub changes: Changes,
     pub workers: Workers,
     pub metrics: Counters,
@@ -60,6 +62,7 @@ impl Context {
             tables: RecordTables::default(),
             journal,
             checkpoints: Bell::default(),
+            cleaning: Bell::default(),
             changes: Changes::default(),
             workers: Workers::new(),
             metrics: Counters::default(),

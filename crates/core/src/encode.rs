@@ -108,6 +108,9 @@ impl Encoder {
         let now = now_ms();
         for (index, record) in packed.iter().enumerate() {
             let record = record.map_err(|error| invalid(index, &error))?;
+            if record.key.is_none() && self.config.cleanup.compacts() {
+                return Err(Error::keyless(index));
+            }
             let timestamp = time_of(record.timestamp, now, &self.config, index)?;
             let part = match self.parts.get_mut(&record.partition) {
                 Some(part) => part,

@@ -460,6 +460,15 @@ impl Error {
         }
     }
 
+    /// Of a record that compaction could not tell from others.
+    pub(crate) fn keyless(index: usize) -> Error {
+        Error::InvalidRecord {
+            index,
+            reason: "it has no key, and its topic is compacted, which keeps the newest record of each key; give it one"
+                .to_owned(),
+        }
+    }
+
     pub(crate) fn invalid_batch(error: &FormatError) -> Error {
         Error::InvalidBatch {
             reason: error.to_string(),

@@ -48,6 +48,14 @@ pub(crate) enum Rule {
     RetryAfterOriginal,
     /// Records are durable before an offset that covers them is committed.
     SyncBeforeOffsets,
+    /// Only segments below the one where a recovery would begin are compacted.
+    CleanBelowRecovery,
+    /// What replaces segments is durable before they go.
+    SyncCleaned,
+    /// That it replaces them is durable before they go, and that they went before it gets the name of the first of them.
+    SwapInOrder,
+    /// Tombstones stay for as long as the topic says.
+    KeepTombstones,
 }
 
 pub(crate) use switch::*;

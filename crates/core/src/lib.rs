@@ -33,6 +33,7 @@ mod answer;
 mod bell;
 mod catalog;
 mod checkpoint;
+mod compaction;
 mod config;
 mod context;
 mod coordinator;
@@ -48,7 +49,7 @@ pub mod inspect;
 mod journal;
 mod knock_out;
 mod metrics;
-#[cfg(all(test, loom))]
+#[cfg(all(test, feature = "loom"))]
 mod models;
 mod partition;
 mod point_reads;
@@ -59,7 +60,7 @@ mod record_buffer;
 mod registry;
 pub mod repair;
 mod segment;
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 mod simulation;
 mod store;
 mod sync;
@@ -70,7 +71,11 @@ mod workers;
 pub use tidelog_format as format;
 pub use tidelog_io as io;
 
-pub use config::{Durability, OpenOptions, RecoveryProgress, TopicChange, TopicConfig};
+pub use compaction::CompactionReport;
+pub use config::{
+    CleanupPolicy, CompactionConfig, CompactionOptions, Durability, OpenOptions, RecoveryProgress,
+    TopicChange, TopicConfig,
+};
 pub use coordinator::offsets::{ClampedOffset, CommittedOffset, OffsetCommit};
 pub use engine::{RecoveryReport, Retained};
 pub use error::{Error, Result};

@@ -229,7 +229,14 @@ pub(crate) fn read<'a>(
     out.clear();
     let mut found = 0;
     for (log, offset) in wanted {
-        match read_one(context, log, offset, out)? {
+        let start = out.bytes.len();
+        let there = log.beside_a_writer(|| {
+            read_one(context, log, offset, out).inspect_err(|_| {
+                out.bytes.truncate(start);
+                context.tables.forget_log(log.uid());
+            })
+        });
+        match there? {
             true => found += 1,
             false => RecordRow::missing().write(&mut out.table),
         }
@@ -257,6 +264,12 @@ fn read_one(
             };
             let table = Arc::new(RecordTable::build(log, segment, place, &out.scratch)?);
             context.tables.insert(log.uid(), Arc::clone(&table));
+            if table.segment.is_retired() {
+                // It may have been replaced meanwhile, and is not to be kept for a table's sake.
+                context
+                    .tables
+                    .forget_segment(log.uid(), table.segment.base());
+            }
             table
         }
     };

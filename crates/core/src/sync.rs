@@ -1,14 +1,14 @@
 //! Locks and atomics of the engine, and locking that goes on after another thread panicked. Whoever guards state that
-//! a panic may leave half changed (a partition's writer) poisons the store instead. Under `cfg(loom)` these are loom's,
+//! a panic may leave half changed (a partition's writer) poisons the store instead. With the feature `loom` these are loom's,
 //! which tries the orders in which threads may run: everything that threads share here goes through this module.
 
 use std::sync::PoisonError;
 
-#[cfg(loom)]
+#[cfg(feature = "loom")]
 pub(crate) use loom::sync::{
     Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
 };
-#[cfg(not(loom))]
+#[cfg(not(feature = "loom"))]
 pub(crate) use std::sync::{
     Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidelog_format::batch::{Batch, BatchHeader};
 
 use crate::catalog::id_text;
+use crate::compaction::CompactionReport;
 use crate::config::{Durability, TopicChange, TopicConfig};
 use crate::engine::TopicState;
 use crate::error::{Error, Result};
@@ -172,6 +173,17 @@ impl Topic {
         self.store.engine().alter_topic(&self.state, change)
     }
 
+    /// Compacts all partitions now, as far as they are durable and not being written to, whatever their ratio: what the
+    /// store's cleaner does by itself when it is due. Takes as long as the bound of its disk use asks for.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] if the topic is not compacted; [`Error::StorageFull`], after which nothing is lost and it
+    /// can be done again.
+    pub fn compact(&self) -> Result<CompactionReport> {
+        self.store.check_writable()?;
+        self.store.engine().compact_topic(&self.state)
+    }
+
     /// Reads single records: `wanted` names partitions and offsets; the rows come in that order. A record
     /// that is not there (below the log start, not below the high watermark, or compacted away) has a row
     /// whose offset is NaN. May wait for the disk.
@@ -246,7 +258,8 @@ impl Partition {
     /// Base offset and leader epoch are set; all else is stored as given.
     ///
     /// # Errors
-    /// [`Error::InvalidBatch`] if anything about it does not hold, [`Error::RecordTooLarge`],
+    /// [`Error::InvalidBatch`] if anything about it does not hold, [`Error::InvalidRecord`] for a record without a key in a
+    /// topic that is compacted, [`Error::RecordTooLarge`],
     /// [`Error::StorageFull`], [`Error::Poisoned`] (the only one after which it may be stored).
     pub fn append(&self, mut batch: Vec<u8>) -> Result<Appended> {
         let header = self.check_foreign(&batch)?;
@@ -280,7 +293,8 @@ impl Partition {
 
     fn check_foreign(&self, batch: &[u8]) -> Result<BatchHeader> {
         self.store.check_writable()?;
-        let header = check_foreign(batch)?;
+        let keyed = self.log.topic().config().cleanup.compacts();
+        let header = check_foreign(batch, keyed)?;
         self.store.know_producer(header.producer_id)?;
         Ok(header)
     }
@@ -389,7 +403,7 @@ impl Partition {
 }
 
 /// Checks a batch that somebody else has encoded: all of it, since it must never need to be doubted again.
-fn check_foreign(batch: &[u8]) -> Result<BatchHeader> {
+fn check_foreign(batch: &[u8], keyed: bool) -> Result<BatchHeader> {
     let invalid = |reason: &str| Error::InvalidBatch {
         reason: reason.to_owned(),
     };
@@ -401,6 +415,11 @@ fn check_foreign(batch: &[u8]) -> Result<BatchHeader> {
     if header.attributes.is_control() || header.attributes.is_transactional() {
         return Err(invalid(
             "control and transactional batches can't be appended",
+        ));
+    }
+    if header.attributes.has_delete_horizon() {
+        return Err(invalid(
+            "it has a delete horizon, which only compaction gives",
         ));
     }
     if header.producer_id >= 0 && (header.producer_epoch < 0 || header.base_sequence < 0) {
@@ -420,6 +439,9 @@ fn check_foreign(batch: &[u8]) -> Result<BatchHeader> {
         let record = record.map_err(|error| Error::invalid_batch(&error))?;
         if record.offset != header.base_offset + index as u64 {
             return Err(invalid("its records' offsets do not follow each other"));
+        }
+        if keyed && record.key.is_none() {
+            return Err(Error::keyless(index));
         }
         if record.timestamp < 0 {
             return Err(invalid("a record has a negative timestamp"));

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use support::*;
 use tidelog::{
-    Compression, Durability, Error, OpenOptions, Store, TimestampType, TopicChange, TopicConfig,
+    CleanupPolicy, CompactionConfig, Compression, Durability, Error, OpenOptions, Store,
+    TimestampType, TopicChange, TopicConfig,
 };
 
 fn open(folder: &tempfile::TempDir) -> Store {
@@ -30,6 +31,13 @@ fn a_topic_keeps_its_id_and_configuration() {
         durability: Some(Durability::Buffered),
         compression: Compression::Zstd,
         timestamp_type: TimestampType::LogAppendTime,
+        cleanup: CleanupPolicy::CompactAndDelete,
+        compaction: CompactionConfig {
+            min_dirty_ratio: 0.25,
+            min_lag_ms: 5,
+            max_lag_ms: Some(70),
+            delete_retention_ms: 9,
+        },
         retention_ms: Some(1000),
         retention_bytes: None,
         segment_bytes: 4096,

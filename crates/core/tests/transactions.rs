@@ -15,8 +15,8 @@ use std::time::Duration;
 use support::sending::*;
 use support::*;
 use tidelog::{
-    Durability, Error, OpenOptions, Store, Topic, TopicConfig, TransactionNumber,
-    TransactionOptions, TransactionOutcome, TransactionalProducer,
+    CompactionOptions, Durability, Error, OpenOptions, Store, Topic, TopicConfig,
+    TransactionNumber, TransactionOptions, TransactionOutcome, TransactionalProducer,
 };
 
 fn open(folder: &tempfile::TempDir) -> Store {
@@ -384,6 +384,10 @@ fn the_logs_of_the_store_itself_stay_short() {
     let folder = tempfile::tempdir().unwrap();
     let options = || OpenOptions {
         checkpoint_interval: Duration::from_millis(50),
+        compaction: CompactionOptions {
+            interval: Duration::from_millis(50),
+            ..CompactionOptions::default()
+        },
         ..OpenOptions::default()
     };
     let store = Store::open(folder.path(), options()).unwrap();

@@ -61,15 +61,45 @@ pub fn parse_log(name: &str) -> Option<u64> {
 /// The base offset and the kind of a segment's file; `None` for a name that is not exactly of this form, or
 /// whose number is no offset.
 pub fn parse(name: &str) -> Option<(u64, SegmentFile)> {
-    let (digits, extension) = name.split_at_checked(20)?;
+    let (base_offset, extension) = name.split_at_checked(20)?;
     let kind = SegmentFile::ALL
         .into_iter()
         .find(|kind| kind.extension() == extension)?;
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let base_offset = digits.parse().ok()?;
-    (base_offset < i64::MAX as u64).then_some((base_offset, kind))
+    Some((digits(base_offset)?, kind))
+}
+
+/// What follows the name of a file that compaction has not finished; an opening takes such files away.
+pub const CLEANED: &str = ".cleaned";
+const SWAP: &str = ".swap";
+const COMPACTED: &str = ".compacted";
+
+/// The name of record batches that take the place of all segments from base offset `base` to before `next`.
+pub fn swap(base: u64, next: u64) -> String {
+    format!("{base:020}-{next:020}{SWAP}")
+}
+
+/// The base offset, and the one that follows, in a name of [`swap`]; `None` for every other name.
+pub fn parse_swap(name: &str) -> Option<(u64, u64)> {
+    let (base, next) = name.strip_suffix(SWAP)?.split_once('-')?;
+    let (base, next) = (digits(base)?, digits(next)?);
+    (base < next).then_some((base, next))
+}
+
+/// The name of the empty file that says up to where a partition is compacted.
+pub fn compacted(upto: u64) -> String {
+    format!("{upto:020}{COMPACTED}")
+}
+
+/// The offset in a name of [`compacted`]; `None` for every other name.
+pub fn parse_compacted(name: &str) -> Option<u64> {
+    digits(name.strip_suffix(COMPACTED)?)
+}
+
+/// An offset in exactly 20 digits.
+fn digits(text: &str) -> Option<u64> {
+    let all = text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let offset = text.parse().ok().filter(|_| all)?;
+    (offset < i64::MAX as u64).then_some(offset)
 }
 
 /// The name of a partition's folder.
@@ -156,7 +186,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_of_compaction() {
+        assert_eq!(
+            swap(0, 4711),
+            "00000000000000000000-00000000000000004711.swap"
+        );
+        for bad in [
+            "00000000000000004711-00000000000000004711.swap",
+            "00000000000000000000-4711.swap",
+            "00000000000000000000.swap",
+            "00000000000000000000-99999999999999999999.swap",
+        ] {
+            assert_eq!(parse_swap(bad), None, "{bad}");
+        }
+        assert_eq!(compacted(7), "00000000000000000007.compacted");
+        for bad in [
+            "7.compacted",
+            "+0000000000000000007.compacted",
+            ".compacted",
+        ] {
+            assert_eq!(parse_compacted(bad), None, "{bad}");
+        }
+        assert_eq!(parse(&swap(0, 1)), None);
+        assert_eq!(parse(&compacted(0)), None);
+    }
+
     proptest! {
+        #[test]
+        fn compaction_round_trip(base in 0..i64::MAX as u64 - 1, count in 1..1000u64) {
+            let next = (base + count).min(i64::MAX as u64 - 1);
+            prop_assert_eq!(parse_swap(&swap(base, next)), Some((base, next)));
+            prop_assert_eq!(parse_compacted(&compacted(base)), Some(base));
+        }
+
         #[test]
         fn round_trip(base in 0..i64::MAX as u64, topic in "[a-zA-Z0-9._-]{3,40}", partition in 0..=i32::MAX as u32) {
             for kind in SegmentFile::ALL {

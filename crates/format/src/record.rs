@@ -227,7 +227,7 @@ impl ExactSizeIterator for HeaderIter<'_> {}
 type Pair<'a> = (&'a [u8], Option<&'a [u8]>, usize);
 
 /// The name and value of a header of bytes that were checked when their record was read.
-#[inline]
+#[inline(always)]
 fn pair(bytes: &[u8], at: usize) -> Option<Pair<'_>> {
     let (name, _, at) = field(bytes, at, "header name length").ok()?;
     let (value, _, at) = field(bytes, at, "header value length").ok()?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use napi::bindgen_prelude::{Either, Null};
 use napi_derive::napi;
 use tidelog::{
-    Compression, Durability, Error, OpenOptions, Result, TimestampType, TopicChange, TopicConfig,
+    CleanupPolicy, Compression, Durability, Error, OpenOptions, Result, TimestampType, TopicChange,
+    TopicConfig,
 };
 
 use crate::numbers::{from_u64, to_u32, to_u64, to_usize};
@@ -28,6 +29,12 @@ pub struct NativeOpenOptions {
     pub checkpoint_interval_ms: Option<f64>,
     /// How many segments keep their files open.
     pub open_segments: Option<f64>,
+    /// How often the cleaner looks for something to compact, in ms.
+    pub compaction_interval_ms: Option<f64>,
+    /// Bytes that the cleaner reads and writes in a second at most.
+    pub compaction_bytes_per_second: Option<f64>,
+    /// Bytes of memory for the keys of one pass.
+    pub compaction_memory_bytes: Option<f64>,
 }
 
 impl NativeOpenOptions {
@@ -52,6 +59,16 @@ impl NativeOpenOptions {
         if let Some(count) = self.open_segments {
             options.open_segments = to_usize("openSegments", count)?;
         }
+        let compaction = &mut options.compaction;
+        if let Some(ms) = self.compaction_interval_ms {
+            compaction.interval = Duration::from_millis(to_u64("compaction.intervalMs", ms)?);
+        }
+        if let Some(bytes) = self.compaction_bytes_per_second {
+            compaction.bytes_per_second = to_u64("compaction.bytesPerSecond", bytes)?;
+        }
+        if let Some(bytes) = self.compaction_memory_bytes {
+            compaction.memory_bytes = to_usize("compaction.memoryBytes", bytes)?;
+        }
         Ok(options)
     }
 }
@@ -68,6 +85,16 @@ pub struct NativeTopicConfig {
     pub compression: Option<String>,
     /// `CreateTime` or `LogAppendTime`.
     pub timestamp_type: Option<String>,
+    /// `delete`, `compact` or `compact,delete`.
+    pub cleanup: Option<String>,
+    /// The part of a log that was not cleaned yet above which it is.
+    pub min_dirty_ratio: Option<f64>,
+    /// For how long in ms a record is not compacted.
+    pub min_lag_ms: Option<f64>,
+    /// After how long in ms a record is compacted in any case, or null for never.
+    pub max_lag_ms: Option<Either<f64, Null>>,
+    /// For how long in ms a tombstone stays after the first cleaning that saw it.
+    pub delete_retention_ms: Option<f64>,
     /// Age in ms at which segments are deleted, or null for never.
     pub retention_ms: Option<Either<f64, Null>>,
     /// Bytes of a partition from which on its oldest segments are deleted, or null for never.
@@ -90,6 +117,22 @@ impl NativeTopicConfig {
             durability: self.durability.as_deref().map(durability).transpose()?,
             ..TopicConfig::default()
         };
+        if let Some(name) = self.cleanup {
+            config.cleanup = cleanup(&name)?;
+        }
+        let compaction = &mut config.compaction;
+        if let Some(ratio) = self.min_dirty_ratio {
+            compaction.min_dirty_ratio = ratio;
+        }
+        if let Some(ms) = self.min_lag_ms {
+            compaction.min_lag_ms = to_u64("compaction.minLagMs", ms)?;
+        }
+        if let Some(bound) = bound("compaction.maxLagMs", self.max_lag_ms)? {
+            compaction.max_lag_ms = bound;
+        }
+        if let Some(ms) = self.delete_retention_ms {
+            compaction.delete_retention_ms = to_u64("compaction.deleteRetentionMs", ms)?;
+        }
         if let Some(bound) = bound("retentionMs", self.retention_ms)? {
             config.retention_ms = bound;
         }
@@ -131,6 +174,14 @@ impl NativeTopicConfig {
                 .map(|durability| durability.name().to_owned()),
             compression: Some(config.compression.name().to_owned()),
             timestamp_type: Some(name_of(config.timestamp_type).to_owned()),
+            cleanup: Some(config.cleanup.name().to_owned()),
+            min_dirty_ratio: Some(config.compaction.min_dirty_ratio),
+            min_lag_ms: Some(from_u64("minLagMs", config.compaction.min_lag_ms)?),
+            max_lag_ms: Some(told("maxLagMs", config.compaction.max_lag_ms)?),
+            delete_retention_ms: Some(from_u64(
+                "deleteRetentionMs",
+                config.compaction.delete_retention_ms,
+            )?),
             retention_ms: Some(told("retentionMs", config.retention_ms)?),
             retention_bytes: Some(told("retentionBytes", config.retention_bytes)?),
             segment_bytes: Some(from_u64("segmentBytes", config.segment_bytes)?),
@@ -151,6 +202,16 @@ pub struct NativeTopicChange {
     pub durability: Option<String>,
     /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub compression: Option<String>,
+    /// `delete`, `compact` or `compact,delete`.
+    pub cleanup: Option<String>,
+    /// The part of a log that was not cleaned yet above which it is.
+    pub min_dirty_ratio: Option<f64>,
+    /// For how long in ms a record is not compacted.
+    pub min_lag_ms: Option<f64>,
+    /// After how long in ms a record is compacted in any case, or null for never.
+    pub max_lag_ms: Option<Either<f64, Null>>,
+    /// For how long in ms a tombstone stays after the first cleaning that saw it.
+    pub delete_retention_ms: Option<f64>,
     /// Age in ms at which segments are deleted, or null for never.
     pub retention_ms: Option<Either<f64, Null>>,
     /// Bytes of a partition from which on its oldest segments are deleted, or null for never.
@@ -174,6 +235,17 @@ impl NativeTopicChange {
                 .transpose()?,
             durability: self.durability.as_deref().map(durability).transpose()?,
             compression: self.compression.as_deref().map(compression).transpose()?,
+            cleanup: self.cleanup.as_deref().map(cleanup).transpose()?,
+            min_dirty_ratio: self.min_dirty_ratio,
+            min_lag_ms: self
+                .min_lag_ms
+                .map(|ms| to_u64("compaction.minLagMs", ms))
+                .transpose()?,
+            max_lag_ms: bound("compaction.maxLagMs", self.max_lag_ms)?,
+            delete_retention_ms: self
+                .delete_retention_ms
+                .map(|ms| to_u64("compaction.deleteRetentionMs", ms))
+                .transpose()?,
             retention_ms: bound("retentionMs", self.retention_ms)?,
             retention_bytes: bound("retentionBytes", self.retention_bytes)?,
             segment_bytes: self
@@ -209,6 +281,11 @@ fn told(what: &'static str, bound: Option<u64>) -> Result<Either<f64, Null>> {
         Some(value) => Either::A(from_u64(what, value)?),
         None => Either::B(Null),
     })
+}
+
+fn cleanup(name: &str) -> Result<CleanupPolicy> {
+    CleanupPolicy::from_name(name)
+        .ok_or_else(|| unknown("cleanup", name, "delete, compact or compact,delete"))
 }
 
 fn durability(name: &str) -> Result<Durability> {

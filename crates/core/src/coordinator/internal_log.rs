@@ -1,5 +1,4 @@
-//! A log of latest records by key, in a topic of the store's own with one partition. It is bounded by being rewritten: when
-//! it has become much longer than what is in force, all that is in force is appended anew, and the log begins there.
+//! A log of latest records by key, in a topic of the store's own with one partition, which is compacted.
 
 use std::sync::Arc;
 
@@ -7,18 +6,13 @@ use tidelog_format::batch::{Batch, TimestampType};
 use tidelog_format::builder::BatchBuilder;
 use tidelog_format::compression::Compression;
 
-use crate::config::{Durability, TopicConfig};
+use crate::config::{CleanupPolicy, Durability, TopicChange, TopicConfig};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::partition::{AtomicAppend, Log, now_ms};
-use crate::producer_ids::Claim;
+use crate::partition::{Log, now_ms};
 use crate::sync::read;
 
-/// A shorter log is not rewritten.
-const REWRITE_MIN: u64 = 16 << 20;
-/// How many times longer than what is in force it may be.
-const REWRITE_FACTOR: u64 = 4;
-/// Whole segments are unlinked.
+/// The one that is being written is not compacted.
 const SEGMENT_BYTES: u64 = 4 << 20;
 const BATCH_BYTES: usize = 128 << 10;
 const READ_BYTES: usize = 1 << 20;
@@ -40,12 +34,21 @@ impl InternalLog {
                 TopicConfig {
                     partitions: 1,
                     durability: Some(Durability::Fsync),
+                    cleanup: CleanupPolicy::Compact,
                     segment_bytes: SEGMENT_BYTES,
                     ..TopicConfig::default()
                 },
             )?,
             Err(error) => return Err(error),
         };
+        if !engine.context.read_only && !topic.meta.config().cleanup.compacts() {
+            // It was made when the store could not compact yet.
+            let change = TopicChange {
+                cleanup: Some(CleanupPolicy::Compact),
+                ..TopicChange::default()
+            };
+            engine.alter_topic(&topic, &change)?;
+        }
         let log = read(&topic.logs).first().cloned().ok_or(Error::Closed)?;
         match log.damage() {
             Some(damage) => Err(damage.clone()),
@@ -78,52 +81,6 @@ impl InternalLog {
             offset = next;
         }
         Ok(())
-    }
-
-    /// Appends all that is in force, if the log has become long.
-    pub fn rewrite(&self, records: impl FnOnce() -> Vec<Record>) -> Result<Option<Rewrite>> {
-        if self.log.bytes() < REWRITE_MIN {
-            return Ok(None);
-        }
-        let batches = encode(records())?;
-        let len: usize = batches.iter().map(Vec::len).sum();
-        if self.log.bytes() < len as u64 * REWRITE_FACTOR {
-            return Ok(None);
-        }
-        let logs = [Arc::clone(&self.log)];
-        let mut begin = None;
-        let (answer, durable) = std::sync::mpsc::channel();
-        for batch in batches {
-            let mut append = AtomicAppend::lock(&logs);
-            let placed = append.prepare(&self.log, Claim::Store, vec![batch])?;
-            begin = begin.or(placed.first().map(|placed| placed.base_offset));
-            let answer = answer.clone();
-            append.write(Box::new(move |written| {
-                let _ = answer.send(written);
-            }))?;
-        }
-        Ok(Some(Rewrite {
-            log: Arc::clone(&self.log),
-            begin: begin.unwrap_or_else(|| self.log.log_end()),
-            durable,
-        }))
-    }
-}
-
-/// A log whose content was appended anew from `begin` on.
-pub(super) struct Rewrite {
-    log: Arc<Log>,
-    begin: u64,
-    durable: std::sync::mpsc::Receiver<Result<()>>,
-}
-
-impl Rewrite {
-    /// Lets go of what comes before, once what was appended is durable. Blocks for the disk.
-    pub fn finish(self, engine: &Engine) -> Result<()> {
-        self.durable.iter().collect::<Result<()>>()?;
-        self.log.raise_start(self.begin)?;
-        engine.checkpoint(false)?;
-        self.log.unlink_below_start().map(|_| ())
     }
 }
 

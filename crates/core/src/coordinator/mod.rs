@@ -68,26 +68,21 @@ impl Coordinator {
         producers.push(Arc::downgrade(producer));
     }
 
-    /// Aborts what was open for too long, and bounds the logs. A failure passes, or is told to whoever writes next.
-    pub fn maintain(&self, engine: &Engine) {
+    /// Aborts what was open for too long.
+    pub fn maintain(&self) {
         let producers: Vec<_> = lock(&self.producers)
             .iter()
             .filter_map(Weak::upgrade)
             .collect();
         producers.iter().for_each(|producer| producer.expire());
-        let names = {
-            let mut names = lock(&self.names);
-            names.as_mut().and_then(|names| names.rewrite().transpose())
-        };
-        let offsets = {
-            let mut offsets = lock(&self.offsets);
-            let rewritten = offsets
-                .as_mut()
-                .map(|offsets| offsets.rewrite(engine).transpose());
-            rewritten.flatten()
-        };
-        for rewrite in [names, offsets].into_iter().flatten() {
-            let _ = rewrite.and_then(|rewrite| rewrite.finish(engine));
+    }
+
+    /// Lets go of what was committed of topics that are gone, so that compaction can. Waits for room in the journal: not for
+    /// the thread that makes checkpoints.
+    pub fn forget_gone(&self, engine: &Engine) -> Result<()> {
+        match &mut *lock(&self.offsets) {
+            Some(offsets) => offsets.forget_gone(engine),
+            None => Ok(()),
         }
     }
 }

@@ -9,7 +9,7 @@ use tidelog_format::transaction_state::{
     COMPLETE_COMMIT, EMPTY, StoredRun, TransactionEpoch, TransactionKey, TransactionValue,
 };
 
-use super::internal_log::{self, InternalLog, Record, Rewrite};
+use super::internal_log::{self, InternalLog};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::journal::Done;
@@ -174,15 +174,6 @@ impl Names {
         if let Some(known) = self.by_key.get_mut(id) {
             known.value = value;
         }
-    }
-
-    pub(super) fn rewrite(&mut self) -> Result<Option<Rewrite>> {
-        let record = |(key, name): (&String, &Name)| -> Record {
-            let key = TransactionKey(key.clone()).encode();
-            (key, Some(name.value.encode()))
-        };
-        self.log
-            .rewrite(|| self.by_key.iter().map(record).collect())
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidelog_format::offset_commit::{GroupRecordKey, OffsetCommitKey, OffsetCommitValue};
 
-use super::internal_log::{self, InternalLog, Record, Rewrite};
+use super::internal_log::{self, InternalLog, Record};
 use super::{Coordinator, check_name};
 use crate::answer::Answer;
 use crate::engine::Engine;
@@ -96,7 +96,7 @@ type Table = HashMap<String, BTreeMap<Place, Entry>>;
 
 pub(crate) struct Offsets {
     log: InternalLog,
-    /// What was appended, durable or not: what a rewritten log has to hold.
+    /// What was appended, durable or not.
     latest: Table,
     durable: Arc<DurableOffsets>,
 }
@@ -251,10 +251,7 @@ impl Offsets {
             }
             Ok(())
         })?;
-        latest.retain(|_, group| {
-            group.retain(|(id, _), entry| engine.topic_id(&entry.topic) == Some(*id));
-            !group.is_empty()
-        });
+        latest.retain(|_, group| !group.is_empty());
         *lock(&durable.0) = latest.clone();
         Ok(Offsets {
             log,
@@ -370,26 +367,46 @@ impl Offsets {
         Ok(())
     }
 
-    pub(super) fn rewrite(&mut self, engine: &Engine) -> Result<Option<Rewrite>> {
-        let latest = &self.latest;
-        self.log.rewrite(|| {
-            let mut records = Vec::new();
-            for (group, entries) in latest {
-                for (place, entry) in entries {
-                    if engine.topic_id(&entry.topic) == Some(place.0) {
-                        records.push((key(group, place, entry), Some(entry.value.encode())));
-                    }
+    /// Takes back the offsets of topics that are gone: no compaction would let go of them.
+    pub(super) fn forget_gone(&mut self, engine: &Engine) -> Result<()> {
+        let is_gone = |place: &Place, entry: &Entry| engine.topic_id(&entry.topic) != Some(place.0);
+        let mut tombstones: Vec<Record> = Vec::new();
+        for (group, entries) in &self.latest {
+            for (place, entry) in entries
+                .iter()
+                .filter(|(place, entry)| is_gone(place, entry))
+            {
+                let key = key(group, place, entry);
+                // A topic that was made again under the name has offsets of its own there.
+                let taken = entries.iter().any(|(other, of)| {
+                    other != place && (&of.topic, other.1) == (&entry.topic, place.1)
+                });
+                if !taken {
+                    tombstones.push((key, None));
                 }
             }
-            records
-        })
+        }
+        // They matter to compaction only: each batch goes for itself, and nobody waits for them.
+        for batch in internal_log::encode(tombstones)? {
+            let logs = [Arc::clone(self.log())];
+            let mut append = AtomicAppend::lock(&logs);
+            append.prepare(self.log(), producer_ids::Claim::Store, vec![batch])?;
+            append.write(Box::new(|_| ()))?;
+        }
+        for durable in [&mut self.latest, &mut *lock(&self.durable.0)] {
+            durable.retain(|_, entries| {
+                entries.retain(|place, entry| !is_gone(place, entry));
+                !entries.is_empty()
+            });
+        }
+        Ok(())
     }
 
     /// Offsets that point behind the end of their log, with that end.
     fn beyond(&self, engine: &Engine) -> Vec<ClampedOffset> {
         let mut beyond = Vec::new();
         for (group, entries) in &self.latest {
-            for ((_, partition), entry) in entries {
+            for ((_, partition), entry) in entries.iter().filter(is_of_topic_in(engine)) {
                 let end = engine
                     .log(&entry.topic, *partition)
                     .filter(|log| log.damage().is_none())

@@ -61,7 +61,7 @@ pub(super) fn checkpoint(engine: &Weak<Engine>, context: &Context, intervals: In
             noted = appended;
         }
         engine.save_producers();
-        engine.coordinator.maintain(&engine);
+        engine.coordinator.maintain();
     }
 }
 

@@ -17,7 +17,10 @@ use tidelog_io::WriterLock;
 
 use crate::catalog::{Catalog, StoredTopic};
 use crate::checkpoint::CheckpointFile;
-use crate::config::{Durability, MAX_PARTITIONS, OpenOptions, TopicChange, TopicConfig};
+use crate::compaction::{self, CompactionReport};
+use crate::config::{
+    CompactionOptions, Durability, MAX_PARTITIONS, OpenOptions, TopicChange, TopicConfig,
+};
 use crate::context::Context;
 use crate::coordinator::Coordinator;
 use crate::error::{Error, Result};
@@ -53,6 +56,7 @@ pub(crate) struct Engine {
     writer_lock: Mutex<Option<Box<dyn WriterLock>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     intervals: Intervals,
+    compaction: CompactionOptions,
     pub listeners: Listeners,
 }
 
@@ -335,8 +339,25 @@ impl Engine {
         Ok(())
     }
 
-    fn all_logs(&self) -> Vec<Arc<Log>> {
+    pub(crate) fn all_logs(&self) -> Vec<Arc<Log>> {
         read(&self.logs).values().cloned().collect()
+    }
+
+    /// Compacts all of a topic that can be, whatever its ratio.
+    pub fn compact_topic(&self, state: &TopicState) -> Result<CompactionReport> {
+        if !state.meta.config().cleanup.compacts() {
+            return Err(Error::InvalidArgument {
+                argument: "topic",
+                reason: format!(
+                    "{:?} is not compacted; let its cleanup.policy be compact first",
+                    state.meta.name
+                ),
+            });
+        }
+        // What was appended lately is cleaned, too.
+        self.checkpoint(false)?;
+        let logs = read(&state.logs).clone();
+        compaction::compact(&logs, &self.compaction)
     }
 
     /// Makes everything appended before durable.
@@ -385,6 +406,7 @@ impl Engine {
         self.context.workers.stop();
         self.context.journal.end();
         self.context.checkpoints.stop();
+        self.context.cleaning.stop();
         self.coordinator.groups.deadlines.stop();
         let own = std::thread::current().id();
         for thread in lock(&self.threads).drain(..) {

@@ -17,6 +17,7 @@ use super::recovery::{
 use super::{Engine, Listeners};
 use crate::catalog::Catalog;
 use crate::checkpoint::CheckpointFile;
+use crate::compaction;
 use crate::config::OpenOptions;
 use crate::context::Context;
 use crate::coordinator::Coordinator;
@@ -177,6 +178,7 @@ impl Engine {
                 maintenance: options.maintenance_interval,
                 checkpoint: options.checkpoint_interval,
             },
+            compaction: options.compaction,
         })
     }
 
@@ -235,6 +237,12 @@ impl Engine {
         spawn(
             "tidelog-checkpoint",
             Box::new(move || maintenance::checkpoint(&weak, &context, intervals)),
+        )?;
+        let (weak, context) = (Arc::downgrade(self), Arc::clone(&self.context));
+        let options = self.compaction;
+        spawn(
+            "tidelog-compaction",
+            Box::new(move || compaction::run(&weak, &context, options)),
         )?;
         let (weak, deadlines) = (
             Arc::downgrade(self),

@@ -112,9 +112,9 @@ impl<'a> Bounds<'a> {
                     _ => Truths::ANY,
                 }
             }
-            Node::InTexts(text, list) => self
-                .text(text)
-                .map_or(Truths::ANY, |text| Truths::only(list.contains(text).into())),
+            Node::InTexts(text, list) => self.text(text).map_or(Truths::ANY, |text| {
+                Truths::only(list.contains(text.as_bytes()).into())
+            }),
             Node::InNumbers(number, list) => match self.range(number) {
                 Some(range) if list.floats.is_empty() => range.among(&list.integers),
                 _ => Truths::ANY,

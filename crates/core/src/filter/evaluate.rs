@@ -43,6 +43,15 @@ impl Comparison {
             Comparison::GreaterOrEqual => ordering.is_ge(),
         }
     }
+
+    /// Whether it holds of two texts. The order of code points is that of their bytes.
+    fn holds_of_texts(self, left: &[u8], right: &[u8]) -> bool {
+        match self {
+            Comparison::Equal => is_same(left, right),
+            Comparison::NotEqual => !is_same(left, right),
+            _ => self.holds(left.cmp(right)),
+        }
+    }
 }
 
 /// A filter on its way through the records of one partition.
@@ -94,7 +103,7 @@ impl<'a> Evaluation<'a> {
             Node::CompareTexts(left, comparison, right) => {
                 let left = self.text(left, record);
                 let right = self.text(right, record);
-                known(left.zip(right), |(l, r)| comparison.holds(l.cmp(r)))
+                known(left.zip(right), |(l, r)| comparison.holds_of_texts(l, r))
             }
             Node::CompareNumbers(left, comparison, right) => {
                 let left = self.number(left, record);
@@ -112,10 +121,12 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn text<'t>(&'t self, text: &'t Text, record: &'t Record<'_>) -> Option<&'t str> {
+    /// The bytes of a text, as those of `text_of`.
+    fn text<'t>(&'t self, text: &'t Text, record: &'t Record<'_>) -> Option<&'t [u8]> {
         match text {
-            Text::Literal(text) => Some(text),
-            Text::Source(source) => self.text_of(source, record),
+            Text::Literal(text) => Some(text.as_bytes()),
+            Text::Source(Source::Topic) => Some(self.topic.as_bytes()),
+            Text::Source(source) => bytes_of(source, record).filter(|bytes| is_utf8(bytes)),
         }
     }
 
@@ -179,4 +190,16 @@ fn is_null(source: &Source, record: &Record<'_>) -> bool {
 
 fn known<T>(value: Option<T>, holds: impl FnOnce(T) -> bool) -> Truth {
     value.map_or(Truth::Unknown, |value| holds(value).into())
+}
+
+/// Most that differ do so in their first byte, or in their length.
+#[inline]
+fn is_same(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.first() == right.first() && left == right
+}
+
+/// Most are ASCII and short, and that is seen at once.
+#[inline]
+fn is_utf8(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0, |all, byte| all | byte) < 0x80 || std::str::from_utf8(bytes).is_ok()
 }

@@ -183,8 +183,10 @@ impl Texts {
         Texts(texts.into())
     }
 
-    pub fn contains(&self, text: &str) -> bool {
-        self.0.binary_search_by(|one| (**one).cmp(text)).is_ok()
+    pub fn contains(&self, text: &[u8]) -> bool {
+        self.0
+            .binary_search_by(|one| one.as_bytes().cmp(text))
+            .is_ok()
     }
 }
 

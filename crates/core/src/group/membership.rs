@@ -514,7 +514,7 @@ impl Membership {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 #[allow(
     clippy::unwrap_used,
     clippy::panic,

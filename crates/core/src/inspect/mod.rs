@@ -13,7 +13,7 @@ use tidelog_format::file_name;
 use tidelog_io::{OpenMode, Storage, StorageFile};
 
 use crate::error::{Error, IoContext, Result};
-use crate::segment::{Damage, Expect, Found, Scanner};
+use crate::segment::{Damage, Expect, Found, Listed, Scanner, listed};
 pub(crate) use indexes::{Ends, WrongEntry, check_indexes};
 use log_starts::LogStarts;
 use own_files::verify_own_files;
@@ -59,10 +59,13 @@ pub fn scan_segment(storage: &dyn Storage, path: &Path) -> Result<SegmentScan> {
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
-    let base = file_name::parse_log(&name).ok_or_else(|| Error::InvalidArgument {
-        argument: "path",
-        reason: format!("{name:?} is not named like a segment: 20 digits and .log"),
-    })?;
+    let swapped = || file_name::parse_swap(&name).map(|(base, _)| base);
+    let base = file_name::parse_log(&name)
+        .or_else(swapped)
+        .ok_or_else(|| Error::InvalidArgument {
+            argument: "path",
+            reason: format!("{name:?} is not named like a segment: 20 digits and .log"),
+        })?;
     let file = storage.open(path, OpenMode::Read).during("open", path)?;
     let len = file.len().during("measure", path)?;
     let expect = Expect {
@@ -143,6 +146,17 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
 }
 
+impl VerifyReport {
+    fn add(&mut self, other: VerifyReport) {
+        self.partitions += other.partitions;
+        self.segments += other.segments;
+        self.batches += other.batches;
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.problems.extend(other.problems);
+    }
+}
+
 /// One thing that does not hold.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -188,20 +202,9 @@ pub fn verify_store(
     let mut segments = Vec::new();
     let mut total = 0;
     for folder in &folders {
-        let mut files: Vec<(u64, PathBuf, u64)> = storage
-            .read_dir(folder)
-            .during("list", folder)?
-            .into_iter()
-            .filter_map(|entry| {
-                Some((
-                    file_name::parse_log(&entry.name)?,
-                    folder.join(&entry.name),
-                    entry.len,
-                ))
-            })
-            .collect();
-        files.sort();
-        total += files.iter().map(|(_, _, len)| len).sum::<u64>();
+        let entries = storage.read_dir(folder).during("list", folder)?;
+        let files = listed(folder, &entries);
+        total += files.iter().map(|file| file.len).sum::<u64>();
         segments.push(files);
     }
     let mut report = VerifyReport {
@@ -215,35 +218,84 @@ pub fn verify_store(
     let log_starts = LogStarts::of(storage, path)?;
     let mut done = 0;
     for (folder, files) in folders.iter().zip(segments) {
-        let end = crate::published::load(storage, folder)?.map(|ends| ends.high_watermark);
-        let snapshots = check_snapshots(storage, folder)?.into_iter();
-        report.problems.extend(snapshots.map(Problem::from));
+        let bytes = files.iter().map(|file| file.len).sum::<u64>();
+        let mut goes_on = true;
         let log_start = log_starts.in_folder(storage, folder)?;
-        let mut expected = None;
-        for (base, path, len) in files {
-            report.segments += 1;
-            if let Some(expected) = expected
-                && expected != base
-                // Between segments that hold nothing any more one may be gone.
-                && base > log_start
-            {
-                let reason =
-                    format!("offset {expected} should follow, but the segment begins at {base}");
-                report.problems.push(Problem {
-                    file: path.clone(),
-                    position: 0,
-                    offset: expected,
-                    reason,
-                    records_affected: true,
-                });
-            }
-            expected = Some(verify_segment(storage, &path, end, &mut report, |bytes| {
-                progress(done + bytes, total)
-            })?);
-            done += len;
-            if !progress(done, total) {
-                return Ok(report);
-            }
+        let found = verify_partition(storage, folder, files, log_start, |position| {
+            goes_on = progress(done + position, total);
+            goes_on
+        })?;
+        report.add(found);
+        done += bytes;
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+/// How often a partition is looked at again whose segments a writer has replaced meanwhile.
+const ATTEMPTS: usize = 5;
+
+fn verify_partition(
+    storage: &dyn Storage,
+    folder: &Path,
+    mut files: Vec<Listed>,
+    log_start: u64,
+    mut progress: impl FnMut(u64) -> bool,
+) -> Result<VerifyReport> {
+    for _ in 1..ATTEMPTS {
+        let found = verify_segments(storage, folder, &files, log_start, &mut progress);
+        if matches!(&found, Ok(report) if report.problems.is_empty()) {
+            return found;
+        }
+        let entries = storage.read_dir(folder).during("list", folder)?;
+        let now = listed(folder, &entries);
+        // The last one grows, and new ones come.
+        let settled = files.len().saturating_sub(1);
+        if now.get(..settled) == files.get(..settled) {
+            return found;
+        }
+        files = now;
+    }
+    verify_segments(storage, folder, &files, log_start, &mut progress)
+}
+
+fn verify_segments(
+    storage: &dyn Storage,
+    folder: &Path,
+    files: &[Listed],
+    log_start: u64,
+    progress: &mut impl FnMut(u64) -> bool,
+) -> Result<VerifyReport> {
+    let mut report = VerifyReport::default();
+    let end = crate::published::load(storage, folder)?.map(|ends| ends.high_watermark);
+    let snapshots = check_snapshots(storage, folder)?.into_iter();
+    report.problems.extend(snapshots.map(Problem::from));
+    let (mut expected, mut done) = (None, 0);
+    for Listed { base, path, len } in files {
+        report.segments += 1;
+        if let Some(expected) = expected
+            && expected != *base
+            // Between segments that hold nothing any more one may be gone.
+            && *base > log_start
+        {
+            let reason =
+                format!("offset {expected} should follow, but the segment begins at {base}");
+            report.problems.push(Problem {
+                file: path.clone(),
+                position: 0,
+                offset: expected,
+                reason,
+                records_affected: true,
+            });
+        }
+        expected = Some(verify_segment(storage, path, end, &mut report, |bytes| {
+            progress(done + bytes)
+        })?);
+        done += len;
+        if !progress(done) {
+            break;
         }
     }
     Ok(report)

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidelog_format::file_name;
+use tidelog_io::DirEntry;
 
 use super::placement::Writer;
 use super::recover::Recovery;
+use super::replace::Compaction;
 use super::waiters::Waiters;
 use super::{Committed, Log, SyncPoint, TopicMeta, Unsynced};
 use crate::config::Durability;
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
-use crate::segment::Segment;
+use crate::segment::{Segment, finish_swaps, listed};
 use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, RwLock, lock, write};
 
@@ -93,7 +95,7 @@ impl Log {
     ) -> Result<(Log, Loaded)> {
         let mut loaded = Loaded::default();
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
-        let mut segments = list(&context, &folder, capacity)?;
+        let (mut segments, compacted) = list(&context, &folder, capacity)?;
         let Marks {
             log_start, durable, ..
         } = marks;
@@ -171,6 +173,7 @@ impl Log {
         let log = Log::assemble(
             context, topic, number, folder, segments, active, log_start, tail,
         );
+        log.set_compacted(compacted);
         if log.damage().is_some() {
             // What was durable stays on record, so that the damage is found again at the next opening.
             lock(&log.committed).end = durable;
@@ -195,7 +198,7 @@ impl Log {
         ends: Option<(u64, u64)>,
     ) -> Result<Log> {
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
-        let segments = list(&context, &folder, capacity)?;
+        let (segments, _) = list(&context, &folder, capacity)?;
         let (log_start, end) = ends.unwrap_or((0, 0));
         Ok(Log::assemble(
             context,
@@ -244,6 +247,7 @@ impl Log {
             unsynced: Mutex::new(Unsynced::default()),
             sync: Mutex::new(()),
             files: Mutex::new(()),
+            compaction: Compaction::default(),
             waiters: Waiters::default(),
             announced: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
@@ -251,40 +255,66 @@ impl Log {
         }
     }
 
-    /// Looks at the folder again, where another process writes: new segments, sizes that grew, old ones gone.
+    /// Looks at the folder again, where another process writes: new segments, sizes that grew, old ones gone or replaced.
     pub fn refresh_segments(&self) -> Result<()> {
+        self.relist(|old, found, active| old.follow_size(found.size(), active))
+    }
+
+    /// Opens every segment anew, where another process may have replaced some. Says whether the folder has changed.
+    pub(super) fn reopen_segments(&self) -> Result<bool> {
+        let before = self.segments();
+        self.relist(|_, _, _| false)?;
+        let of = |segment: &Arc<Segment>| (segment.path().to_owned(), segment.size());
+        Ok(!before.iter().map(of).eq(self.segments().iter().map(of)))
+    }
+
+    /// Lists the segments; `stays` says whether one that was known is still the same as what was found under its name.
+    fn relist(&self, stays: impl Fn(&Segment, &Segment, bool) -> bool) -> Result<()> {
         let capacity = Segment::capacity_for(self.topic.config().segment_bytes);
-        let found = list(&self.context, &self.folder, capacity)?;
+        let (found, _) = list(&self.context, &self.folder, capacity)?;
         let known = self.segments();
+        let last = found.last().map(|segment| segment.base());
         let merged = found
             .into_iter()
-            .map(
-                |segment| match known.iter().find(|old| old.base() == segment.base()) {
-                    Some(old) => {
-                        old.follow_size(segment.size());
-                        Arc::clone(old)
-                    }
-                    None => segment,
-                },
-            )
+            .map(|segment| {
+                let active = Some(segment.base()) == last;
+                let old = known.iter().find(|old| old.path() == segment.path());
+                old.filter(|old| stays(old, &segment, active))
+                    .cloned()
+                    .unwrap_or(segment)
+            })
             .collect();
         *write(&self.segments) = Arc::new(merged);
         Ok(())
     }
 }
 
-/// The folder's segments in order; leftovers of an interrupted write of an index are removed.
-fn list(context: &Context, folder: &Path, capacity: u64) -> Result<Vec<Arc<Segment>>> {
-    let mut segments = Vec::new();
-    for entry in context.storage.read_dir(folder).during("list", folder)? {
-        if let Some(base) = file_name::parse_log(&entry.name) {
-            segments.push(Arc::new(Segment::new(folder, base, entry.len, capacity)));
-        } else if entry.name.ends_with(".tmp") && !context.read_only {
+/// The folder's segments in order, and up to where they are compacted; leftovers of what a crash cut short are removed, or
+/// finished.
+fn list(context: &Context, folder: &Path, capacity: u64) -> Result<(Vec<Arc<Segment>>, u64)> {
+    let storage = &*context.storage;
+    let mut entries = storage.read_dir(folder).during("list", folder)?;
+    let half_done = |entry: &DirEntry| {
+        entry.name.ends_with(file_name::CLEANED) || file_name::parse_swap(&entry.name).is_some()
+    };
+    if !context.read_only && entries.iter().any(half_done) {
+        finish_swaps(storage, folder)?;
+        entries = storage.read_dir(folder).during("list", folder)?;
+    }
+    for entry in &entries {
+        if entry.name.ends_with(".tmp") && !context.read_only {
             let path = folder.join(&entry.name);
-            context.storage.remove_file(&path).during("remove", &path)?;
+            storage.remove_file(&path).during("remove", &path)?;
         }
     }
-    segments.sort_by_key(|segment| segment.base());
+    let segments: Vec<_> = listed(folder, &entries)
+        .into_iter()
+        .map(|found| Arc::new(Segment::at(found.path, found.base, found.len, capacity)))
+        .collect();
+    let compacted = entries
+        .iter()
+        .filter_map(|entry| file_name::parse_compacted(&entry.name))
+        .min();
     // One whose making failed half-way: the log went on in the one before it.
     let last = segments.last().map(|segment| segment.base());
     let (kept, strays): (Vec<_>, Vec<_>) = segments
@@ -293,7 +323,7 @@ fn list(context: &Context, folder: &Path, capacity: u64) -> Result<Vec<Arc<Segme
     for stray in strays.iter().filter(|_| !context.read_only) {
         unlink(context, stray)?;
     }
-    Ok(kept)
+    Ok((kept, compacted.unwrap_or(0)))
 }
 
 /// Takes out what a crash kept from being unlinked: segments that lie wholly below the log start, of which some may be

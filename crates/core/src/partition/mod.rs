@@ -10,6 +10,7 @@ mod producers;
 mod read;
 mod read_filtered;
 mod recover;
+mod replace;
 mod retention;
 mod search;
 mod waiters;
@@ -37,6 +38,7 @@ pub(crate) use placement::now_ms;
 #[cfg(test)]
 pub(crate) use producers::WINDOW;
 pub use read::ReadResult;
+pub(crate) use replace::passes;
 use waiters::{Waiters, Wake};
 
 /// What the partitions of a topic share.
@@ -119,6 +121,7 @@ pub(crate) struct Log {
     /// Held while files come to the folder or leave it, or are written there, other than the writer's. Taken before the
     /// writer's lock. A deletion of the topic waits for it: the folder's path may be another topic's after that.
     files: Mutex<()>,
+    compaction: replace::Compaction,
     waiters: Waiters,
     /// Whether its ends are already in the queue for readers in other processes.
     pub(crate) announced: AtomicBool,

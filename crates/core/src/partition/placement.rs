@@ -311,7 +311,7 @@ impl Log {
         let limit = config.segment_bytes.min(active.capacity());
         let full = active.size() + need.bytes > limit;
         let age = header.max_timestamp.saturating_sub(first_timestamp);
-        let old = u64::try_from(age).is_ok_and(|age| age > config.segment_ms);
+        let old = u64::try_from(age).is_ok_and(|age| age > config.roll_ms());
         let far = need.last_offset - active.base() > i32::MAX as u64;
         if !(full || old || far) {
             return Ok(active);

@@ -98,7 +98,8 @@ impl Log {
                 .map_err(|damage| self.damaged(segment, damage))?
             {
                 let header = &found.header;
-                if header.next_offset() == offset {
+                // Compaction may have made one batch of it and of those behind it that are of the same life.
+                if header.base_offset < offset && header.next_offset() >= offset {
                     fits = incarnation.is_none_or(|life| header.leader_epoch <= life);
                 }
                 if header.base_offset >= offset && header.base_offset < end {

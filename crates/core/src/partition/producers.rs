@@ -191,6 +191,17 @@ impl Producers {
         }
     }
 
+    /// The base offsets of the last batches of all producers, in order.
+    pub fn remembered_batches(&self) -> Vec<u64> {
+        let mut offsets: Vec<u64> = self
+            .by_id
+            .values()
+            .flat_map(|producer| producer.window.iter().map(|batch| batch.base_offset))
+            .collect();
+        offsets.sort_unstable();
+        offsets
+    }
+
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty() && self.forgotten < 0
     }
@@ -299,7 +310,7 @@ fn ahead(of: i32, sequence: i32) -> i64 {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(feature = "loom")))]
 #[allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -31,6 +31,20 @@ pub(super) fn room(buffer: &mut Vec<u8>, at: usize, len: usize) -> &mut [u8] {
     buffer.get_mut(at..at + len).unwrap_or_default()
 }
 
+/// How often a reader beside a writer begins anew, and how often while the folder stays as it is: what does not fit then is
+/// damage.
+const ATTEMPTS: usize = 200;
+const UNCHANGED: usize = 3;
+
+/// Whether the cause may be that another process has put a segment in the place of some.
+fn may_be_replaced(error: &Error) -> bool {
+    match error {
+        Error::Corruption { .. } => true,
+        Error::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+        _ => false,
+    }
+}
+
 impl Log {
     /// Puts whole batches into `out`, in place of what it held: from the one that holds `offset` on, at least
     /// one, and no more than `max_bytes` beside that.
@@ -141,22 +155,56 @@ impl Log {
         if offset < self.log_start() || offset > end {
             return Err(self.out_of_range(offset));
         }
+        let mut next = offset;
+        self.beside_a_writer(|| self.walk_from(&mut next, end, &mut visit))?;
+        Ok(next)
+    }
+
+    /// Does some reading. Beside a writer in another process it is done again with segments that are opened anew: what the
+    /// writer has replaced does not fit what is known of it.
+    pub(crate) fn beside_a_writer<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+        let (mut attempts, mut unchanged) = (0, 0);
+        loop {
+            match work() {
+                Err(error)
+                    if self.context().read_only
+                        && may_be_replaced(&error)
+                        && attempts < ATTEMPTS
+                        && unchanged < UNCHANGED =>
+                {
+                    attempts += 1;
+                    unchanged = match self.reopen_segments()? {
+                        true => 0,
+                        false => unchanged + 1,
+                    };
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Moves `next` on behind each batch that `visit` took.
+    fn walk_from(
+        &self,
+        next: &mut u64,
+        end: u64,
+        visit: &mut impl FnMut(&Log, &OpenFiles, &Arc<Segment>, Place, &BatchHeader) -> Result<bool>,
+    ) -> Result<()> {
         let interval = self.topic().config().index_interval_bytes;
         let segments = self.segments();
-        let mut next = offset;
-        let mut index = segments.partition_point(|segment| segment.base() <= offset);
-        while next < end {
+        let mut index = segments.partition_point(|segment| segment.base() <= *next);
+        while *next < end {
             let Some(segment) = index.checked_sub(1).and_then(|i| segments.get(i)) else {
                 // Retention took the segment between the check above and the snapshot.
-                return Err(self.out_of_range(offset));
+                return Err(self.out_of_range(*next));
             };
             let found = segment.files(self.context()).and_then(|files| {
-                let place = segment.locate(self.context(), &files, next, interval)?;
+                let place = segment.locate(self.context(), &files, *next, interval)?;
                 Ok((files, place))
             });
             let (files, mut place) = match found {
                 Ok(found) => found,
-                Err(_) if next < self.log_start() => return Err(self.out_of_range(next)),
+                Err(_) if *next < self.log_start() => return Err(self.out_of_range(*next)),
                 // Of a topic that was just deleted the files are gone.
                 Err(error) => return Err(self.check().err().unwrap_or(error)),
             };
@@ -167,17 +215,17 @@ impl Log {
                     position: place.position + header.size() as u64,
                     offset: header.next_offset(),
                 };
-                if after.offset > next {
+                if after.offset > *next {
                     if !visit(self, &files, segment, place, &header)? {
                         segment.set_hint(place);
-                        return Ok(next);
+                        return Ok(());
                     }
-                    next = after.offset;
+                    *next = after.offset;
                 }
                 place = after;
             }
             segment.set_hint(place);
-            if next >= end {
+            if *next >= end {
                 break;
             }
             match segments.get(index) {
@@ -194,7 +242,7 @@ impl Log {
                 }
             }
         }
-        Ok(next)
+        Ok(())
     }
 
     /// The header at a place, compared with what has to stand there.

@@ -37,7 +37,8 @@ impl Log {
     /// segment is left by starting a new one.
     pub fn retention_start(self: &Arc<Self>, now: i64) -> Result<Option<u64>> {
         let config = self.topic().config();
-        if config.retention_ms.is_none() && config.retention_bytes.is_none() {
+        let bounded = config.retention_ms.is_some() || config.retention_bytes.is_some();
+        if !bounded || !config.cleanup.deletes() {
             return Ok(None);
         }
         let segments = self.segments();

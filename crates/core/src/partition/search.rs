@@ -13,7 +13,7 @@ impl Log {
         loop {
             self.check()?;
             let start = self.log_start();
-            match self.search(timestamp, start) {
+            match self.beside_a_writer(|| self.search(timestamp, start)) {
                 // What it was in is gone.
                 Err(Error::Io { .. }) if self.log_start() > start => {}
                 Err(error) => return Err(self.check().err().unwrap_or(error)),

@@ -22,6 +22,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::journal::{self, FoundFrame, JournalFile, Known, Replay};
 use crate::partition::SyncPoint;
 use crate::published;
+use crate::segment::finish_swaps;
 
 /// What a store holds, and what is wrong with it.
 pub(super) struct Assessed {
@@ -48,6 +49,9 @@ pub(super) fn assess(
 ) -> Result<Assessed> {
     let catalog = Catalog::new(Arc::clone(storage), path.to_owned());
     let stored = catalog.load()?;
+    if put_back {
+        finish_compaction(&**storage, &catalog, &stored)?;
+    }
     let mode = if put_back {
         OpenMode::Write
     } else {
@@ -114,6 +118,23 @@ pub(super) fn assess(
         bytes,
         complete,
     })
+}
+
+/// Puts what compaction has made of segments in their place, where a crash came before.
+fn finish_compaction(
+    storage: &dyn Storage,
+    catalog: &Catalog,
+    stored: &[StoredTopic],
+) -> Result<()> {
+    for topic in stored {
+        for number in 0..topic.config.partitions {
+            let folder = catalog.partition_folder(&topic.name, number);
+            if storage.exists(&folder).during("look for", &folder)? {
+                finish_swaps(storage, &folder)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The newest checkpoint; why it is not the last one there was, if it is not; and a slot that does not hold.

@@ -13,6 +13,7 @@ use super::walk::{Bounds, Hole, Mend, Walk};
 use crate::error::{IoContext, Result};
 use crate::inspect::{check_indexes, check_snapshots};
 use crate::partition::SyncPoint;
+use crate::segment::listed;
 
 /// What is known of a partition beside its segments.
 #[derive(Debug, Clone)]
@@ -230,12 +231,16 @@ impl Survey<'_> {
     fn files(&self, folder: &Path) -> Result<Vec<File>> {
         let mut files = Vec::new();
         if self.storage.exists(folder).during("look for", folder)? {
-            for entry in self.storage.read_dir(folder).during("list", folder)? {
-                if let Some(base) = file_name::parse_log(&entry.name).filter(|_| entry.len > 0) {
-                    let path = folder.join(&entry.name);
-                    files.push(File { base, path });
-                }
-            }
+            let entries = self.storage.read_dir(folder).during("list", folder)?;
+            let segments = listed(folder, &entries).into_iter();
+            files.extend(
+                segments
+                    .filter(|segment| segment.len > 0)
+                    .map(|segment| File {
+                        base: segment.base,
+                        path: segment.path,
+                    }),
+            );
         }
         for path in self.patches.files_in(folder) {
             let name = path.file_name().map(|name| name.to_string_lossy());

@@ -156,18 +156,7 @@ impl<E: Entry> SparseIndex<E> {
                 in_pending.checked_sub(1).map(|i| self.pending[i]),
             ));
         }
-        if !matches!(&self.data, Some((entries, _)) if *entries == self.flushed) {
-            let file = storage
-                .open(&self.path, OpenMode::Read)
-                .during("open", &self.path)?;
-            let data: Arc<dyn ReadAt> = if mapped {
-                file.map((self.flushed * E::LEN) as u64)
-                    .during("map", &self.path)?
-            } else {
-                file
-            };
-            self.data = Some((self.flushed, data));
-        }
+        self.open(storage, mapped)?;
         match &self.data {
             Some((entries, data)) => Ok(Lookup::Search {
                 entries: *entries,
@@ -175,6 +164,34 @@ impl<E: Entry> SparseIndex<E> {
             }),
             None => Ok(Lookup::Found(None)),
         }
+    }
+
+    /// Has the entries of the file at hand, whatever becomes of its name.
+    pub fn open(&mut self, storage: &dyn Storage, mapped: bool) -> Result<()> {
+        if self.flushed == 0 || matches!(&self.data, Some((entries, _)) if *entries == self.flushed)
+        {
+            return Ok(());
+        }
+        let file = storage
+            .open(&self.path, OpenMode::Read)
+            .during("open", &self.path)?;
+        let data: Arc<dyn ReadAt> = if mapped {
+            file.map((self.flushed * E::LEN) as u64)
+                .during("map", &self.path)?
+        } else {
+            file
+        };
+        self.data = Some((self.flushed, data));
+        Ok(())
+    }
+
+    /// Gives the file another name.
+    pub fn move_to(&mut self, storage: &dyn Storage, path: PathBuf) -> Result<()> {
+        storage
+            .rename(&self.path, &path)
+            .during("rename", &self.path)?;
+        self.path = path;
+        Ok(())
     }
 
     pub fn path(&self) -> &Path {

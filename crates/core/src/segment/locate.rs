@@ -318,8 +318,11 @@ impl Segment {
         while let Ok(Some(found)) = scanner.next() {
             indexes.enter(self.base, found.position, &found.header, interval);
         }
-        indexes.offset.flush(&*context.storage)?;
-        indexes.time.flush(&*context.storage)?;
+        // The files of one that was replaced are another's now.
+        if !self.is_retired() {
+            indexes.offset.flush(&*context.storage)?;
+            indexes.time.flush(&*context.storage)?;
+        }
         *guard = Some(indexes);
         Ok(())
     }

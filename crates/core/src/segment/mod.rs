@@ -1,7 +1,9 @@
 //! One segment of a partition: a file of record batches named by its base offset, with its two indexes.
 //! Its bytes below `size` never change. Files and maps are opened when needed and closed when idle.
 
+mod cleaned;
 mod index;
+mod listing;
 mod locate;
 mod open;
 mod scan;
@@ -22,7 +24,9 @@ use crate::error::{Error, IoContext, Result};
 use crate::sync::atomic::{AtomicBool, AtomicU64};
 use crate::sync::{Mutex, RwLock, lock, read, write};
 
+pub(crate) use cleaned::CleanedSegment;
 use index::SparseIndex;
+pub(crate) use listing::{Listed, finish_swaps, listed};
 pub(crate) use locate::Place;
 pub(crate) use open::OpenSegments;
 pub(crate) use scan::{Damage, Expect, Found, Scanner};
@@ -42,6 +46,9 @@ pub(crate) struct Segment {
     dirty: AtomicBool,
     /// Its index files were completed since the last sync.
     indexes_dirty: AtomicBool,
+    /// Its names are those of a segment that has taken its place, or about to be: its files stay open as long as there are
+    /// readers.
+    retired: AtomicBool,
     sync: Mutex<()>,
     indexes: Mutex<Option<Indexes>>,
     /// Where the last read ended, which is where the next one in a row begins.
@@ -65,9 +72,14 @@ struct Indexes {
 impl Segment {
     /// A segment whose file has `size` bytes of whole batches (0 and no file yet for a new one).
     pub fn new(folder: &Path, base: u64, size: u64, capacity: u64) -> Segment {
+        Segment::at(folder.join(file_name::log(base)), base, size, capacity)
+    }
+
+    /// As `new`, of a file whatever its name.
+    pub fn at(path: PathBuf, base: u64, size: u64, capacity: u64) -> Segment {
         Segment {
             base,
-            path: folder.join(file_name::log(base)),
+            path,
             size: AtomicU64::new(size),
             capacity: capacity.max(size),
             open: RwLock::new(None),
@@ -75,6 +87,7 @@ impl Segment {
             last_used: AtomicU64::new(0),
             dirty: AtomicBool::new(false),
             indexes_dirty: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
             sync: Mutex::new(()),
             indexes: Mutex::new(None),
             hint: Mutex::new(None),
@@ -94,12 +107,19 @@ impl Segment {
     }
 
     /// For a reader beside a writer in another process, which learns the size from the file. The indexes grow
-    /// with it, and are loaded again.
-    pub fn follow_size(&self, size: u64) {
+    /// with it, and are loaded again. False if the open file is not the one of this size, or that one grown further if it
+    /// is `active`: another has taken its place.
+    pub fn follow_size(&self, size: u64, active: bool) -> bool {
+        let same = |len: u64| len == size || (active && len > size);
+        let open = read(&self.open).clone();
+        if open.is_some_and(|files| !files.file.len().is_ok_and(same)) {
+            return false;
+        }
         if self.size.swap(size, Ordering::AcqRel) != size {
             *lock(&self.indexes) = None;
             *lock(&self.hint) = None;
         }
+        true
     }
 
     /// The largest size it may reach.
@@ -291,13 +311,34 @@ impl Segment {
         let idle = open
             .as_ref()
             .is_some_and(|files| Arc::strong_count(files) == 1);
-        if idle && !self.dirty.load(Ordering::Acquire) {
+        if idle && !self.is_retired() && !self.dirty.load(Ordering::Acquire) {
             *open = None;
             if let Some(indexes) = &mut *lock(&self.indexes) {
                 indexes.offset.close();
                 indexes.time.close();
             }
         }
+    }
+
+    /// Makes all of it durable and has its files open for good, for a segment whose names will soon be another's: whoever
+    /// holds it reads on.
+    pub fn retire(self: &Arc<Self>, context: &Context, index_interval: u32) -> Result<()> {
+        self.retired.store(true, Ordering::Release);
+        let files = self.files(context)?;
+        self.with_checked_indexes(context, &files, index_interval, |indexes, context| {
+            indexes.offset.open(&*context.storage, true)?;
+            indexes.time.open(&*context.storage, true)
+        })?;
+        self.sync(context)
+    }
+
+    /// It keeps its names after all.
+    pub fn reinstate(&self) {
+        self.retired.store(false, Ordering::Release);
+    }
+
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
     }
 
     /// Closes file and map for good, before the segment is deleted; a reader in it keeps its own until it is done.
@@ -319,12 +360,10 @@ impl Segment {
     }
 
     fn empty_indexes(&self) -> Indexes {
-        Indexes {
-            offset: SparseIndex::empty(self.path.with_extension("index")),
-            time: SparseIndex::empty(self.path.with_extension("timeindex")),
-            unindexed: 0,
-            max_timestamp: None,
-        }
+        Indexes::empty(
+            self.path.with_extension("index"),
+            self.path.with_extension("timeindex"),
+        )
     }
 
     /// Reads a batch header at a position below `size`.
@@ -362,6 +401,15 @@ fn sync(context: &Context, file: &dyn StorageFile, path: &Path) -> Result<()> {
 }
 
 impl Indexes {
+    fn empty(offset: PathBuf, time: PathBuf) -> Indexes {
+        Indexes {
+            offset: SparseIndex::empty(offset),
+            time: SparseIndex::empty(time),
+            unindexed: 0,
+            max_timestamp: None,
+        }
+    }
+
     /// Prepares the search for the last offset entry that `before` holds for.
     fn offset_lookup(
         &mut self,

@@ -79,6 +79,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// The bytes of the batch that `next` gave last; only with `check_crc`.
+    pub fn bytes(&self) -> &[u8] {
+        &self.batch
+    }
+
+    /// As `bytes`, for good.
     pub fn into_bytes(self) -> Vec<u8> {
         self.batch
     }

@@ -1,6 +1,6 @@
 //! What the engine has promised so far, and whether what is found after a crash keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::error::Result;
@@ -30,12 +30,37 @@ pub(super) type Key = (&'static str, u32);
 pub(super) struct Promised {
     /// The record at each offset: what the last opening found, and what was appended since.
     pub records: Vec<u64>,
+    /// Offsets whose record compaction took, as the last opening found.
+    pub gone: BTreeSet<u64>,
+    /// Up to where it may have.
+    pub cleaned: u64,
     /// A crash of any kind leaves at least as many.
     pub durable: usize,
     /// The process being killed leaves at least as many.
     pub kill_safe: usize,
     /// The log start: acknowledged, and asked for.
     pub start: (u64, u64),
+}
+
+/// The key of a record by its number.
+pub(super) fn key_of(record: u64) -> u8 {
+    (record % 5) as u8
+}
+
+/// Whether a record says that its key is gone.
+pub(super) fn is_tombstone(record: u64) -> bool {
+    record % 7 == 3
+}
+
+impl Promised {
+    /// Whether a record at this offset may be gone: a later one of its key was there when it went, and is still there.
+    /// Tombstones stay for a day, which no story lasts.
+    fn may_be_gone(&self, offset: u64, held: usize) -> bool {
+        let end = held.min(self.cleaned as usize);
+        let later = self.records.get(offset as usize + 1..end);
+        let key = key_of(self.records[offset as usize]);
+        later.is_some_and(|later| later.iter().any(|record| key_of(*record) == key))
+    }
 }
 
 /// Whether a topic is there.
@@ -129,7 +154,14 @@ impl Oracle {
     }
 
     /// Compares what is found in a partition with what was promised, and goes on from there.
-    pub fn found(&mut self, key: Key, start: u64, records: &[u64], end: End) -> Checked {
+    pub fn found(
+        &mut self,
+        key: Key,
+        ends: Range<u64>,
+        records: &BTreeMap<u64, u64>,
+        end: End,
+    ) -> Checked {
+        let start = ends.start;
         let promised = self.logs.entry(key).or_default();
         let (acknowledged, asked) = promised.start;
         if start < acknowledged || start > asked {
@@ -138,7 +170,7 @@ impl Oracle {
                 format!("{key:?} begins at {start}, not {acknowledged} to {asked}"),
             );
         }
-        let held = start as usize + records.len();
+        let held = ends.end as usize;
         let least = match end {
             End::Closed => promised.records.len(),
             End::Killed if !self.failed => promised.kill_safe,
@@ -151,16 +183,30 @@ impl Oracle {
                 format!("{key:?} after {end:?}: {held} of {least}"),
             );
         }
-        let expected = promised.records.get(start as usize..held);
-        if held > start as usize && expected != Some(records) {
+        for offset in ends {
+            let expected = promised.records.get(offset as usize);
+            let what = match (records.get(&offset), expected) {
+                (Some(found), Some(expected)) if found == expected => {
+                    match promised.gone.contains(&offset) {
+                        true => "a record came back",
+                        false => continue,
+                    }
+                }
+                (None, Some(_)) if promised.may_be_gone(offset, held) => {
+                    promised.gone.insert(offset);
+                    continue;
+                }
+                (None, Some(_)) => "the newest record of a key is gone",
+                _ => "other records",
+            };
+            let all = &promised.records;
             return violation(
-                "other records",
-                format!(
-                    "{key:?} from {start} on: {records:?}, not {expected:?} of {:?}",
-                    promised.records
-                ),
+                what,
+                format!("{key:?} at {offset}: {records:?}, not {expected:?} of {all:?}"),
             );
         }
+        promised.gone.retain(|offset| *offset < held as u64);
+        promised.cleaned = promised.cleaned.min(held as u64);
         promised.records.resize(held, 0);
         (promised.durable, promised.kill_safe) = (held, held);
         promised.start = (start, start);

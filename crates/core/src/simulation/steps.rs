@@ -6,15 +6,16 @@ use tidelog_format::batch::{BatchHeader, Sequenced, TimestampType};
 use tidelog_format::builder::BatchBuilder;
 use tidelog_format::compression::Compression;
 
-use super::oracle::{Append, Exists, Key};
-use super::story::{GROUP, Life, SOURCES, Sent, Story, TOPICS};
+use super::oracle::{Append, Exists, Key, is_tombstone, key_of};
+use super::story::{COMPACTED, GROUP, Life, SOURCES, Sent, Story, TOPICS};
 use crate::answer::Answer;
-use crate::config::{Durability, TopicChange, TopicConfig};
+use crate::compaction::Pass;
+use crate::config::{CleanupPolicy, CompactionOptions, Durability, TopicChange, TopicConfig};
 use crate::coordinator::offsets::{Claim, LogOffset};
 use crate::engine::Engine;
 use crate::journal::Round;
 use crate::knock_out::Rule;
-use crate::partition::{Appended, AtomicAppend, Log, Terms, WINDOW};
+use crate::partition::{Appended, AtomicAppend, Log, Terms, WINDOW, now_ms};
 use crate::producer_ids;
 use crate::sync::{lock, read};
 
@@ -26,7 +27,8 @@ impl Story<'_> {
         let step = self.random.below(100);
         self.trace(|_| format!("step {step}"));
         match step {
-            0..21 => self.append(life),
+            0..19 => self.append(life),
+            19..21 => self.clean(life),
             21..26 => self.retry(life),
             26..36 => self.append_group(life),
             36..68 => self.journal(life),
@@ -40,6 +42,27 @@ impl Story<'_> {
             98..99 => self.flush(life),
             _ => self.commit_offset(life),
         }
+    }
+
+    /// Compacts a partition.
+    fn clean(&mut self, life: &mut Life<'_>) {
+        let key = COMPACTED[self.random.below(2) as usize];
+        let Some(log) = self.log(life.engine, key) else {
+            return;
+        };
+        let promised = self.oracle.logs.entry(key).or_default();
+        promised.cleaned = promised.cleaned.max(log.high_watermark());
+        // Room for all keys, or for three at a time.
+        let memory_bytes = [100, 1 << 10][self.random.below(2) as usize];
+        self.with_rounds(life, |_| {
+            let options = CompactionOptions {
+                bytes_per_second: u64::MAX,
+                memory_bytes,
+                ..CompactionOptions::default()
+            };
+            let config = log.topic().config();
+            let _ = Pass::new(&log, &config, &options, now_ms()).run();
+        });
     }
 
     /// Makes what was appended round the journal durable.
@@ -82,7 +105,15 @@ impl Story<'_> {
             };
             let mut value = self.next_record.to_be_bytes().to_vec();
             value.resize(len as usize, self.next_record as u8);
-            let appended = builder.append(1, None, Some(&value), std::iter::empty());
+            let key = [key_of(self.next_record)];
+            let number = self.next_record.to_be_bytes();
+            let appended = match is_tombstone(self.next_record) {
+                true => {
+                    let headers = [("n", Some(&number[..]))];
+                    builder.append(1, Some(&key), None, headers.into_iter())
+                }
+                false => builder.append(1, Some(&key), Some(&value), std::iter::empty()),
+            };
             appended.unwrap();
             ids.push(self.next_record);
             self.next_record += 1;
@@ -395,6 +426,10 @@ impl Story<'_> {
             let config = TopicConfig {
                 partitions: *partitions,
                 durability: Some(*durability),
+                cleanup: match COMPACTED.iter().any(|(topic, _)| topic == name) {
+                    true => CleanupPolicy::Compact,
+                    false => CleanupPolicy::Delete,
+                },
                 segment_bytes: 1024,
                 index_interval_bytes: 256,
                 ..TopicConfig::default()

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tidelog_format::batch::Batch;
 use tidelog_io::{CrashKind, FaultKind, SimulatedStorage, Storage};
 
-use super::oracle::{Checked, End, Exists, Key, Oracle, violation};
+use super::oracle::{Checked, End, Exists, Key, Oracle, key_of, violation};
 use super::random::Random;
 use super::steps::finish;
 use crate::config::{Durability, OpenOptions};
@@ -27,6 +27,9 @@ pub(super) const TOPICS: [(&str, u32, Durability); 3] = [
     ("b", 1, Durability::Fsync),
     ("c", 1, Durability::Buffered),
 ];
+
+/// The partitions whose topics are compacted.
+pub(super) const COMPACTED: [Key; 2] = [("b", 0), ("c", 0)];
 
 /// The partitions of which one group commits offsets, and its name.
 pub(super) const SOURCES: [Key; 2] = [("c", 0), ("b", 0)];
@@ -189,7 +192,7 @@ impl<'a> Story<'a> {
                     .read_dir(&PathBuf::from(&folder))
                     .unwrap_or_default()
                 {
-                    let suffixes = [".log", ".torn", ".snapshot"];
+                    let suffixes = [".log", ".torn", ".snapshot", ".swap"];
                     if suffixes.iter().any(|suffix| entry.name.ends_with(suffix)) {
                         text += &format!(
                             " {name}-{number}/{}:{}",
@@ -237,8 +240,8 @@ impl<'a> Story<'a> {
                 let records = records(&log).or_else(|error| {
                     violation("unreadable", format!("{name}-{number}: {error}"))
                 })?;
-                self.oracle
-                    .found((name, number), log.log_start(), &records, end)?;
+                let ends = log.log_start()..log.high_watermark();
+                self.oracle.found((name, number), ends, &records, end)?;
             }
         }
         self.oracle.groups_are_whole()?;
@@ -377,9 +380,9 @@ impl<'a> Story<'a> {
     }
 }
 
-/// The records of a log, by the numbers that their values begin with.
-fn records(log: &Arc<Log>) -> Result<Vec<u64>> {
-    let (mut offset, mut found) = (log.log_start(), Vec::new());
+/// The records of a log by offset: the numbers that their values begin with, or that a header holds if they have none.
+fn records(log: &Arc<Log>) -> Result<BTreeMap<u64, u64>> {
+    let (mut offset, mut found) = (log.log_start(), BTreeMap::new());
     let start = offset;
     let (mut bytes, mut scratch) = (Vec::new(), Vec::new());
     while offset < log.high_watermark() {
@@ -390,8 +393,11 @@ fn records(log: &Arc<Log>) -> Result<Vec<u64>> {
             for record in batch.records(&mut scratch).unwrap() {
                 let record = record.unwrap();
                 if record.offset >= start {
-                    let number = record.value.unwrap().first_chunk().unwrap();
-                    found.push(u64::from_be_bytes(*number));
+                    let header = || record.headers.iter().next()?.1;
+                    let number = record.value.or_else(header).unwrap();
+                    let number = u64::from_be_bytes(*number.first_chunk().unwrap());
+                    assert_eq!(record.key, Some(&[key_of(number)][..]));
+                    found.insert(record.offset, number);
                 }
             }
             rest = &rest[batch.bytes().len()..];

@@ -103,6 +103,15 @@ impl Sequenced {
         producer_epoch: -1,
         base_sequence: -1,
     };
+
+    /// Of the batch with this header.
+    pub(crate) fn of(header: &BatchHeader) -> Sequenced {
+        Sequenced {
+            producer_id: header.producer_id,
+            producer_epoch: header.producer_epoch,
+            base_sequence: header.base_sequence,
+        }
+    }
 }
 
 /// What the header of a fresh batch says, beside its size and checksum.

@@ -71,6 +71,11 @@ impl Attributes {
     pub fn has_delete_horizon(self) -> bool {
         self.0 & Attributes::DELETE_HORIZON != 0
     }
+
+    /// The same, of a batch whose base timestamp is that time.
+    pub(crate) fn with_delete_horizon(self) -> Attributes {
+        Attributes(self.0 | Attributes::DELETE_HORIZON)
+    }
 }
 
 /// The header of a batch, its fields checked one by one and against each other, but not the checksum.
@@ -168,6 +173,13 @@ impl BatchHeader {
             base_sequence: i32_at(bytes, at::BASE_SEQUENCE),
             record_count: record_count as u32,
         })
+    }
+
+    /// The time in ms from which compaction may drop the batch's tombstones, once it is on record.
+    pub fn delete_horizon(&self) -> Option<i64> {
+        self.attributes
+            .has_delete_horizon()
+            .then_some(self.base_timestamp)
     }
 
     /// Bytes of the whole batch.

@@ -1,10 +1,12 @@
 //! Kafka's record batch, version 2: the header, the checks, and the few changes made to encoded batches.
 //! A [`BatchHeader`] is what bytes say; a [`Batch`] is bytes whose checksum holds.
 
+mod clean;
 mod edit;
 mod header;
 mod records;
 
+pub use clean::{BatchCleaner, emptied_batch};
 pub(crate) use edit::{NewHeader, write_header};
 pub use edit::{Sequenced, empty_batch, set_log_append_time, set_placement};
 pub use header::{Attributes, BatchHeader, TimestampType};
@@ -96,14 +98,26 @@ impl<'a> Batch<'a> {
     where
         'a: 's,
     {
+        Ok(Records::new(self.section(scratch)?, &self.header))
+    }
+
+    /// Its record section, which is what [`Record::position`](crate::Record::position) counts in. A compressed one is
+    /// decompressed into `scratch`, which is cleared first, at most [`MAX_BATCH_BYTES`] of it.
+    ///
+    /// # Errors
+    /// Those of [`Batch::records`].
+    pub fn section<'s>(&self, scratch: &'s mut Vec<u8>) -> Result<&'s [u8], FormatError>
+    where
+        'a: 's,
+    {
         let compression = self.header.attributes.compression()?;
         // A batch that lost all its records in cleaning may keep its compression.
         if compression == Compression::None || self.payload().is_empty() {
-            return Ok(Records::new(self.payload(), &self.header));
+            return Ok(self.payload());
         }
         scratch.clear();
         compression.decompress(self.payload(), scratch, MAX_BATCH_BYTES)?;
-        Ok(Records::new(scratch, &self.header))
+        Ok(scratch)
     }
 }
 

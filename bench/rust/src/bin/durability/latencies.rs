@@ -12,6 +12,8 @@ pub struct Row {
     pub bytes: u64,
     /// Bytes that opening a store read and checked.
     pub checked: Option<u64>,
+    /// The most memory in bytes that the process had.
+    pub peak: Option<u64>,
 }
 
 /// A number of bytes in words, as tables call it.
@@ -52,13 +54,14 @@ impl Latencies {
     pub fn report(mut self, round: usize, row: &Row) {
         self.0.sort_unstable();
         let total: Duration = self.0.iter().sum();
-        let checked = row
-            .checked
-            .map_or_else(String::new, |bytes| format!(",\"checked\":{bytes}"));
+        let told = |name: &str, bytes: Option<u64>| {
+            bytes.map_or_else(String::new, |bytes| format!(",\"{name}\":{bytes}"))
+        };
+        let (checked, peak) = (told("checked", row.checked), told("peak", row.peak));
         // Names are ours and plain ASCII, which Rust and JSON quote alike.
         println!(
             "{{\"round\":{round},\"contestant\":{:?},\"mode\":{:?},\"kind\":{:?},\"bytes\":{},\
-             \"perSecond\":{},\"p50\":{},\"p99\":{},\"iterations\":{}{checked}}}",
+             \"perSecond\":{},\"p50\":{},\"p99\":{},\"iterations\":{}{checked}{peak}}}",
             row.contestant,
             row.mode,
             row.kind,

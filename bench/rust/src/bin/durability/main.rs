@@ -1,5 +1,5 @@
 //! What durability costs in the engine, and what the same disk gives without one: sends, groups, sizes of batches,
-//! opening after a kill, opening what was closed. Each contestant takes its turn within a round, in slices, so that what
+//! opening after a kill, opening what was closed, compaction. Each contestant takes its turn within a round, in slices, so that what
 //! else the disk does meets all of them. Prints one JSON object a line; `npm run bench` makes tables of them.
 //!
 //! `durability CASE --folder DIR [--rounds N] [--quick] [--small]`
@@ -11,6 +11,7 @@
     reason = "a program for measuring: it prints figures, and stops if it can't go on"
 )]
 
+mod compaction;
 mod groups;
 mod killed;
 mod latencies;
@@ -32,7 +33,7 @@ struct Setup {
     rounds: usize,
     /// So little that it shows only that everything runs.
     quick: bool,
-    /// The clean store is of 1 GiB instead of 10.
+    /// The clean store is of 1 GiB instead of 10, and an eighth is compacted.
     small: bool,
 }
 
@@ -43,7 +44,8 @@ impl Setup {
     }
 }
 
-const CASES: &str = "sends, groups, sizes, recovery-fsync, recovery-buffered, open-clean";
+const CASES: &str =
+    "sends, groups, sizes, recovery-fsync, recovery-buffered, open-clean, compaction";
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,6 +63,7 @@ fn main() {
         "recovery-fsync" => recovery::measure(&setup, Durability::Fsync),
         "recovery-buffered" => recovery::measure(&setup, Durability::Buffered),
         "open-clean" => open_clean::measure(&setup),
+        "compaction" => compaction::measure(&setup),
         _ => panic!("there is no case {case}; there are {CASES}"),
     }
 }

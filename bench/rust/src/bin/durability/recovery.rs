@@ -43,6 +43,7 @@ fn one(
         kind: what.clone(),
         bytes: left.bytes,
         checked,
+        ..Row::default()
     };
 
     state.prepare();
