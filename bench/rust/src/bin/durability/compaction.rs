@@ -1,13 +1,14 @@
 //! Compacting a log in which each key was written several times, as fast as the disk and one thread allow: how long it takes,
-//! and how much memory the process has meanwhile at most.
+//! and how much memory of its own the process has meanwhile at most.
 
-use std::time::Instant;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use tidelog::format::batch::{Batch, TimestampType};
 use tidelog::format::builder::BatchBuilder;
 use tidelog::{
-    CleanupPolicy, CompactionOptions, Compression, Durability, OpenOptions, Partition, Store,
-    TopicConfig,
+    CleanupPolicy, CompactionOptions, CompactionReport, Compression, Durability, OpenOptions,
+    Partition, Store, TopicConfig,
 };
 
 use crate::Setup;
@@ -19,10 +20,10 @@ const RECORD_BYTES: u64 = 512;
 const BATCH_RECORDS: u64 = 200;
 
 pub fn measure(setup: &Setup) {
-    let (bytes, keys) = match (setup.quick, setup.small) {
-        (true, _) => (8 << 20, 4_000),
-        (false, true) => (256 << 20, 125_000),
-        (false, false) => (2 << 30, 1_000_000),
+    let (bytes, keys, keys_name) = match (setup.quick, setup.small) {
+        (true, _) => (8 << 20, 4_000, "4,000"),
+        (false, true) => (256 << 20, 125_000, "125,000"),
+        (false, false) => (2 << 30, 1_000_000, "1,000,000"),
     };
     for round in 0..setup.rounds {
         let folder = tempfile::tempdir_in(&setup.folder).expect("a temporary folder");
@@ -51,11 +52,11 @@ pub fn measure(setup: &Setup) {
         let records = fill(&partition, bytes, keys);
         store.sync().expect("a sync");
         let mut latencies = Latencies::default();
-        begin_peak();
-        let start = Instant::now();
-        let report = topic.compact().expect("a compaction");
-        let elapsed = start.elapsed();
-        let peak = peak();
+        let (report, elapsed, peak) = watched(|| {
+            let start = Instant::now();
+            let report = topic.compact().expect("a compaction");
+            (report, start.elapsed())
+        });
         assert!(report.records_removed > 0, "nothing was compacted");
         check(&partition, records, keys);
         latencies.add_together(elapsed, records as usize);
@@ -63,7 +64,7 @@ pub fn measure(setup: &Setup) {
             round,
             &Row {
                 contestant: "tidelog",
-                mode: format!("{}, {keys} keys", size_name(bytes)),
+                mode: format!("{}, {keys_name} keys", size_name(bytes)),
                 kind: "compaction".to_owned(),
                 bytes: RECORD_BYTES,
                 peak,
@@ -122,21 +123,36 @@ fn check(partition: &Partition, records: u64, keys: u64) {
             rest = &rest[batch.bytes().len()..];
         }
     }
-    for number in records - keys..records {
-        let key = key_of(number, keys);
-        assert_eq!(newest[key as usize], Some(number), "key {key}");
+    let mut written = vec![None; keys as usize];
+    for number in 0..records {
+        written[key_of(number, keys) as usize] = Some(number);
     }
+    assert!(newest == written, "a key has lost its newest record");
 }
 
-/// Forgets the most memory that the process had, where the system lets it.
-fn begin_peak() {
-    let _ = std::fs::write("/proc/self/clear_refs", "5");
+/// Does some work, and gives the most memory in bytes that the process had meanwhile beside its maps of files, which the
+/// system takes back when it likes; none where the system does not tell.
+fn watched(
+    work: impl FnOnce() -> (CompactionReport, Duration),
+) -> (CompactionReport, Duration, Option<u64>) {
+    std::thread::scope(|scope| {
+        let (working, ended) = std::sync::mpsc::channel::<()>();
+        let most = scope.spawn(move || {
+            let mut most = memory();
+            while ended.recv_timeout(Duration::from_millis(5)) == Err(RecvTimeoutError::Timeout) {
+                most = most.max(memory());
+            }
+            most
+        });
+        let (report, elapsed) = work();
+        drop(working);
+        (report, elapsed, most.join().expect("a watcher"))
+    })
 }
 
-/// The most memory in bytes that the process had since, where the system tells.
-fn peak() -> Option<u64> {
+fn memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with("RssAnon:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes << 10)
 }
