@@ -13,16 +13,17 @@ import { engineCases } from "./engine/cases.js";
 import { measureEngine } from "./engine/run.js";
 import { exactlyOnceCases } from "./exactly_once/cases.js";
 import { measureExactlyOnce } from "./exactly_once/run.js";
-import { filterCases } from "./filter/cases.js";
-import { measureFilter } from "./filter/run.js";
+import { filterCase } from "./filter/cases.js";
 import { forked } from "./fork.js";
 import { machine } from "./machine.js";
+import { membersCase } from "./members/cases.js";
 import { chart, charts } from "./report/chart.js";
 import { kept, type Measured } from "./report/kept.js";
 import { rowsOf, type Trial } from "./report/rows.js";
 import { markdown } from "./report/summary.js";
 import type { Table } from "./table.js";
 import type { Order } from "./trial.js";
+import { measureWays, type WaysCase } from "./ways.js";
 import { type DataSet, type Phase, workloads } from "./workloads.js";
 
 const { values: options } = parseArgs({
@@ -43,12 +44,13 @@ const isWanted = ({ name }: { name: string }) => options.only?.some((only) => na
 const wanted = workloads(options.quick).filter(isWanted);
 const wantedOfExactlyOnce = exactlyOnceCases(options.quick).filter(isWanted);
 const asked = options.contestant?.map(contestantNamed) ?? contestants;
-// The engine's own measurements are of Tidelog beside the disk, those of filters of Tidelog beside itself.
+const waysCases = (quick: boolean): readonly WaysCase[] => [filterCase(quick), membersCase(quick)];
+// The engine's own measurements are of Tidelog beside the disk, those of ways of Tidelog beside itself.
 const isOurs = asked.some(({ name }) => name === "tidelog");
 const wantedOfEngine = isOurs ? engineCases.filter(isWanted) : [];
-const wantedOfFilters = isOurs ? filterCases(options.quick).filter(isWanted) : [];
-const tablesWanted: readonly Table[] = [...wanted, ...wantedOfFilters, ...wantedOfEngine, ...wantedOfExactlyOnce];
-const names = [...workloads(false), ...filterCases(false), ...engineCases, ...exactlyOnceCases(false)].map(
+const wantedOfWays = isOurs ? waysCases(options.quick).filter(isWanted) : [];
+const tablesWanted: readonly Table[] = [...wanted, ...wantedOfWays, ...wantedOfEngine, ...wantedOfExactlyOnce];
+const names = [...workloads(false), ...waysCases(false), ...engineCases, ...exactlyOnceCases(false)].map(
   ({ name }) => name,
 );
 if (tablesWanted.length === 0) throw new Error(`--only names no workload; there are ${names.join(", ")}`);
@@ -74,8 +76,8 @@ process.stdout.write(summary);
 if (out !== undefined) writeResults(out);
 
 /**
- * All rounds; in each, contestants take turns, beginning with another one. Filters and the engine's own ones come after
- * them, those of exactly once last.
+ * All rounds; in each, contestants take turns, beginning with another one. Tidelog's ways of reading and the engine's own
+ * measurements come after them, those of exactly once last.
  */
 async function runAll(): Promise<Trial[]> {
   const all: Trial[] = [];
@@ -84,9 +86,9 @@ async function runAll(): Promise<Trial[]> {
       for (const contestant of rotated(able, round)) all.push(...(await visit(contestant, data, round)));
     }
   }
-  for (const table of wantedOfFilters) {
+  for (const table of wantedOfWays) {
     const folder = fresh();
-    all.push(...(await measureFilter(table, { rounds, folder })));
+    all.push(...(await measureWays(table, { rounds, folder })));
     remove(folder);
   }
   for (const table of wantedOfEngine) {

@@ -18,6 +18,7 @@ const CONTESTANTS: Record<string, string[]> = {
   "durable-100": ["tidelog", "fs.writeSync", "fdatasync"],
   "durable-1k": ["tidelog", "fs.writeSync", "fdatasync"],
   filter: ["tidelog"],
+  members: ["tidelog"],
   sends: ["tidelog", "file"],
   groups: ["tidelog", "file"],
   sizes: ["tidelog", "file"],

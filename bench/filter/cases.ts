@@ -1,22 +1,12 @@
 // What is measured of filters: reading the few records that are wanted, by a filter, beside reading all and deciding in
 // JavaScript.
 
-import type { Table } from "../table.js";
+import { fileURLToPath } from "node:url";
+import type { Sizes, WaysCase } from "../ways.js";
 
-/** The table of filters. */
-export interface FilterCase extends Table {
-  readonly sizes: Sizes;
-}
-
-export interface Sizes {
-  /** Bytes of a record: key, header and value. */
-  readonly size: number;
-  readonly count: number;
-  readonly batchLength: number;
+export interface FilterSizes extends Sizes {
   /** One in so many is kept. */
   readonly oneIn: number;
-  /** Times that each trial reads all. */
-  readonly scans: number;
 }
 
 /** How the rows are called. */
@@ -29,24 +19,24 @@ export const MODES = {
 
 export type Way = keyof typeof MODES;
 
-/** The table, in a list as other tables come. */
-export function filterCases(quick: boolean): readonly FilterCase[] {
+/** The table of filters. */
+export function filterCase(quick: boolean): WaysCase {
   const count = quick ? 100_000 : 10_000_000;
-  const sizes: Sizes = { size: 100, count, batchLength: 1_000, oneIn: 100, scans: quick ? 1 : 3 };
+  const sizes: FilterSizes = { size: 100, count, batchLength: 1_000, oneIn: 100, scans: quick ? 1 : 3 };
   const row = (way: Way) => ({ contestant: "tidelog", mode: MODES[way] });
-  return [
-    {
-      name: "filter",
-      title: `Find 1 % of ${count.toLocaleString("en")} records of ${sizes.size} B by a header and the key, page cache warm`,
-      counts: "records",
-      promise: "reads are of a buffered topic; all that is read is checked, also what is passed over",
-      shows: "rates",
-      chart: "summary",
-      limits: [
-        { row: row("filter"), limit: row("predicate"), most: 0.2 },
-        { row: row("filterSingly"), limit: row("predicateSingly"), most: 0.2 },
-      ],
-      sizes,
-    },
-  ];
+  return {
+    name: "filter",
+    title: `Find 1 % of ${count.toLocaleString("en")} records of ${sizes.size} B by a header and the key, page cache warm`,
+    counts: "records",
+    promise: "reads are of a buffered topic; all that is read is checked, also what is passed over",
+    shows: "rates",
+    chart: "summary",
+    limits: [
+      { row: row("filter"), limit: row("predicate"), most: 0.2 },
+      { row: row("filterSingly"), limit: row("predicateSingly"), most: 0.2 },
+    ],
+    program: fileURLToPath(new URL("trial.ts", import.meta.url)),
+    sizes,
+    modes: MODES,
+  };
 }

@@ -1,17 +1,11 @@
-// One trial of filters, in a process of its own, started by run.ts: writes the store, or reads it in one way, and checks
+// One trial of filters, in a process of its own: writes the store, or reads it in one way, and checks
 // that it was given what it should be.
 
 import { type ConsumerOptions, type ConsumerRecord, header, type Log, open, string, type Topic } from "tidelog";
 import type { Outcome } from "../fork.js";
 import { type Measure, measure, perRecord } from "../phases/measure.js";
-import { MODES, type Sizes, type Way } from "./cases.js";
-
-/** What run.ts asks for. */
-export interface Order {
-  readonly way: Way | "write";
-  readonly sizes: Sizes;
-  readonly folder: string;
-}
+import type { Order } from "../ways.js";
+import { type FilterSizes, MODES, type Way } from "./cases.js";
 
 type Keyed = Topic<string, Uint8Array, string, Buffer>;
 type Found = ConsumerRecord<string, Buffer>;
@@ -22,7 +16,7 @@ const EU = Buffer.from("eu");
 /** The same, as it is written where speed counts: the bytes of the header are compared, nothing is decoded in vain. */
 const isWanted = (record: Found) => header(record, "region")?.equals(EU) === true && record.key!.startsWith("o-");
 
-const { way, sizes, folder }: Order = JSON.parse(process.argv[2] ?? "{}");
+const { way, sizes, folder }: Order<Way, FilterSizes> = JSON.parse(process.argv[2] ?? "{}");
 const log = await open(folder, { durability: "buffered" });
 const topic = await log.topic("bench", { key: string() });
 const measures = way === "write" ? await written(log, topic) : [await read(way)];
