@@ -63,6 +63,46 @@ test("groups tells what groups have committed, also beside the program that does
     assert.match(wrong.err, /no command "groups"/);
   }));
 
+test("groups reset and delete change what is committed, alone with the store", () =>
+  withFolder(async (store) => {
+    await fill(store);
+    const log = await open(store);
+    await using consumer = log.consumer({ topics: ["orders"], group: "shop", until: "end" });
+    for await (const record of consumer) assert.is(record.partition, 0);
+    const locked = await tidelog("groups", "reset", store, "shop", "--to", "earliest");
+    assert.is(locked.code, 3);
+    assert.match(locked.err, /ERR_TIDELOG_STORE_LOCKED/);
+    await log.close();
+
+    const reset = await tidelog("groups", "reset", store, "shop", "--to", "1");
+    assert.is(reset.code, 0, reset.err);
+    assert.match(reset.out, /^topic +partition +before +offset +lag\norders +0 +3 +1 +2\n$/);
+    const json = await tidelog("groups", "reset", store, "shop", "--to", "2023-11-14T22:13:20.002Z", "--json");
+    const [{ before, offset }] = JSON.parse(json.out).offsets;
+    assert.equal([before, offset], [1, 2]);
+    const begun = await tidelog("groups", "reset", store, "mail", "--topic", "empty", "-p", "1", "--to", "latest");
+    assert.match(begun.out, /\nempty +1 +- +0 +0\n$/);
+
+    const wrong: [string[], number, RegExp][] = [
+      [["reset", store, "shop"], 2, /--to is missing/],
+      [["reset", store, "shop", "--to", "soon"], 2, /--to must be earliest, latest, an offset or a time, not soon/],
+      [["reset", store, "none", "--to", "latest"], 3, /no group "none" has committed anything/],
+      [["delete", store, "none"], 3, /no group "none" has committed anything/],
+      [["delete", `${store}/none`, "shop"], 3, /ERR_TIDELOG_NOT_A_STORE/],
+    ];
+    for (const [args, code, message] of wrong) {
+      const ended = await tidelog("groups", ...args);
+      assert.is(ended.code, code, ended.err);
+      assert.match(ended.err, message);
+    }
+
+    const deleted = await tidelog("groups", "delete", store, "shop");
+    assert.match(deleted.out, /^shop: forgotten, with the offsets of 1 partition\(s\)\n$/);
+    assert.equal(JSON.parse((await tidelog("groups", "list", store, "--json")).out), [
+      { name: "mail", partitions: 1, lag: 0 },
+    ]);
+  }));
+
 test("describe shows configuration and ends", () =>
   withFolder(async (store) => {
     await fill(store);

@@ -25,12 +25,18 @@ export class UsageError extends Error {
   }
 }
 
+/** What was asked for can't be done, for a reason that needs no code. */
+export class Refusal extends Error {
+  override name = "Refusal";
+}
+
 /** The exit code for an error, and the line to print. */
 export function explain(error: unknown): { code: number; line: string } {
   if (error instanceof UsageError) {
     const name = error.command === undefined ? "tidelog" : `tidelog ${error.command}`;
     return { code: USAGE, line: `${name}: ${error.message}; see ${name} --help` };
   }
+  if (error instanceof Refusal) return { code: FAILED, line: `tidelog: ${error.message}` };
   // Its last line marks the place, and nothing may follow it.
   if (error instanceof InvalidFilterError) return { code: USAGE, line: `tidelog: ${error.message}` };
   if (error instanceof TidelogError) return { code: FAILED, line: `tidelog: ${error.message} (${error.code})` };

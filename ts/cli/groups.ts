@@ -1,12 +1,17 @@
-// `tidelog groups`: what groups of consumers have committed, and how far behind they are.
+// `tidelog groups`: what groups of consumers have committed, how far behind they are, and another place to go on from.
 
+import type { GroupOffset } from "../group/group.js";
+import type { Log } from "../log.js";
 import { escaped } from "./bytes_text.js";
 import type { Command } from "./command.js";
-import { DONE } from "./exit.js";
-import { reading } from "./store.js";
+import { DONE, Refusal, UsageError } from "./exit.js";
+import { PLACES, placeOf, wholeNumber } from "./places.js";
+import { changing, reading } from "./store.js";
 
 const MEMBERS =
   "Members are known to the process that they are in, and to no other: there, log.group(…).describe() names them.";
+const ALONE =
+  "No program may have the store open for writing: there, log.group(…) does the same while the group has no members.";
 
 export const groupsList: Command = {
   name: "groups list",
@@ -58,3 +63,62 @@ export const groupsDescribe: Command = {
       return DONE;
     }),
 };
+
+export const groupsReset: Command = {
+  name: "groups reset",
+  summary: "Commits another place for a group to go on from, and shows what was committed before.",
+  operands: ["store", "group"],
+  options: {
+    to: { type: "string", value: "place", help: PLACES },
+    topic: { type: "string", value: "name", help: "all partitions of this topic (default: all that are committed)" },
+    partition: { type: "string", short: "p", value: "number", help: "this partition only" },
+  },
+  notes: `A place that a partition does not reach becomes the nearest that it has. ${ALONE}`,
+  run: async ({ operands: [path = "", name = ""], text, flag, output }) => {
+    const [place, topic, numbered] = [text("to"), text("topic"), text("partition")];
+    if (place === undefined) throw new UsageError("--to is missing", "groups reset");
+    const to = placeOf("groups reset", "to", place);
+    const partition = numbered === undefined ? undefined : wholeNumber("groups reset", "partition", numbered);
+    return changing(path, async (log) => {
+      const group = log.group(name);
+      // With a topic a group may begin there.
+      if (topic === undefined) await checkKnown(log, name);
+      const before = (await group.describe()).offsets;
+      const after = (await group.reset({ to, topic, partition })).offsets;
+      const rows = after.map((one) => ({ ...one, before: before.find((old) => isSame(old, one))?.offset ?? null }));
+      if (flag("json")) await output.json({ name, offsets: rows });
+      else {
+        const cells = rows.map((one) => [one.topic, one.partition, one.before ?? "-", one.offset, one.lag]);
+        await output.table([["topic", "partition", "before", "offset", "lag"], ...cells]);
+      }
+      return DONE;
+    });
+  },
+};
+
+export const groupsDelete: Command = {
+  name: "groups delete",
+  summary: "Forgets all that a group has committed.",
+  operands: ["store", "group"],
+  options: {},
+  notes: ALONE,
+  run: async ({ operands: [path = "", name = ""], flag, output }) =>
+    changing(path, async (log) => {
+      await checkKnown(log, name);
+      const group = log.group(name);
+      const { offsets } = await group.describe();
+      await group.delete();
+      if (flag("json")) await output.json({ name, offsets });
+      else await output.line(`${escaped(name)}: forgotten, with the offsets of ${offsets.length} partition(s)`);
+      return DONE;
+    }),
+};
+
+function isSame(one: GroupOffset, other: GroupOffset): boolean {
+  return one.topic === other.topic && one.partition === other.partition;
+}
+
+async function checkKnown(log: Log, name: string): Promise<void> {
+  if (!(await log.groups()).includes(name))
+    throw new Refusal(`no group "${escaped(name)}" has committed anything here`);
+}

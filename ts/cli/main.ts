@@ -6,7 +6,7 @@ import { type Command, helpOf, readArguments } from "./command.js";
 import { describe } from "./describe.js";
 import { dump } from "./dump.js";
 import { DONE, EXIT_CODES, explain, UsageError } from "./exit.js";
-import { groupsDescribe, groupsList } from "./groups.js";
+import { groupsDelete, groupsDescribe, groupsList, groupsReset } from "./groups.js";
 import { importLog } from "./import.js";
 import { Output } from "./output.js";
 import { repair } from "./repair.js";
@@ -20,6 +20,8 @@ const COMMANDS: readonly Command[] = [
   describe,
   groupsList,
   groupsDescribe,
+  groupsReset,
+  groupsDelete,
   tail,
   dump,
   verify,

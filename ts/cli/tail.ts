@@ -6,6 +6,7 @@ import type { ConsumerRecord } from "../record.js";
 import { isoTime, jsonBytes, printable } from "./bytes_text.js";
 import type { Command, Invocation } from "./command.js";
 import { DONE, UsageError } from "./exit.js";
+import { PLACES, placeOf, wholeNumber } from "./places.js";
 import { reading } from "./store.js";
 
 type Bytes = ConsumerRecord<Uint8Array, Uint8Array>;
@@ -20,7 +21,7 @@ export const tail: Command = {
       type: "string",
       short: "f",
       value: "place",
-      help: "earliest, latest, an offset, or a time such as 2026-01-31T12:00Z",
+      help: PLACES,
     },
     filter: { type: "string", value: "condition", help: "print only these, for example \"key LIKE 'o-%'\"" },
     "until-end": { type: "boolean", short: "e", help: "stop at the end that the topic has now" },
@@ -71,35 +72,26 @@ function readOptions({ text, flag }: Invocation): Asked {
   const format = text("format") ?? (flag("json") ? "json" : "text");
   if (format !== "text" && format !== "json")
     throw new UsageError(`--format must be text or json, not ${format}`, "tail");
+  const number = (option: string) => {
+    const given = text(option);
+    return given === undefined ? undefined : wholeNumber("tail", option, given);
+  };
   const filter = text("filter");
   checkFilter("--filter", filter);
   return {
-    partition: wholeNumber("partition", text("partition")),
+    partition: number("partition"),
     ...start(text("from") ?? (untilEnd ? "earliest" : "latest")),
     filter,
     untilEnd,
-    count: wholeNumber("count", text("count")) ?? Number.POSITIVE_INFINITY,
+    count: number("count") ?? Number.POSITIVE_INFINITY,
     json: format === "json",
   };
 }
 
-function wholeNumber(option: string, given: string | undefined): number | undefined {
-  if (given === undefined) return undefined;
-  const value = Number(given);
-  if (!/^\d+$/.test(given) || !Number.isSafeInteger(value)) {
-    throw new UsageError(`--${option} must be a whole number, not ${given}`, "tail");
-  }
-  return value;
-}
-
 function start(given: string): Pick<Asked, "from" | "offset"> {
-  if (given === "earliest" || given === "latest") return { from: given, offset: undefined };
-  if (/^\d+$/.test(given)) return { from: "earliest", offset: wholeNumber("from", given) };
-  const timestamp = Date.parse(given);
-  if (Number.isNaN(timestamp) || timestamp < 0) {
-    throw new UsageError(`--from must be earliest, latest, an offset or a time, not ${given}`, "tail");
-  }
-  return { from: { timestamp }, offset: undefined };
+  const place = placeOf("tail", "from", given);
+  if (typeof place === "object" && "offset" in place) return { from: "earliest", offset: place.offset };
+  return { from: place, offset: undefined };
 }
 
 /** The records asked for, a batch at a time; ends without an error when the signal is aborted. */

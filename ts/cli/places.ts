@@ -1,0 +1,27 @@
+// How numbers and places in a topic are written on the command line.
+
+import { UsageError } from "./exit.js";
+
+/** Where to begin. */
+export type Place = "earliest" | "latest" | { offset: number } | { timestamp: number };
+
+/** What help says of a place. */
+export const PLACES = "earliest, latest, an offset, or a time such as 2026-01-31T12:00Z";
+
+export function wholeNumber(command: string, option: string, given: string): number {
+  const value = Number(given);
+  if (!/^\d+$/.test(given) || !Number.isSafeInteger(value)) {
+    throw new UsageError(`--${option} must be a whole number, not ${given}`, command);
+  }
+  return value;
+}
+
+export function placeOf(command: string, option: string, given: string): Place {
+  if (given === "earliest" || given === "latest") return given;
+  if (/^\d+$/.test(given)) return { offset: wholeNumber(command, option, given) };
+  const timestamp = Date.parse(given);
+  if (Number.isNaN(timestamp) || timestamp < 0) {
+    throw new UsageError(`--${option} must be earliest, latest, an offset or a time, not ${given}`, command);
+  }
+  return { timestamp };
+}
