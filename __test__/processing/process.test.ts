@@ -60,10 +60,9 @@ test("runs on until it is aborted, giving up the batch in hand, and rejects with
       await sleep(20);
     }
   });
-  await sleep(100);
-  assert.is(seen, 10);
+  while (seen < 10) await sleep(5);
   for (const value of [10, 11]) await log.producer().send(from, { value });
-  await sleep(100);
+  while ((await outOf(log)).length < 12) await sleep(5);
   assert.equal(await outOf(log), range(12));
   await log.producer().send(from, { value: 12 });
   const error = await failure("ERR_TIDELOG_ABORTED", processing);
@@ -237,11 +236,13 @@ test("a twin that takes the id over ends the older one, and each record counts o
 test("closing the log ends it quietly, with the batch in hand undone", async ({ open }) => {
   let log = await open();
   const { from, out } = await numbers(log, 100);
+  let seen = 0;
   const processing = log.process({ id: "p", from, batch: 10 }, async (record, tx) => {
     tx.send(out, { value: record.value! });
+    seen += 1;
     await sleep(2);
   });
-  await sleep(100);
+  while (seen < 25) await sleep(5);
   await log.close();
   const { processed } = await processing;
   log = await open();
@@ -254,12 +255,15 @@ test("neither a close nor a signal waits for a pause to be over", async ({ open 
   const { from } = await numbers(log, 1);
   const retry = { delayMs: 60_000, maxDelayMs: 60_000 };
   const abort = new AbortController();
+  let failures = 0;
   const fail = () => {
+    failures += 1;
     throw new Error("no");
   };
   const aborted = log.process({ id: "a", from, retry, signal: abort.signal }, fail);
   const closed = log.process({ id: "b", from, retry }, fail);
-  await sleep(100);
+  while (failures < 2) await sleep(5);
+  await sleep(20);
   abort.abort("enough");
   await failure("ERR_TIDELOG_ABORTED", aborted);
   await log.close();
