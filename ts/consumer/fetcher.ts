@@ -49,7 +49,7 @@ export interface FetchOptions {
 export class Fetcher {
   readonly #places: Place[];
   readonly #options: FetchOptions;
-  readonly #rows = new RecordRows();
+  #rows = new RecordRows();
   /** Partitions that have something to read, in turn. */
   #line: Place[] = [];
   #pending: Pending | null = null;
@@ -79,7 +79,13 @@ export class Fetcher {
     for (const place of this.#places) this.drop(place);
     this.#line = [];
     this.#error = undefined;
+    this.freeMemory();
     this.#wake?.();
+  }
+
+  /** Lets go of the memory that chunks are read into; one that is still being looked at keeps its own. */
+  freeMemory(): void {
+    this.#rows = new RecordRows();
   }
 
   /** Forgets what is fetched or under way for a partition; `from` is where to fetch on. */

@@ -58,7 +58,11 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
     const done = turn.finally(() => {
       this.#waiting -= 1;
     });
-    this.#last = done.catch(() => {});
+    // Only when it is done counts: what came of it is not kept.
+    this.#last = done.then(
+      () => {},
+      () => {},
+    );
     return done;
   }
 

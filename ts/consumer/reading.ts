@@ -410,6 +410,7 @@ export class Reading {
       place.paused = true;
       this.#drop(place);
     }
+    if (this.places.every(({ paused }) => paused)) this.#fetcher!.freeMemory();
   }
 
   resume(choice: PartitionChoice): void {
