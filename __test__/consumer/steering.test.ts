@@ -1,5 +1,6 @@
 // Seeking, pausing, aborting and closing, before, during and after a loop.
 
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import * as assert from "uvu/assert";
 import { json, type Log, OffsetOutOfRangeError, string } from "../../ts/index.js";
 import { all, failure, first, range, sendInBatches, sleep } from "../support/expect.js";
@@ -120,6 +121,26 @@ test("a pause or seek that throws away what was read ahead does not hold up the 
     if (steer === "pause") consumer.resume();
     while (!(await loop.next()).done) others += 1;
     assert.is(others, steer === "pause" ? 3000 : 2000);
+  }
+});
+
+test("what was fetched just before a pause is fetched again, and given once", async ({ open }) => {
+  const log = await open();
+  const { topic } = await numbers(log, 300, 1);
+  // The pause comes so many turns of the microtask queue after the fetch: before, while and after the loop is given it.
+  for (const turns of range(40)) {
+    const consumer = log.consumer({ topics: [topic], readBytes: 1024, until: "end" });
+    let left = turns;
+    const steer = () => {
+      if (left-- > 0) return queueMicrotask(steer);
+      consumer.pause();
+      consumer.resume();
+    };
+    const onFetched = () => steer();
+    subscribe("tidelog:fetch", onFetched);
+    const seen = (await all(consumer)).map(({ value }) => value!);
+    unsubscribe("tidelog:fetch", onFetched);
+    assert.equal(seen, range(300), `${turns} turns`);
   }
 });
 

@@ -12,6 +12,8 @@ import type { Place } from "./place.js";
 /** Records of one read that are being handed out. */
 export interface Chunk {
   place: Place;
+  /** That of the place when it was fetched: another one since says that it is not wanted any more. */
+  epoch: number;
   rows: RecordRows;
   /** The next row to hand out, and the one behind the last. */
   row: number;
@@ -297,7 +299,7 @@ export class Fetcher {
       if (place.position > from) this.#options.passedOver(place, from);
       return null;
     }
-    return { place, rows, row, end, next: place.fetchAt, highWatermark };
+    return { place, epoch: place.epoch, rows, row, end, next: place.fetchAt, highWatermark };
   }
 
   #fail(error: TidelogError): void {

@@ -74,13 +74,16 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
         this.#state = "running";
       }
       this.#reading.settle();
-      const chunk = await this.#reading.fetch(this.#keepsBytes);
-      // A loop that was ended from outside while it waited has ended.
-      if (chunk === null || this.#over()) {
-        await this.#finish();
-        return { done: true, value: undefined };
+      for (;;) {
+        const chunk = await this.#reading.fetch(this.#keepsBytes);
+        // A loop that was ended from outside while it waited has ended.
+        if (chunk === null || this.#over()) {
+          await this.#finish();
+          return { done: true, value: undefined };
+        }
+        // Paused, moved or given up between the fetch and here, it is not wanted any more.
+        if (this.#reading.chunk === chunk) return { done: false, value: this.#handOut(chunk, this.#reading) };
       }
-      return { done: false, value: this.#handOut(chunk, this.#reading) };
     } catch (error) {
       return this.#failed(error);
     }

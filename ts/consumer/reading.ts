@@ -345,7 +345,8 @@ export class Reading {
         if (!isMember() && !this.#over && (goOn === undefined || goOn())) continue;
         break;
       }
-      if (!this.places.includes(chunk.place)) continue;
+      // Paused, moved or given up since it was fetched: this comes in a turn of its own.
+      if (chunk.epoch !== chunk.place.epoch) continue;
       this.chunk = chunk;
       try {
         await this.progress?.fetched(this.chunk);

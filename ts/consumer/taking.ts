@@ -95,6 +95,8 @@ export class Taking implements Taker {
       while (records.length < max && goOn()) {
         const chunk = await reading.fetch(true, goOn);
         if (chunk === null) break;
+        // Moved or given up between the fetch and here, it is not wanted any more.
+        if (reading.chunk !== chunk) continue;
         if (!narrow) reading.narrow();
         narrow = true;
         this.#takes(chunk.place);
