@@ -44,6 +44,8 @@ async function cutPower(folder: string, fileSystem: "ext4" | "xfs"): Promise<voi
   for (let cycle = 1; cycle <= cycles; cycle++) {
     disk.mount();
     const writer = await crew.write({ folder: store, seed: dice.below(2 ** 31) });
+    // Now and then while it opens; else when it has something to lose, however slow the machine is.
+    if (!dice.chance(25)) await writer.until("opened");
     await sleep(dice.chance(25) ? dice.between(0, 20) : dice.between(1, 300));
     execFileSync(powerOff, [disk.folder]);
     // It may go on a little: nothing that it is told from now on may be wrong.

@@ -116,7 +116,10 @@ impl Storage for OsStorage {
             .read(true)
             .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
             .open(path)?;
-        folder.sync_all()
+        folder.sync_all()?;
+        // XFS may call a folder synced whose changes it has just given up, when an error makes it shut down in that moment.
+        // Reading it fails then.
+        std::fs::read_dir(path)?.next().transpose().map(|_| ())
     }
 
     fn lock(&self, path: &Path) -> io::Result<LockAttempt> {
