@@ -2,7 +2,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import * as assert from "uvu/assert";
-import { header, InvalidFilterError, json, type Log, string } from "../../ts/index.js";
+import { header, InvalidFilterError, json, type Log, string, type Transaction } from "../../ts/index.js";
 import { all, failure, first, range, sendInBatches, sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
 
@@ -212,21 +212,23 @@ test("a transaction takes what is kept, and commits what was passed over with it
     readBytes: 1024,
   });
   const positions = async () => (await consumer.committed()).map(({ offset }) => offset);
-  const aborted = log.transaction("t", async (tx) => {
-    assert.equal(sorted(values(await tx.take(consumer))), [302, 598]);
-    throw new Error("no");
-  });
-  assert.is(await aborted.catch((error) => error.message), "no");
-  assert.equal(await positions(), [null, null, null]);
-  await log.transaction("t", async (tx) => {
+  // One that has found something does not look on for long.
+  const takeAll = async (tx: Transaction, max: number) => {
     const taken: number[] = [];
     for (;;) {
-      const records = await tx.take(consumer, { max: 1 });
+      const records = await tx.take(consumer, { max });
       if (records.length === 0) break;
       taken.push(...values(records));
     }
     assert.equal(sorted(taken), [302, 598]);
+  };
+  const aborted = log.transaction("t", async (tx) => {
+    await takeAll(tx, 500);
+    throw new Error("no");
   });
+  assert.is(await aborted.catch((error) => error.message), "no");
+  assert.equal(await positions(), [null, null, null]);
+  await log.transaction("t", (tx) => takeAll(tx, 1));
   assert.equal(await positions(), [300, 300, 300]);
 });
 
