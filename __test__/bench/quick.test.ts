@@ -1,6 +1,6 @@
 // The benchmarks in their quick form: every contestant and every workload still runs, and gives back what it was
 // given. No figure is looked at.
-// time limit: 300 s
+// time limit: 600 s
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
