@@ -1,14 +1,13 @@
 // Measures ways of reading that Tidelog has, beside each other: the store is written once, then in each round the ways take
 // turns, beginning with another one. Each trial is a process of its own.
 
+import { fileURLToPath } from "node:url";
 import { forked } from "./fork.js";
 import type { Trial } from "./report/rows.js";
 import type { Table } from "./table.js";
 
-/** A table of ways. */
+/** A table of ways. What runs its trials is the file `trial.ts` in the folder of its name. */
 export interface WaysCase extends Table {
-  /** The module that runs a trial. */
-  readonly program: string;
   readonly sizes: Sizes;
   /** What its rows are called, by way. */
   readonly modes: Readonly<Record<string, string>>;
@@ -38,9 +37,10 @@ export interface WaysOptions {
 
 /** Measures all rows of the table. */
 export async function measureWays(table: WaysCase, { rounds, folder }: WaysOptions): Promise<Trial[]> {
+  const program = fileURLToPath(new URL(`${table.name}/trial.ts`, import.meta.url));
   const attempt = (way: string) => {
     const order: Order<string> = { way, sizes: table.sizes, folder };
-    return forked(table.program, order, `${table.name}, ${way}`);
+    return forked(program, order, `${table.name}, ${way}`);
   };
   await attempt("write");
   const trials: Trial[] = [];

@@ -1,6 +1,6 @@
 // `npm run asan [-- cargo test's arguments]`: the Rust suites with every access to memory checked by AddressSanitizer,
-// and LeakSanitizer at the end of each binary. Those that damage every byte in turn are left out, for they take as long as
-// all others together: `npm run asan -- --test damage` has one of them as well, and fuzzing is under it too. It is the compiler's own, which stable ones give only when told to;
+// and LeakSanitizer at the end of each binary. Those that damage every byte in turn are left out, for they take minutes
+// each: `npm run asan -- --test damage` has one of them as well, and fuzzing is under it too. It is the compiler's own, which stable ones give only when told to;
 // a machine on which it is not to be had says so and fails.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -87,6 +87,7 @@ test("groups reset and delete change what is committed, alone with the store", (
       [["reset", store, "shop"], 2, /--to is missing/],
       [["reset", store, "shop", "--to", "soon"], 2, /--to must be earliest, latest, an offset or a time, not soon/],
       [["reset", store, "none", "--to", "latest"], 3, /no group "none" has committed anything/],
+      [["reset", store, "shop", "--to", "9"], 3, /ERR_TIDELOG_OFFSET_OUT_OF_RANGE/],
       [["delete", store, "none"], 3, /no group "none" has committed anything/],
       [["delete", `${store}/none`, "shop"], 3, /ERR_TIDELOG_NOT_A_STORE/],
     ];

@@ -1,4 +1,4 @@
-// time limit: 300 s
+// time limit: 4200 s
 // Consumers and processes that join, leave, change what they subscribe to and stall at random, while records come in and a
 // plain model watches: a partition has one owner at a time, nothing is skipped, each record is handled at least once, and by
 // `log.process` exactly once. TIDELOG_SEED picks the seed, TIDELOG_GROUP_STEPS the steps (default 300, for long 20,000).

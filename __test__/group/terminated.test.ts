@@ -1,4 +1,4 @@
-// time limit: 600 s
+// time limit: 4200 s
 // Workers that share a topic of 8 partitions, any of which is terminated at any moment: those that are left take over, and
 // the process goes on. What comes out then is what each delivery promises; and under the same terminations those that promise
 // less do less, which shows that they count. TIDELOG_TERMINATIONS: how many for each delivery (default 20, for long 200).

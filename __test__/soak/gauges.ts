@@ -2,9 +2,8 @@
 // the latencies of sends, in a table whose size does not depend on how many there are.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { sleep } from "../support/expect.js";
+import { collectGarbage } from "../support/garbage.js";
 
 /** The process at a moment of quiet. */
 export interface Sample {
@@ -14,9 +13,6 @@ export interface Sample {
   maps: number;
 }
 
-setFlagsFromString("--expose-gc");
-const collect: () => void = runInNewContext("gc");
-
 /** Whether this system tells what is to be measured. */
 export function canMeasure(): boolean {
   return process.platform === "linux";
@@ -25,7 +21,7 @@ export function canMeasure(): boolean {
 /** Takes a sample, with what JavaScript only has not yet let go of taken away. */
 export async function sample(): Promise<Sample> {
   for (let i = 0; i < 4; i++) {
-    collect();
+    collectGarbage();
     await sleep(20);
   }
   const status = readFileSync("/proc/self/status", "utf8");

@@ -4,9 +4,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { sleep } from "./expect.js";
+import { collectGarbage } from "./garbage.js";
 
 export type FileSystem = "ext4" | "xfs" | "btrfs";
 
@@ -110,11 +109,6 @@ int main(int count, char **args) {
   return 1;
 }
 `;
-
-function collectGarbage(): void {
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
-}
 
 function succeeds(program: string, ...args: string[]): boolean {
   try {

@@ -1,5 +1,5 @@
-// What is measured of the engine alone, in Rust: what durability costs, what opening costs after it, and compaction. The program that
-// does it is rust/src/bin/durability; the names of its rows stand here again where they are held against a limit.
+// What is measured of the engine alone, in Rust: what durability costs, what opening costs after it, and compaction. The
+// program that does it is rust/src/bin/durability; the names of its rows stand here again where they are held against a limit.
 
 import type { Table } from "../table.js";
 
@@ -94,7 +94,7 @@ export const engineCases: readonly Table[] = [
   {
     ...ON_DISK,
     name: "compaction",
-    title: "Compacting a log in which each key was written four times, in Rust",
+    title: "Compacting a log in which each key was written at least four times, in Rust",
     counts: "records",
     promise:
       "the newest record of each key is there; what was compacted is durable, with the bound of its disk use lifted",

@@ -1,7 +1,6 @@
 // What is measured of filters: reading the few records that are wanted, by a filter, beside reading all and deciding in
 // JavaScript.
 
-import { fileURLToPath } from "node:url";
 import type { Sizes, WaysCase } from "../ways.js";
 
 export interface FilterSizes extends Sizes {
@@ -35,7 +34,6 @@ export function filterCase(quick: boolean): WaysCase {
       { row: row("filter"), limit: row("predicate"), most: 0.2 },
       { row: row("filterSingly"), limit: row("predicateSingly"), most: 0.2 },
     ],
-    program: fileURLToPath(new URL("trial.ts", import.meta.url)),
     sizes,
     modes: MODES,
   };

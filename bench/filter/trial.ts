@@ -1,5 +1,5 @@
-// One trial of filters, in a process of its own: writes the store, or reads it in one way, and checks
-// that it was given what it should be.
+// One trial of filters, in a process of its own: writes the store, or reads it in one way, and checks that it was given
+// what it should be.
 
 import { type ConsumerOptions, type ConsumerRecord, header, type Log, open, string, type Topic } from "tidelog";
 import type { Outcome } from "../fork.js";

@@ -1,6 +1,5 @@
 // What is measured of groups: four members in four threads, which share a topic, beside one in one thread.
 
-import { fileURLToPath } from "node:url";
 import type { WaysCase } from "../ways.js";
 
 export const PARTITIONS = 8;
@@ -31,7 +30,6 @@ export function membersCase(quick: boolean): WaysCase {
       { row: row("four"), limit: row("one"), most: 1 },
       { row: row("fourOfBatches"), limit: row("oneOfBatches"), most: 1 },
     ],
-    program: fileURLToPath(new URL("trial.ts", import.meta.url)),
     sizes: { size, count, batchLength: 1_000, scans: quick ? 1 : 3 },
     modes: MODES,
   };

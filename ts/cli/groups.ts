@@ -73,7 +73,7 @@ export const groupsReset: Command = {
     topic: { type: "string", value: "name", help: "all partitions of this topic (default: all that are committed)" },
     partition: { type: "string", short: "p", value: "number", help: "this partition only" },
   },
-  notes: `A place that a partition does not reach becomes the nearest that it has. ${ALONE}`,
+  notes: `An offset that a partition does not hold is refused, and nothing is changed then. ${ALONE}`,
   run: async ({ operands: [path = "", name = ""], text, flag, output }) => {
     const [place, topic, numbered] = [text("to"), text("topic"), text("partition")];
     if (place === undefined) throw new UsageError("--to is missing", "groups reset");

@@ -1,9 +1,7 @@
 // How numbers and places in a topic are written on the command line.
 
+import type { ResetOptions } from "../group/group.js";
 import { UsageError } from "./exit.js";
-
-/** Where to begin. */
-export type Place = "earliest" | "latest" | { offset: number } | { timestamp: number };
 
 /** What help says of a place. */
 export const PLACES = "earliest, latest, an offset, or a time such as 2026-01-31T12:00Z";
@@ -16,7 +14,7 @@ export function wholeNumber(command: string, option: string, given: string): num
   return value;
 }
 
-export function placeOf(command: string, option: string, given: string): Place {
+export function placeOf(command: string, option: string, given: string): ResetOptions["to"] {
   if (given === "earliest" || given === "latest") return given;
   if (/^\d+$/.test(given)) return { offset: wholeNumber(command, option, given) };
   const timestamp = Date.parse(given);

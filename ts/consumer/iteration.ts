@@ -74,16 +74,13 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
         this.#state = "running";
       }
       this.#reading.settle();
-      for (;;) {
-        const chunk = await this.#reading.fetch(this.#keepsBytes);
-        // A loop that was ended from outside while it waited has ended.
-        if (chunk === null || this.#over()) {
-          await this.#finish();
-          return { done: true, value: undefined };
-        }
-        // Paused, moved or given up between the fetch and here, it is not wanted any more.
-        if (this.#reading.chunk === chunk) return { done: false, value: this.#handOut(chunk, this.#reading) };
+      // A loop that was ended from outside while it waited has ended.
+      while ((await this.#reading.fetch(this.#keepsBytes)) && !this.#over()) {
+        const { chunk } = this.#reading;
+        if (chunk !== null) return { done: false, value: this.#handOut(chunk, this.#reading) };
       }
+      await this.#finish();
+      return { done: true, value: undefined };
     } catch (error) {
       return this.#failed(error);
     }

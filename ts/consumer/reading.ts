@@ -325,10 +325,10 @@ export class Reading {
   }
 
   /**
-   * The chunk to hand out from; null at the end, or when `goOn` says so. A loop that was begun before the close ends
-   * with it.
+   * Whether to go on: then there was a chunk to hand out from, which is gone again if its place was paused, moved or
+   * given up since. False at the end, or when `goOn` says so. A loop that was begun before the close ends with it.
    */
-  async fetch(keepsBytes: boolean, goOn?: () => boolean): Promise<Chunk | null> {
+  async fetch(keepsBytes: boolean, goOn?: () => boolean): Promise<boolean> {
     if (!this.runner?.isBusy) this.#membership?.idle();
     while (!this.#over && this.chunk === null) {
       // It may have been expelled since.
@@ -357,7 +357,7 @@ export class Reading {
       }
     }
     this.#checkSignal();
-    return this.#over ? null : this.chunk;
+    return !this.#over && this.chunk !== null;
   }
 
   /** Whether there may be much to read between one record and the next. */

@@ -93,10 +93,9 @@ export class Taking implements Taker {
       const goOn = () => ended === undefined && (!narrow || reading.places.some(isBelowEnd)) && !isEnough();
       reading.widen();
       while (records.length < max && goOn()) {
-        const chunk = await reading.fetch(true, goOn);
-        if (chunk === null) break;
-        // Moved or given up between the fetch and here, it is not wanted any more.
-        if (reading.chunk !== chunk) continue;
+        if (!(await reading.fetch(true, goOn))) break;
+        const { chunk } = reading;
+        if (chunk === null) continue;
         if (!narrow) reading.narrow();
         narrow = true;
         this.#takes(chunk.place);

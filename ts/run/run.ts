@@ -168,9 +168,10 @@ export class Run implements Runner {
         await this.#turn();
         continue;
       }
-      const chunk = this.#reading.chunk ?? (await this.#reading.fetch(true, () => !this.#stopping));
-      if (chunk === null) return;
-      while (this.#reading.chunk === chunk && this.#lines.size < most && !this.#stopping) this.#take(chunk);
+      if (this.#reading.chunk === null && !(await this.#reading.fetch(true, () => !this.#stopping))) return;
+      const { chunk } = this.#reading;
+      while (chunk !== null && this.#reading.chunk === chunk && this.#lines.size < most && !this.#stopping)
+        this.#take(chunk);
     }
   }
 

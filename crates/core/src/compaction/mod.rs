@@ -15,7 +15,7 @@ mod throttle;
 
 pub(crate) use cleaner::{compact, run};
 pub use pass::CompactionReport;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "loom")))]
 pub(crate) use pass::Pass;
 
 #[cfg(all(test, not(feature = "loom")))]

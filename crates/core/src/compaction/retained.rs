@@ -37,6 +37,8 @@ pub(super) struct Retained<'a> {
     rules: &'a Rules<'a>,
     cleaner: BatchCleaner,
     scratch: Vec<u8>,
+    /// Which records of the batch at hand stay.
+    stays: Vec<bool>,
     batch: Vec<u8>,
     hole: Option<Hole>,
     /// Records that went.
@@ -79,6 +81,7 @@ impl<'a> Retained<'a> {
             rules,
             cleaner: BatchCleaner::default(),
             scratch: Vec::new(),
+            stays: Vec::new(),
             batch: Vec::new(),
             hole: None,
             removed: 0,
@@ -106,13 +109,15 @@ impl<'a> Retained<'a> {
         let batch = Batch::check(bytes).map_err(damaged)?;
         let section = batch.section(&mut self.scratch).map_err(damaged)?;
         let (mut kept, mut tombstones) = (0, false);
+        self.stays.clear();
         for record in Records::new(section, header) {
             let record = record.map_err(damaged)?;
             let tombstone = record.value.is_none();
-            if self
+            let stays = self
                 .rules
-                .stays(header, record.offset, record.key, tombstone)
-            {
+                .stays(header, record.offset, record.key, tombstone);
+            self.stays.push(stays);
+            if stays {
                 kept += 1;
                 tombstones |= tombstone && record.key.is_some();
             }
@@ -131,13 +136,9 @@ impl<'a> Retained<'a> {
             return self.put_encoded(&emptied, out);
         }
         self.cleaner.begin(header, horizon);
-        for record in Records::new(section, header) {
-            let record = record.map_err(damaged)?;
-            let tombstone = record.value.is_none();
-            if self
-                .rules
-                .stays(header, record.offset, record.key, tombstone)
-            {
+        for (record, stays) in Records::new(section, header).zip(&self.stays) {
+            if *stays {
+                let record = record.map_err(damaged)?;
                 self.cleaner
                     .keep(section, header, &record)
                     .map_err(damaged)?;

@@ -179,13 +179,13 @@ impl Story {
     fn clean(&mut self, after: u64) {
         self.now += after as i64;
         let log = self.log();
-        let before = log.compacted().max(self.log_start);
+        let (cleaned, start) = (log.compacted(), self.log_start);
         let report = Pass::new(&log, &self.config, &self.options, self.now).run();
         report.unwrap();
         self.check();
         let upto = log.compacted();
-        assert!(upto >= before.min(upto));
-        for offset in before..upto {
+        assert!(upto >= cleaned, "{upto} after {cleaned}");
+        for offset in cleaned.max(start)..upto {
             if self.sent[offset as usize].value.is_none() {
                 self.seen.entry(offset).or_insert(self.now);
             }

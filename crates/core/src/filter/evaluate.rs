@@ -198,8 +198,8 @@ fn is_same(left: &[u8], right: &[u8]) -> bool {
     left.len() == right.len() && left.first() == right.first() && left == right
 }
 
-/// Most are ASCII and short, and that is seen at once.
+/// Most are ASCII, and that is seen at once.
 #[inline]
 fn is_utf8(bytes: &[u8]) -> bool {
-    bytes.iter().fold(0, |all, byte| all | byte) < 0x80 || std::str::from_utf8(bytes).is_ok()
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
