@@ -928,9 +928,15 @@ export declare class Transaction implements AsyncDisposable {
    * Makes it durable and visible, all at once; resolves then, with where its records are. Called again it gives the same
    * answer, and does nothing. Where it rejects, nothing of it happened, unless the error is `indefinite`; after one that
    * is `retriable`, such as `ERR_TIDELOG_STORAGE_FULL`, it may be called again, and otherwise the transaction is aborted.
+   *
+   * In a handler of `log.process`, which commits a whole batch of records, it is refused with
+   * `ERR_TIDELOG_INVALID_TRANSACTION_STATE`, and the processing ends with that error.
    */
   commit(): Promise<TransactionResult>;
-  /** Drops it. Called again it does nothing; rejects where it is committed, or being committed. */
+  /**
+   * Drops it. Called again it does nothing; rejects where it is committed, or being committed. In a handler of
+   * `log.process` it is refused, as `commit` is.
+   */
   abort(): Promise<void>;
   /** Aborts it, unless it was committed. */
   [Symbol.asyncDispose](): Promise<void>;

@@ -113,6 +113,54 @@ test("one that keeps failing ends it with its error, and is what comes first aft
   assert.is(next!.value, 5);
 });
 
+for (const how of ["commit", "abort", Symbol.asyncDispose] as const) {
+  test(`a handler that calls tx.${String(how)} ends the processing with the error, and none of its batch is skipped`, async ({
+    open,
+  }) => {
+    const log = await open();
+    const { from, out } = await numbers(log, 5);
+    await log.topic("dead");
+    let calls = 0;
+    let swallows = false;
+    const process = () =>
+      log.process({ id: "p", from, until: "end", batch: 3, deadLetter: "dead" }, async (record, tx) => {
+        calls += 1;
+        tx.send(out, { value: record.value! });
+        if (record.value !== 3) return;
+        const ended = tx[how]();
+        if (!swallows) await ended;
+      });
+    await failure("ERR_TIDELOG_INVALID_TRANSACTION_STATE", process(), "log.process");
+    // Not tried again: it would fail in the same way each time.
+    assert.is(calls, 4);
+    swallows = true;
+    await failure("ERR_TIDELOG_INVALID_TRANSACTION_STATE", process(), "log.process");
+    assert.equal(await outOf(log), [0, 1, 2]);
+    assert.is((await log.group("p").describe()).offsets[0]!.offset, 3);
+    assert.equal(await log.process({ id: "p", from, until: "end" }, () => {}), { processed: 2, deadLettered: 0 });
+  });
+}
+
+test("a transaction that a handler has kept can't end a later batch, nor send in it", async ({ open }) => {
+  const log = await open();
+  const { from, out } = await numbers(log, 6);
+  let kept: Transaction | undefined;
+  const report = await log.process({ id: "p", from, until: "end", batch: 2 }, async (record, tx) => {
+    if (kept !== undefined && kept !== tx) {
+      await failure("ERR_TIDELOG_INVALID_TRANSACTION_STATE", kept.commit());
+      await failure("ERR_TIDELOG_INVALID_TRANSACTION_STATE", kept.abort());
+      assert.throws(
+        () => kept!.send(out, { value: -1 }),
+        (error: { code: string }) => error.code === "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+      );
+    }
+    kept ??= tx;
+    tx.send(out, { value: record.value! });
+  });
+  assert.equal(report, { processed: 6, deadLettered: 0 });
+  assert.equal(await outOf(log), range(6));
+});
+
 test("pauses grow between the attempts", async ({ open }) => {
   const log = await open();
   const { from } = await numbers(log, 1);

@@ -20,7 +20,15 @@ import { pauseAfter } from "../handling/retry.js";
 import { shown } from "../options.js";
 import type { ConsumerRecord } from "../record.js";
 import { openTransactional, type TransactionalProducer } from "../transaction/producer.js";
-import { failureOf, movesOn, passOverIn, type Transaction, takeInLoop } from "../transaction/transaction.js";
+import {
+  failureOf,
+  lendTransaction,
+  movesOn,
+  passOverIn,
+  type Transaction,
+  type TransactionEnd,
+  takeInLoop,
+} from "../transaction/transaction.js";
 import { type CheckedProcessOptions, type ProcessOptions, type ProcessReport, processOptions } from "./options.js";
 
 /** Handles one record; what it sends goes by `tx`, which is committed when the batch is through. */
@@ -39,6 +47,8 @@ interface BatchFailure {
   at: RecordAt | undefined;
   /** Records that were in it. */
   taken: number;
+  /** Whether trying again is of no use, since the handler is written wrong. */
+  isFinal: boolean;
 }
 
 /** One call of `log.process`. */
@@ -93,7 +103,8 @@ class Processing {
   async #next(): Promise<BatchFailure | "end" | undefined> {
     const { signal } = this.#options;
     let tx: Transaction | undefined;
-    const failure: BatchFailure = { cause: undefined, at: undefined, taken: 0 };
+    let end: TransactionEnd | undefined;
+    const failure: BatchFailure = { cause: undefined, at: undefined, taken: 0, isFinal: false };
     const done = { handled: 0, dead: 0 };
     let since = Number.NaN;
     let taken = 0;
@@ -104,24 +115,26 @@ class Processing {
     };
     try {
       tx = this.#producer.begin({ signal });
+      end = lendTransaction(tx, "log.process");
       const records = await this.#take(tx);
       taken = records === "passed" ? 1 : records.length;
       since = startOf(processed);
       if (records === "passed") done.dead = 1;
       else if (records.length === 0 && !movesOn(tx)) return "end";
-      else await this.#handle(tx, records, failure, done);
-      await tx.commit();
+      else await this.#handle(tx, end, records, failure, done);
+      await end.commit();
       publish();
       if (records !== "passed") for (const record of records) this.#failures.delete(keyOf(record));
     } catch (error) {
       // A handler that fails since its partitions are gone is not to blame.
       const ended = tx === undefined ? undefined : failureOf(tx);
-      const cause = ended instanceof FencedMemberError ? ended : error;
+      const isFinal = end?.misuse() !== undefined;
+      const cause = isFinal || ended instanceof FencedMemberError ? ended : error;
       publish(cause);
-      return { ...failure, cause };
+      return { ...failure, cause, isFinal };
     } finally {
       // Of use where it was not committed; the records are the consumer's again then.
-      await tx?.[Symbol.asyncDispose]();
+      await end?.dispose();
     }
     this.#processed += done.handled;
     this.#deadLettered += done.dead;
@@ -147,6 +160,7 @@ class Processing {
 
   async #handle(
     tx: Transaction,
+    end: TransactionEnd,
     records: readonly ConsumerRecord<unknown, unknown>[],
     failure: BatchFailure,
     done: { handled: number; dead: number },
@@ -164,7 +178,7 @@ class Processing {
         done.handled += 1;
       }
       // Ended in the middle, by its timeout for example: the commit says why.
-      if (tx.state !== "open") await tx.commit();
+      if (tx.state !== "open") await end.commit();
     }
     // What goes wrong from here on is nobody's fault, unless there is only one.
     if (records.length > 1) failure.at = undefined;
@@ -177,7 +191,8 @@ class Processing {
   }
 
   /** Decides what becomes of a failure: false ends the processing, true tries again, after a pause where that is due. */
-  async #recover({ cause, at, taken }: BatchFailure): Promise<boolean> {
+  async #recover({ cause, at, taken, isFinal }: BatchFailure): Promise<boolean> {
+    if (isFinal) throw cause;
     if (this.#reading.isClosed) return false;
     if (cause instanceof ProducerFencedError) throw cause;
     const { retry, signal } = this.#options;

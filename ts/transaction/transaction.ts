@@ -49,6 +49,7 @@ export interface TransactionOwner {
 }
 
 let makeTransaction: (owner: TransactionOwner, signal: AbortSignal | undefined) => Transaction;
+let lend: (tx: Transaction, lender: string) => TransactionEnd;
 let take: (tx: Transaction, reading: Reading, loop: object | undefined, options: TakeOptions) => Promise<AnyTaken>;
 let pass: (tx: Transaction, reading: Reading, offset: number) => void;
 let hasMoved: (tx: Transaction) => boolean;
@@ -57,6 +58,15 @@ let fail: (tx: Transaction, error: TidelogError) => Promise<void>;
 let failed: (tx: Transaction) => TidelogError | undefined;
 
 type AnyTaken = ConsumerRecord<unknown, unknown>[];
+
+/** The way to end a transaction that was lent to a function. */
+export interface TransactionEnd {
+  commit(): Promise<TransactionResult>;
+  /** Aborts it, unless it was committed. */
+  dispose(): Promise<void>;
+  /** The error if the function has tried to end it: it is aborted then. */
+  misuse(): TidelogError | undefined;
+}
 
 /**
  * Records and committed offsets that become visible together, durably, or not at all (KIP-98): until the commit they
@@ -84,6 +94,10 @@ export class Transaction implements AsyncDisposable {
   #failure: TidelogError | undefined;
   /** Whether it was aborted by hand. */
   #givenUp = false;
+  /** Which call ends it, if the function that has it must not. */
+  #lender: string | undefined;
+  /** Why it can't be committed, if that function has tried to end it. */
+  #misuse: TidelogError | undefined;
   /** What the engine said to something that was sent. */
   #refused: TidelogError | undefined;
   #outcome: Promise<TransactionResult> | undefined;
@@ -97,6 +111,10 @@ export class Transaction implements AsyncDisposable {
 
   static {
     makeTransaction = (owner, signal) => new Transaction(owner, signal);
+    lend = (tx, lender) => {
+      tx.#lender = lender;
+      return { commit: () => tx.#commitOnce(), dispose: () => tx.#dispose(), misuse: () => tx.#misuse };
+    };
     take = (tx, reading, loop, options) => tx.#take(reading, loop, options);
     pass = (tx, reading, offset) => tx.#takings.pass(reading, offset);
     hasMoved = (tx) => tx.#takings.haveMoved;
@@ -200,8 +218,28 @@ export class Transaction implements AsyncDisposable {
    * Makes it durable and visible, all at once; resolves then, with where its records are. Called again it gives the same
    * answer, and does nothing. Where it rejects, nothing of it happened, unless the error is `indefinite`; after one that
    * is `retriable`, such as `ERR_TIDELOG_STORAGE_FULL`, it may be called again, and otherwise the transaction is aborted.
+   *
+   * In a handler of `log.process`, which commits a whole batch of records, it is refused with
+   * `ERR_TIDELOG_INVALID_TRANSACTION_STATE`, and the processing ends with that error.
    */
   commit(): Promise<TransactionResult> {
+    return this.#refuseEnd() ?? this.#commitOnce();
+  }
+
+  /**
+   * Drops it. Called again it does nothing; rejects where it is committed, or being committed. In a handler of
+   * `log.process` it is refused, as `commit` is.
+   */
+  abort(): Promise<void> {
+    return this.#refuseEnd() ?? this.#abort();
+  }
+
+  /** Aborts it, unless it was committed. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#refuseEnd() ?? this.#dispose();
+  }
+
+  #commitOnce(): Promise<TransactionResult> {
     if (this.#outcome === undefined) {
       try {
         this.#checkCommit();
@@ -213,8 +251,7 @@ export class Transaction implements AsyncDisposable {
     return this.#outcome;
   }
 
-  /** Drops it. Called again it does nothing; rejects where it is committed, or being committed. */
-  async abort(): Promise<void> {
+  async #abort(): Promise<void> {
     if (this.#state === "committing" || this.#state === "committed") {
       throw this.#invalid(`is ${this.#state === "committed" ? "" : "being "}committed and can't be aborted`);
     }
@@ -222,10 +259,26 @@ export class Transaction implements AsyncDisposable {
     await this.#fail(this.#invalid("was aborted"));
   }
 
-  /** Aborts it, unless it was committed. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  async #dispose(): Promise<void> {
     await this.#outcome?.catch(() => {});
     await this.#fail(this.#invalid("was aborted"));
+  }
+
+  /** Refuses an end by a function that the transaction is only lent to. What was sent so far is dropped with it. */
+  #refuseEnd(): Promise<never> | undefined {
+    if (this.#lender === undefined) return undefined;
+    const error = this.#invalid(
+      `is ended by ${this.#lender}, for all records of a batch together; a handler must neither commit nor abort it: ` +
+        "return to commit, throw to abort",
+    );
+    if (this.#state === "open") {
+      this.#misuse = error;
+      void this.#fail(error);
+    }
+    const refused = Promise.reject(error);
+    // The lender rejects with it as well.
+    refused.catch(() => {});
+    return refused;
   }
 
   #checkUsable(): void {
@@ -420,6 +473,11 @@ export class Transaction implements AsyncDisposable {
 /** Makes the public handle. */
 export function transactionOf(owner: TransactionOwner, signal: AbortSignal | undefined): Transaction {
   return makeTransaction(owner, signal);
+}
+
+/** Lends it to a function, which must not end it: only who holds what this gives can. */
+export function lendTransaction(tx: Transaction, lender: string): TransactionEnd {
+  return lend(tx, lender);
 }
 
 /** Takes records of a reading that is iterated by `loop`. */
