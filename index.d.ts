@@ -211,6 +211,10 @@ export type AnySerde = Serde<any, any> | StandardSchema<any, any>;
 export type Sent<S> = S extends StandardSchema<infer In, infer _Out> ? In : S extends Serde<infer In, infer _Out> ? In : never;
 /** What is read through a serde. */
 export type Read<S> = S extends StandardSchema<infer _In, infer Out> ? Out : S extends Serde<infer _In, infer Out> ? Out : never;
+/** Units of a {@link Duration}: milliseconds, seconds, minutes (`m` or `min`), hours, days of 24 hours, weeks. */
+export type DurationUnit = "ms" | "s" | "m" | "min" | "h" | "d" | "w";
+/** A length of time in words, such as `"500 ms"`, `"30 s"`, `"15 min"`, `"1h"`, `"7d"`. It must come to whole ms. */
+export type Duration = `${number}${DurationUnit}` | `${number} ${DurationUnit}`;
 /** What an acknowledged send survives: power loss and the process being killed, or only the latter. */
 export type Durability = "fsync" | "buffered";
 /** How batches are compressed. */
@@ -220,25 +224,25 @@ export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
  * record of each key stays. `["compact", "delete"]`: both.
  */
 export type Cleanup = "delete" | "compact" | readonly ("compact" | "delete")[];
-/** How a topic is compacted. Names and defaults are Kafka's. */
+/** How a topic is compacted. Names and defaults are Kafka's; times are ms, or a `Duration` such as `"1h"`. */
 export interface Compaction {
   /**
    * The part of a partition's bytes that was not cleaned yet above which it is, 0 to 1. Default 0.5
    * (`min.cleanable.dirty.ratio`).
    */
   minDirtyRatio?: number | undefined;
-  /** For how long in ms a record stays in any case, by its timestamp. Default 0 (`min.compaction.lag.ms`). */
-  minLagMs?: number | undefined;
+  /** For how long a record stays in any case, by its timestamp. Default 0 (`min.compaction.lag.ms`). */
+  minLagMs?: number | Duration | undefined;
   /**
-   * After how long in ms a record is cleaned whatever the ratio is; segments begin at least as often. Default null, never
+   * After how long a record is cleaned whatever the ratio is; segments begin at least as often. Default null, never
    * (`max.compaction.lag.ms`).
    */
-  maxLagMs?: number | null | undefined;
+  maxLagMs?: number | Duration | null | undefined;
   /**
-   * For how long in ms a record whose value is null, which says that its key is gone, stays after the first cleaning that saw
+   * For how long a record whose value is null, which says that its key is gone, stays after the first cleaning that saw
    * it: who reads from the beginning within that time hears of it. Default 24 hours (`delete.retention.ms`).
    */
-  deleteRetentionMs?: number | undefined;
+  deleteRetentionMs?: number | Duration | undefined;
 }
 /** What is fixed about a topic, and how it keeps its records. Whatever is absent has its default. */
 export interface TopicConfig {
@@ -258,24 +262,24 @@ export interface TopicConfig {
   /** How the topic is compacted, if it is. */
   compaction?: Compaction | undefined;
   /**
-   * When records are deleted: by age in ms, by size in bytes of a partition. Default never; null is never. Not for a topic
-   * that is only compacted.
+   * When records are deleted: by age, in ms or as a `Duration` such as `"7d"`, and by size in bytes of a partition. Default
+   * never; null is never. Not for a topic that is only compacted.
    */
   retention?: {
-    ms?: number | null | undefined;
+    ms?: number | Duration | null | undefined;
     bytes?: number | null | undefined;
   } | undefined;
-  /** When a new segment file begins: at bytes (default 1 GiB, at least 1 KiB), after ms (default 7 days). */
+  /** When a new segment file begins: at bytes (default 1 GiB, at least 1 KiB), after a time in ms or as a `Duration` (default 7 days). */
   segment?: {
     bytes?: number | undefined;
-    ms?: number | undefined;
+    ms?: number | Duration | undefined;
   } | undefined;
   /** Bytes of log for one index entry. Default 4096. */
   indexIntervalBytes?: number | undefined;
   /** Largest encoded batch in bytes, at most 64 MiB; a record must fit into one. Default 1 MiB + 12. */
   maxBatchBytes?: number | undefined;
-  /** How far in ms a timestamp may lie in the future. Default one hour. */
-  maxFutureMs?: number | undefined;
+  /** How far a timestamp may lie in the future, in ms or as a `Duration`. Default one hour. */
+  maxFutureMs?: number | Duration | undefined;
 }
 /** How a topic is opened and, where there is none, created. */
 export interface TopicOptions<K extends AnySerde = Serde<Uint8Array, Buffer>, V extends AnySerde = Serde<Uint8Array, Buffer>> extends TopicConfig, SerdeOptions<K, V> {
@@ -438,8 +442,8 @@ export interface SendOptions extends WaitOptions {
 }
 /** Bounds a close. */
 export interface CloseOptions {
-  /** How long to wait for what is on its way, in ms. Default 30,000. */
-  timeoutMs?: number | undefined;
+  /** How long to wait for what is on its way, in ms or as a `Duration`. Default 30,000. */
+  timeoutMs?: number | Duration | undefined;
 }
 /** Records of one partition with consecutive offsets. */
 export interface Run {
@@ -532,10 +536,10 @@ export declare class Producer implements AsyncDisposable {
 /** What the transactions of one id can be told. */
 export interface TransactionOptions {
   /**
-   * How long a transaction may take, in ms: one that is not committed by then is aborted. The clock starts with the first
+   * How long a transaction may take, in ms or as a `Duration`: one that is not committed by then is aborted. The clock starts with the first
    * record that is sent or taken, so that waiting for one costs nothing. Default 60,000, at most 900,000 as in Kafka.
    */
-  timeoutMs?: number | undefined;
+  timeoutMs?: number | Duration | undefined;
   /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, 1 KiB to 1 GiB. */
   maxBytes?: number | undefined;
   /** Chooses the partition of records that name none. Default as a producer does. */
@@ -571,10 +575,10 @@ export interface RetryOptions {
   attempts?: number | undefined;
   /** Whether each pause is twice the one before, or all are the same. Default `"exponential"`. */
   backoff?: "exponential" | "fixed" | undefined;
-  /** The first pause, in ms. Default 100. */
-  delayMs?: number | undefined;
-  /** The longest pause, in ms. Default 30,000. */
-  maxDelayMs?: number | undefined;
+  /** The first pause, in ms or as a `Duration`. Default 100. */
+  delayMs?: number | Duration | undefined;
+  /** The longest pause, in ms or as a `Duration`. Default 30,000. */
+  maxDelayMs?: number | Duration | undefined;
 }
 /** How `consumer.run` has records handled. */
 export interface ConsumerRunOptions {
@@ -1004,9 +1008,12 @@ export declare const strategies: {
 };
 /** The name of a strategy that is there. */
 export type StrategyName = keyof typeof strategies;
-/** Where to begin: at the first record held, behind the last one, or at the first that is not older than a time. */
+/**
+ * Where to begin: at the first record held, behind the last one, or at the first that is not older than a time, given as a
+ * `Date` or in ms since 1970.
+ */
 export type From = "earliest" | "latest" | {
-  timestamp: number;
+  timestamp: number | Date;
 };
 /** A partition to read, and where from. */
 export interface Assignment<T = AnyTopic | string> {
@@ -1070,12 +1077,12 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
    */
   instanceId?: string | undefined;
   /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
-  sessionTimeoutMs?: number | undefined;
+  sessionTimeoutMs?: number | Duration | undefined;
   /**
    * A member that asks for no record for so long, of whose run no handler returns, or that does not give up a partition,
    * is expelled: its handler is stuck. Default 300,000 ms, 1 s to 24 h.
    */
-  maxPollIntervalMs?: number | undefined;
+  maxPollIntervalMs?: number | Duration | undefined;
   /** Told of what the member gains and gives up. */
   onRebalance?: RebalanceListener | undefined;
   /** When records count as done. Needs a `group`; default `"at-least-once"` then. */
@@ -1111,11 +1118,11 @@ export interface PartitionChoice {
   topic?: AnyTopic | string | undefined;
   partition?: number | undefined;
 }
-/** Where to go on. */
+/** Where to go on. A time is a `Date` or ms since 1970. */
 export type SeekTarget = {
   offset: number;
 } | {
-  timestamp: number;
+  timestamp: number | Date;
 } | {
   to: "beginning" | "end";
 };
@@ -1319,7 +1326,7 @@ export interface ResetOptions extends PartitionChoice {
   to: "earliest" | "latest" | {
     offset: number;
   } | {
-    timestamp: number;
+    timestamp: number | Date;
   };
 }
 /** A group of consumers, by its name. It holds nothing that has to be closed. */
@@ -1355,12 +1362,12 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   /** The name of a static member, as `log.consumer` has it. */
   instanceId?: string | undefined;
   /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
-  sessionTimeoutMs?: number | undefined;
+  sessionTimeoutMs?: number | Duration | undefined;
   /**
    * A member that is busy with one batch for so long is expelled: the batch is aborted, and whoever gets its partitions is
    * given it again. Default 300,000 ms, 1 s to 24 h.
    */
-  maxPollIntervalMs?: number | undefined;
+  maxPollIntervalMs?: number | Duration | undefined;
   /** Told of what the member gains and gives up. */
   onRebalance?: RebalanceListener | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
@@ -1453,8 +1460,8 @@ export declare class RawPartition {
   }): Promise<RawRead>;
   /** Resolves once there is a record at `offset` that may be read: a long poll. */
   waitFor(offset: number, options?: WaitOptions): Promise<void>;
-  /** The first record that is not older than a time, or null. */
-  offsetForTime(ms: number): Promise<{
+  /** The first record that is not older than a time, given as a `Date` or in ms since 1970; null where there is none. */
+  offsetForTime(time: number | Date): Promise<{
     offset: number;
     timestamp: number;
   } | null>;
@@ -1588,10 +1595,13 @@ export interface OpenOptions {
    * do not show what was written. Default false.
    */
   allowNetworkFileSystem?: boolean | undefined;
-  /** How often retention is applied, in ms. Default 300,000. */
-  maintenanceIntervalMs?: number | undefined;
-  /** How often everything is synced, in ms: bounds what `buffered` topics lose with the power. Default 10,000. */
-  checkpointIntervalMs?: number | undefined;
+  /** How often retention is applied, in ms or as a `Duration`. Default 300,000. */
+  maintenanceIntervalMs?: number | Duration | undefined;
+  /**
+   * How often everything is synced, in ms or as a `Duration`: bounds what `buffered` topics lose with the power. Default
+   * 10,000.
+   */
+  checkpointIntervalMs?: number | Duration | undefined;
   /** How many segments keep their files open at once. Default 1024. */
   openSegments?: number | undefined;
   /** How topics with `cleanup: "compact"` are cleaned, in the background and one partition at a time. */
@@ -1606,8 +1616,8 @@ export interface OpenOptions {
 }
 /** What the store's cleaner may use. */
 export interface CompactionOptions {
-  /** How often it looks for something to clean, in ms. Default 15,000. */
-  intervalMs?: number | undefined;
+  /** How often it looks for something to clean, in ms or as a `Duration`. Default 15,000. */
+  intervalMs?: number | Duration | undefined;
   /** Bytes that it reads and writes in a second at most, both counted; at least 65,536. Default 64 MiB. */
   bytesPerSecond?: number | undefined;
   /**

@@ -92,6 +92,7 @@ export {
   type StandardSchema,
 } from "./serdes/standard_schema.js";
 export { string } from "./serdes/string.js";
+export type { Duration, DurationUnit } from "./time.js";
 export type { PartitionDescription, RecordPlace, Topic, TopicDescription } from "./topic.js";
 export type {
   Cleanup,

@@ -6,7 +6,17 @@ import { opened, publishError, recovering, retained } from "./diagnostics.js";
 import { AbortedError, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type Log, logOf } from "./log.js";
 import { type NativeOpenOptions, type NativeStore, openStore } from "./native.js";
-import { checkBoolean, checkGroup, checkInteger, checkOneOf, checkOptions, checkSignal, shown } from "./options.js";
+import {
+  checkBoolean,
+  checkDuration,
+  checkGroup,
+  checkInteger,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  shown,
+} from "./options.js";
+import type { Duration } from "./time.js";
 import type { Durability } from "./topic_config.js";
 
 /** How a store is opened. */
@@ -25,10 +35,13 @@ export interface OpenOptions {
    * do not show what was written. Default false.
    */
   allowNetworkFileSystem?: boolean | undefined;
-  /** How often retention is applied, in ms. Default 300,000. */
-  maintenanceIntervalMs?: number | undefined;
-  /** How often everything is synced, in ms: bounds what `buffered` topics lose with the power. Default 10,000. */
-  checkpointIntervalMs?: number | undefined;
+  /** How often retention is applied, in ms or as a `Duration`. Default 300,000. */
+  maintenanceIntervalMs?: number | Duration | undefined;
+  /**
+   * How often everything is synced, in ms or as a `Duration`: bounds what `buffered` topics lose with the power. Default
+   * 10,000.
+   */
+  checkpointIntervalMs?: number | Duration | undefined;
   /** How many segments keep their files open at once. Default 1024. */
   openSegments?: number | undefined;
   /** How topics with `cleanup: "compact"` are cleaned, in the background and one partition at a time. */
@@ -44,8 +57,8 @@ export interface OpenOptions {
 
 /** What the store's cleaner may use. */
 export interface CompactionOptions {
-  /** How often it looks for something to clean, in ms. Default 15,000. */
-  intervalMs?: number | undefined;
+  /** How often it looks for something to clean, in ms or as a `Duration`. Default 15,000. */
+  intervalMs?: number | Duration | undefined;
   /** Bytes that it reads and writes in a second at most, both counted; at least 65,536. Default 64 MiB. */
   bytesPerSecond?: number | undefined;
   /**
@@ -121,17 +134,19 @@ function nativeOptions(where: string, options: OpenOptions | undefined): NativeO
   const native: NativeOpenOptions = { readOnly, create, force: allowNetworkFileSystem };
   if (durability !== undefined) native.durability = checkOneOf(where, "durability", durability, ["fsync", "buffered"]);
   if (maintenanceIntervalMs !== undefined) {
-    native.maintenanceIntervalMs = checkInteger(where, "maintenanceIntervalMs", maintenanceIntervalMs, 1);
+    native.maintenanceIntervalMs = checkDuration(where, "maintenanceIntervalMs", maintenanceIntervalMs, 1);
   }
   if (checkpointIntervalMs !== undefined) {
-    native.checkpointIntervalMs = checkInteger(where, "checkpointIntervalMs", checkpointIntervalMs, 1);
+    native.checkpointIntervalMs = checkDuration(where, "checkpointIntervalMs", checkpointIntervalMs, 1);
   }
   if (openSegments !== undefined) native.openSegments = checkInteger(where, "openSegments", openSegments, 1);
   if (compaction !== undefined) {
     checkGroup(where, "compaction", compaction, ["intervalMs", "bytesPerSecond", "memoryBytes"]);
     const { intervalMs, bytesPerSecond, memoryBytes } = compaction;
     const least = (name: string, value: number, min: number) => checkInteger(where, `compaction.${name}`, value, min);
-    if (intervalMs !== undefined) native.compactionIntervalMs = least("intervalMs", intervalMs, 1);
+    if (intervalMs !== undefined) {
+      native.compactionIntervalMs = checkDuration(where, "compaction.intervalMs", intervalMs, 1);
+    }
     if (bytesPerSecond !== undefined) {
       native.compactionBytesPerSecond = least("bytesPerSecond", bytesPerSecond, 1 << 16);
     }

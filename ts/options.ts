@@ -3,6 +3,8 @@
 
 import { inspect } from "node:util";
 import { InvalidArgumentError } from "./errors.js";
+import { didYouMean } from "./nearest.js";
+import { durationMs, timeMs, unitHint } from "./time.js";
 
 /** The largest offset, timestamp or count: numbers stay exact below 2^53. */
 export const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
@@ -16,7 +18,7 @@ export function checkOptions(where: string, options: unknown, known: readonly st
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       const list = known.length === 0 ? "it takes none" : `it takes ${known.join(", ")}`;
-      throw new InvalidArgumentError(`${where}: unknown option "${name}"; ${list}`);
+      throw new InvalidArgumentError(`${where}: unknown option "${name}"; ${didYouMean(name, known)}${list}`);
     }
   }
 }
@@ -36,6 +38,32 @@ export function checkInteger(where: string, name: string, value: unknown, min = 
     throw new InvalidArgumentError(`${where}: ${name} must be an integer ${range}, not ${shown(value)}`);
   }
   return value;
+}
+
+/** A length of time in ms from `min` to `max`, given as a number of ms or as a `Duration`. */
+export function checkDuration(where: string, name: string, value: unknown, min = 0, max = MAX_INTEGER): number {
+  const ms = durationMs(value);
+  if (ms === undefined || ms < min || ms > max) {
+    const range = max === MAX_INTEGER ? `from ${min} up to 2^53 - 1` : `from ${min} to ${max}`;
+    throw new InvalidArgumentError(
+      `${where}: ${name} must be an integer ${range} in ms, or a duration such as "30 s", "15 min", "1h" or "7d", ` +
+        `not ${shown(value)}`,
+    );
+  }
+  return ms;
+}
+
+/** A point in time as ms since 1970, given as that or as a `Date`. A number in seconds or microseconds is refused. */
+export function checkTime(where: string, name: string, value: unknown): number {
+  const ms = timeMs(value);
+  if (ms === undefined) {
+    throw new InvalidArgumentError(
+      `${where}: ${name} must be a Date or an integer of ms since 1970, from 0 up to 2^53 - 1, not ${shown(value)}`,
+    );
+  }
+  const hint = unitHint(value);
+  if (hint !== undefined) throw new InvalidArgumentError(`${where}: ${name} ${hint}`);
+  return ms;
 }
 
 /** One of the given words. */

@@ -5,7 +5,7 @@ import type { LogContext } from "./context.js";
 import { AbortedError, BufferTooSmallError, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type Completion, direct, type NativePartition, settled, tickets } from "./native.js";
 import { fromNative } from "./native_errors.js";
-import { checkInteger, checkName, checkOptions, checkSignal, shown } from "./options.js";
+import { checkInteger, checkName, checkOptions, checkSignal, checkTime, shown } from "./options.js";
 import type { WaitOptions } from "./producer/options.js";
 import type { AnyTopic } from "./topic.js";
 
@@ -146,10 +146,10 @@ export class RawPartition {
     });
   }
 
-  /** The first record that is not older than a time, or null. */
-  async offsetForTime(ms: number): Promise<{ offset: number; timestamp: number } | null> {
+  /** The first record that is not older than a time, given as a `Date` or in ms since 1970; null where there is none. */
+  async offsetForTime(time: number | Date): Promise<{ offset: number; timestamp: number } | null> {
     this.#context.checkOpen();
-    checkInteger("partition.offsetForTime", "ms", ms);
+    const ms = checkTime("partition.offsetForTime", "time", time);
     const found = await settled(() => this.#native.offsetForTime(ms));
     return found === null ? null : { offset: found[0], timestamp: found[1] };
   }

@@ -2,8 +2,9 @@
 
 import { InvalidArgumentError, TidelogError } from "./errors.js";
 import type { NativeTopicConfig } from "./native.js";
-import { checkGroup, checkInteger, checkOneOf, shown } from "./options.js";
+import { checkDuration, checkGroup, checkInteger, checkOneOf, shown } from "./options.js";
 import type { AnySerde, Serde } from "./serdes/serde.js";
+import type { Duration } from "./time.js";
 
 /** What an acknowledged send survives: power loss and the process being killed, or only the latter. */
 export type Durability = "fsync" | "buffered";
@@ -17,25 +18,25 @@ export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
  */
 export type Cleanup = "delete" | "compact" | readonly ("compact" | "delete")[];
 
-/** How a topic is compacted. Names and defaults are Kafka's. */
+/** How a topic is compacted. Names and defaults are Kafka's; times are ms, or a `Duration` such as `"1h"`. */
 export interface Compaction {
   /**
    * The part of a partition's bytes that was not cleaned yet above which it is, 0 to 1. Default 0.5
    * (`min.cleanable.dirty.ratio`).
    */
   minDirtyRatio?: number | undefined;
-  /** For how long in ms a record stays in any case, by its timestamp. Default 0 (`min.compaction.lag.ms`). */
-  minLagMs?: number | undefined;
+  /** For how long a record stays in any case, by its timestamp. Default 0 (`min.compaction.lag.ms`). */
+  minLagMs?: number | Duration | undefined;
   /**
-   * After how long in ms a record is cleaned whatever the ratio is; segments begin at least as often. Default null, never
+   * After how long a record is cleaned whatever the ratio is; segments begin at least as often. Default null, never
    * (`max.compaction.lag.ms`).
    */
-  maxLagMs?: number | null | undefined;
+  maxLagMs?: number | Duration | null | undefined;
   /**
-   * For how long in ms a record whose value is null, which says that its key is gone, stays after the first cleaning that saw
+   * For how long a record whose value is null, which says that its key is gone, stays after the first cleaning that saw
    * it: who reads from the beginning within that time hears of it. Default 24 hours (`delete.retention.ms`).
    */
-  deleteRetentionMs?: number | undefined;
+  deleteRetentionMs?: number | Duration | undefined;
 }
 
 /** What is fixed about a topic, and how it keeps its records. Whatever is absent has its default. */
@@ -56,18 +57,18 @@ export interface TopicConfig {
   /** How the topic is compacted, if it is. */
   compaction?: Compaction | undefined;
   /**
-   * When records are deleted: by age in ms, by size in bytes of a partition. Default never; null is never. Not for a topic
-   * that is only compacted.
+   * When records are deleted: by age, in ms or as a `Duration` such as `"7d"`, and by size in bytes of a partition. Default
+   * never; null is never. Not for a topic that is only compacted.
    */
-  retention?: { ms?: number | null | undefined; bytes?: number | null | undefined } | undefined;
-  /** When a new segment file begins: at bytes (default 1 GiB, at least 1 KiB), after ms (default 7 days). */
-  segment?: { bytes?: number | undefined; ms?: number | undefined } | undefined;
+  retention?: { ms?: number | Duration | null | undefined; bytes?: number | null | undefined } | undefined;
+  /** When a new segment file begins: at bytes (default 1 GiB, at least 1 KiB), after a time in ms or as a `Duration` (default 7 days). */
+  segment?: { bytes?: number | undefined; ms?: number | Duration | undefined } | undefined;
   /** Bytes of log for one index entry. Default 4096. */
   indexIntervalBytes?: number | undefined;
   /** Largest encoded batch in bytes, at most 64 MiB; a record must fit into one. Default 1 MiB + 12. */
   maxBatchBytes?: number | undefined;
-  /** How far in ms a timestamp may lie in the future. Default one hour. */
-  maxFutureMs?: number | undefined;
+  /** How far a timestamp may lie in the future, in ms or as a `Duration`. Default one hour. */
+  maxFutureMs?: number | Duration | undefined;
 }
 
 /** How a topic is opened and, where there is none, created. */
@@ -137,14 +138,14 @@ export function toNativeConfig(where: string, config: TopicConfig): NativeTopicC
   if (config.compaction !== undefined) addCompaction(where, config.compaction, native);
   if (retention !== undefined) {
     checkGroup(where, "retention", retention, ["ms", "bytes"]);
-    if (retention.ms !== undefined) native.retentionMs = limit(where, "retention.ms", retention.ms, 1);
-    if (retention.bytes !== undefined) native.retentionBytes = limit(where, "retention.bytes", retention.bytes, 0);
+    if (retention.ms !== undefined) native.retentionMs = durationLimit(where, "retention.ms", retention.ms, 1);
+    if (retention.bytes !== undefined) native.retentionBytes = bytesLimit(where, "retention.bytes", retention.bytes);
   }
   if (segment !== undefined) {
     checkGroup(where, "segment", segment, ["bytes", "ms"]);
     const { bytes, ms } = segment;
     if (bytes !== undefined) native.segmentBytes = checkInteger(where, "segment.bytes", bytes, 1024, 2 ** 31 - 1);
-    if (ms !== undefined) native.segmentMs = checkInteger(where, "segment.ms", ms, 1);
+    if (ms !== undefined) native.segmentMs = checkDuration(where, "segment.ms", ms, 1);
   }
   const { indexIntervalBytes, maxBatchBytes, maxFutureMs } = config;
   if (indexIntervalBytes !== undefined) {
@@ -153,7 +154,7 @@ export function toNativeConfig(where: string, config: TopicConfig): NativeTopicC
   if (maxBatchBytes !== undefined) {
     native.maxBatchBytes = checkInteger(where, "maxBatchBytes", maxBatchBytes, 128, 64 << 20);
   }
-  if (maxFutureMs !== undefined) native.maxFutureMs = checkInteger(where, "maxFutureMs", maxFutureMs);
+  if (maxFutureMs !== undefined) native.maxFutureMs = checkDuration(where, "maxFutureMs", maxFutureMs);
   return native;
 }
 
@@ -180,15 +181,19 @@ function addCompaction(where: string, compaction: Compaction, native: NativeTopi
     }
     native.minDirtyRatio = minDirtyRatio;
   }
-  if (minLagMs !== undefined) native.minLagMs = checkInteger(where, "compaction.minLagMs", minLagMs);
-  if (maxLagMs !== undefined) native.maxLagMs = limit(where, "compaction.maxLagMs", maxLagMs, 1);
+  if (minLagMs !== undefined) native.minLagMs = checkDuration(where, "compaction.minLagMs", minLagMs);
+  if (maxLagMs !== undefined) native.maxLagMs = durationLimit(where, "compaction.maxLagMs", maxLagMs, 1);
   if (deleteRetentionMs !== undefined) {
-    native.deleteRetentionMs = checkInteger(where, "compaction.deleteRetentionMs", deleteRetentionMs);
+    native.deleteRetentionMs = checkDuration(where, "compaction.deleteRetentionMs", deleteRetentionMs);
   }
 }
 
-function limit(where: string, name: string, value: number | null, min: number): number | null {
-  return value === null ? null : checkInteger(where, name, value, min);
+function durationLimit(where: string, name: string, value: unknown, min: number): number | null {
+  return value === null ? null : checkDuration(where, name, value, min);
+}
+
+function bytesLimit(where: string, name: string, value: unknown): number | null {
+  return value === null ? null : checkInteger(where, name, value);
 }
 
 /** The binding's configuration in the user's words. */

@@ -131,7 +131,7 @@ test("bad values are named, with what was expected and what was given", async ({
     [() => partition.append("x" as never), "batch must be a Uint8Array"],
     [() => partition.readInto([] as never, { offset: 0 }), "buffer must be a Uint8Array"],
     [() => partition.waitFor(-1), "offset must be an integer"],
-    [() => partition.offsetForTime(0.5), "ms must be an integer"],
+    [() => partition.offsetForTime(0.5), "time must be a Date or an integer of ms"],
   ];
   for (const [call, text] of calls) await failure("ERR_TIDELOG_INVALID_ARGUMENT", async () => call(), text);
   assert.equal(await log.topics(), ["t"]);

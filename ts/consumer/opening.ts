@@ -6,7 +6,7 @@ import { InvalidArgumentError } from "../errors.js";
 import type { TopicPartition } from "../group/strategies/strategy.js";
 import { settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
-import type { From, ReadingOptions, SeekTarget } from "./options.js";
+import type { ReadingOptions, Start, Target } from "./options.js";
 import { Place } from "./place.js";
 
 /** The places, if they can be told at once: all topics are open, and nothing has to be looked up. */
@@ -71,7 +71,7 @@ export async function placesGained(
   );
 }
 
-function begin(from: From): SeekTarget {
+function begin(from: Start): Target {
   if (typeof from !== "string") return from;
   return { to: from === "latest" ? "end" : "beginning" };
 }

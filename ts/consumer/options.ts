@@ -4,12 +4,25 @@ import { InvalidArgumentError } from "../errors.js";
 import type { MembershipOptions } from "../group/membership.js";
 import { type AssignmentStrategy, type StrategyName, strategies } from "../group/strategies/index.js";
 import { compileFilter, type NativeFilter } from "../native.js";
-import { checkInteger, checkName, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
+import {
+  checkDuration,
+  checkInteger,
+  checkName,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+  checkTime,
+  shown,
+} from "../options.js";
 import type { ConsumerRecord, GroupRecord } from "../record.js";
+import type { Duration } from "../time.js";
 import type { AnyTopic, Topic } from "../topic.js";
 
-/** Where to begin: at the first record held, behind the last one, or at the first that is not older than a time. */
-export type From = "earliest" | "latest" | { timestamp: number };
+/**
+ * Where to begin: at the first record held, behind the last one, or at the first that is not older than a time, given as a
+ * `Date` or in ms since 1970.
+ */
+export type From = "earliest" | "latest" | { timestamp: number | Date };
 
 /** A partition to read, and where from. */
 export interface Assignment<T = AnyTopic | string> {
@@ -74,12 +87,12 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
    */
   instanceId?: string | undefined;
   /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
-  sessionTimeoutMs?: number | undefined;
+  sessionTimeoutMs?: number | Duration | undefined;
   /**
    * A member that asks for no record for so long, of whose run no handler returns, or that does not give up a partition,
    * is expelled: its handler is stuck. Default 300,000 ms, 1 s to 24 h.
    */
-  maxPollIntervalMs?: number | undefined;
+  maxPollIntervalMs?: number | Duration | undefined;
   /** Told of what the member gains and gives up. */
   onRebalance?: RebalanceListener | undefined;
   /** When records count as done. Needs a `group`; default `"at-least-once"` then. */
@@ -115,14 +128,20 @@ export type RecordOf<T> =
 export type GroupRecordOf<T> =
   T extends Topic<infer _K, infer _V, infer RK, infer RV> ? GroupRecord<RK, RV> : GroupRecord<Buffer, Buffer>;
 
+/** As `From`, with the time as ms. */
+export type Start = "earliest" | "latest" | { timestamp: number };
+
 /** Picks partitions among those of a consumer: of one topic, of one number; all of them where nothing is given. */
 export interface PartitionChoice {
   topic?: AnyTopic | string | undefined;
   partition?: number | undefined;
 }
 
-/** Where to go on. */
-export type SeekTarget = { offset: number } | { timestamp: number } | { to: "beginning" | "end" };
+/** Where to go on. A time is a `Date` or ms since 1970. */
+export type SeekTarget = { offset: number } | { timestamp: number | Date } | { to: "beginning" | "end" };
+
+/** As `SeekTarget`, with the time as ms. */
+export type Target = { offset: number } | { timestamp: number } | { to: "beginning" | "end" };
 
 /** One partition of a consumer. */
 export interface AssignedPartition {
@@ -176,7 +195,7 @@ export interface ReadingOptions {
   /** None of a consumer that is no member of a group. */
   membership: MembershipOptions | undefined;
   onRebalance: RebalanceListener;
-  from: From;
+  from: Start;
   filter: NativeFilter | undefined;
   until: "live" | "end";
   onOutOfRange: "error" | "earliest" | "latest";
@@ -198,14 +217,13 @@ export function readingOptions(given: ConsumerOptions): ReadingOptions {
     checkOneOf(where, "delivery", delivery, ["at-least-once", "at-most-once", "manual"]);
     if (group === undefined) throw new InvalidArgumentError(`${where}: delivery needs a group to commit for`);
   }
-  checkFrom(where, from);
   return {
     wanted: assign === undefined ? wholeTopics(where, topics!) : partitions(where, assign),
     group,
     delivery,
     membership: membershipOptions(where, given),
     onRebalance: given.onRebalance ?? {},
-    from,
+    from: startOf(where, from),
     filter: checkFilter(where, given.filter),
     until: checkOneOf(where, "until", until, ["live", "end"]),
     onOutOfRange: checkOneOf(where, "onOutOfRange", onOutOfRange, ["error", "earliest", "latest"]),
@@ -231,8 +249,8 @@ function membershipOptions(where: string, given: ConsumerOptions): MembershipOpt
     group,
     strategy: checkStrategy(where, strategy),
     instanceId,
-    sessionTimeoutMs: checkInteger(where, "sessionTimeoutMs", sessionTimeoutMs, 1000, 1_800_000),
-    maxPollIntervalMs: checkInteger(where, "maxPollIntervalMs", maxPollIntervalMs, 1000, 86_400_000),
+    sessionTimeoutMs: checkDuration(where, "sessionTimeoutMs", sessionTimeoutMs, 1000, 1_800_000),
+    maxPollIntervalMs: checkDuration(where, "maxPollIntervalMs", maxPollIntervalMs, 1000, 86_400_000),
   };
 }
 
@@ -272,13 +290,13 @@ function checkList(where: string, name: string, list: unknown): void {
 }
 
 /** Refuses what is no place to begin. */
-export function checkFrom(where: string, from: unknown): void {
-  if (typeof from === "object" && from !== null) {
-    checkOptions(`${where}: from`, from, ["timestamp"]);
-    checkInteger(`${where}: from`, "timestamp", (from as { timestamp: unknown }).timestamp);
-  } else if (from !== "earliest" && from !== "latest") {
-    throw new InvalidArgumentError(`${where}: from must be "earliest", "latest" or { timestamp }, not ${shown(from)}`);
+export function startOf(where: string, from: unknown, name = "from"): Start {
+  if (from === "earliest" || from === "latest") return from;
+  if (typeof from === "object" && from !== null && !(from instanceof Date)) {
+    checkOptions(`${where}: ${name}`, from, ["timestamp"]);
+    return { timestamp: checkTime(`${where}: ${name}`, "timestamp", (from as { timestamp: unknown }).timestamp) };
   }
+  throw new InvalidArgumentError(`${where}: ${name} must be "earliest", "latest" or { timestamp }, not ${shown(from)}`);
 }
 
 /** Compiles a filter, if one is given. */
@@ -291,14 +309,14 @@ export function checkFilter(where: string, filter: unknown): NativeFilter | unde
 }
 
 /** Checks a seek and splits it into where to, and which partitions. */
-export function seekTarget(given: SeekTarget & PartitionChoice): SeekTarget {
+export function seekTarget(given: SeekTarget & PartitionChoice): Target {
   const where = "consumer.seek";
   checkOptions(where, given ?? null, ["offset", "timestamp", "to", "topic", "partition"]);
-  const { offset, timestamp, to } = given as { offset?: number; timestamp?: number; to?: "beginning" | "end" };
+  const { offset, timestamp, to } = given as { offset?: unknown; timestamp?: unknown; to?: unknown };
   if ([offset, timestamp, to].filter((target) => target !== undefined).length !== 1) {
     throw new InvalidArgumentError(`${where}: give one of offset, timestamp or to ("beginning" or "end")`);
   }
   if (offset !== undefined) return { offset: checkInteger(where, "offset", offset) };
-  if (timestamp !== undefined) return { timestamp: checkInteger(where, "timestamp", timestamp) };
+  if (timestamp !== undefined) return { timestamp: checkTime(where, "timestamp", timestamp) };
   return { to: checkOneOf(where, "to", to, ["beginning", "end"]) };
 }

@@ -4,7 +4,7 @@ import type { NativePartition } from "../native.js";
 import { settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
 import type { CommitBefore } from "./delivered.js";
-import type { PartitionLag, SeekTarget } from "./options.js";
+import type { PartitionLag, Target } from "./options.js";
 
 /** A partition and the place in it. */
 export class Place {
@@ -79,7 +79,7 @@ export class Place {
   }
 
   /** The offset that a target means here, now. */
-  async offsetOf(target: SeekTarget): Promise<number> {
+  async offsetOf(target: Target): Promise<number> {
     if ("offset" in target) return target.offset;
     if ("to" in target) return target.to === "beginning" ? this.native.logStartOffset : this.native.highWatermark;
     // Asked for first: what is appended meanwhile must not be skipped.

@@ -12,7 +12,7 @@ import type { TopicState } from "../topic_state.js";
 import { isFenced } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
 import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
-import type { PartitionChoice, ReadingOptions, SeekTarget } from "./options.js";
+import type { PartitionChoice, ReadingOptions, Target } from "./options.js";
 import type { Place } from "./place.js";
 import { Progress } from "./progress.js";
 
@@ -386,7 +386,7 @@ export class Reading {
     await this.progress.commit(places);
   }
 
-  async seek(target: SeekTarget, choice: PartitionChoice): Promise<void> {
+  async seek(target: Target, choice: PartitionChoice): Promise<void> {
     await this.open();
     const places = this.#chosen("consumer.seek", choice);
     this.#checkFree();

@@ -1,12 +1,12 @@
 // Groups as operators see them: what each has committed, how far behind it is, and another place to begin at.
 
 import { offsetsOf } from "../consumer/committer.js";
-import type { AssignedPartition, PartitionChoice, SeekTarget } from "../consumer/options.js";
+import type { AssignedPartition, PartitionChoice, Target } from "../consumer/options.js";
 import { Place } from "../consumer/place.js";
 import type { LogContext } from "../context.js";
 import { InvalidArgumentError } from "../errors.js";
 import { direct, type NativeCommittedOffset, type NativeMemberDescription, settled, tickets } from "../native.js";
-import { checkInteger, checkName, checkOptions, shown } from "../options.js";
+import { checkInteger, checkName, checkOptions, checkTime, shown } from "../options.js";
 
 /** What a group has committed of one partition. */
 export interface GroupOffset {
@@ -59,7 +59,7 @@ export interface GroupDescription {
 
 /** Where a group shall go on. */
 export interface ResetOptions extends PartitionChoice {
-  to: "earliest" | "latest" | { offset: number } | { timestamp: number };
+  to: "earliest" | "latest" | { offset: number } | { timestamp: number | Date };
 }
 
 let makeGroup: (context: LogContext, name: string) => Group;
@@ -167,16 +167,16 @@ export function groupOf(context: LogContext, name: string): Group {
   return makeGroup(context, name);
 }
 
-function targetOf(where: string, to: ResetOptions["to"]): SeekTarget {
+function targetOf(where: string, to: ResetOptions["to"]): Target {
   if (to === "earliest") return { to: "beginning" };
   if (to === "latest") return { to: "end" };
   const given: unknown = to;
   if (typeof given === "object" && given !== null) {
     checkOptions(`${where}: to`, given, ["offset", "timestamp"]);
-    const { offset, timestamp } = given as { offset?: number; timestamp?: number };
+    const { offset, timestamp } = given as { offset?: unknown; timestamp?: unknown };
     if (offset !== undefined && timestamp === undefined) return { offset: checkInteger(where, "offset", offset) };
     if (timestamp !== undefined && offset === undefined) {
-      return { timestamp: checkInteger(where, "timestamp", timestamp) };
+      return { timestamp: checkTime(where, "timestamp", timestamp) };
     }
   }
   throw new InvalidArgumentError(

@@ -1,6 +1,7 @@
 // What is done about a handler that fails: how often it is tried again, and after what pause.
 
-import { checkInteger, checkOneOf, checkOptions } from "../options.js";
+import { checkDuration, checkInteger, checkOneOf, checkOptions } from "../options.js";
+import type { Duration } from "../time.js";
 
 /** How often something that failed is tried, and when. */
 export interface RetryOptions {
@@ -8,14 +9,19 @@ export interface RetryOptions {
   attempts?: number | undefined;
   /** Whether each pause is twice the one before, or all are the same. Default `"exponential"`. */
   backoff?: "exponential" | "fixed" | undefined;
-  /** The first pause, in ms. Default 100. */
-  delayMs?: number | undefined;
-  /** The longest pause, in ms. Default 30,000. */
-  maxDelayMs?: number | undefined;
+  /** The first pause, in ms or as a `Duration`. Default 100. */
+  delayMs?: number | Duration | undefined;
+  /** The longest pause, in ms or as a `Duration`. Default 30,000. */
+  maxDelayMs?: number | Duration | undefined;
 }
 
 /** Checked and complete. */
-export type CheckedRetryOptions = Required<{ [K in keyof RetryOptions]: NonNullable<RetryOptions[K]> }>;
+export interface CheckedRetryOptions {
+  attempts: number;
+  backoff: "exponential" | "fixed";
+  delayMs: number;
+  maxDelayMs: number;
+}
 
 /** Checks what was given and fills in the defaults. */
 export function retryOptions(where: string, given: RetryOptions | undefined): CheckedRetryOptions {
@@ -24,8 +30,8 @@ export function retryOptions(where: string, given: RetryOptions | undefined): Ch
   return {
     attempts: checkInteger(where, "retry.attempts", attempts, 1),
     backoff: checkOneOf(where, "retry.backoff", backoff, ["exponential", "fixed"]),
-    delayMs: checkInteger(where, "retry.delayMs", delayMs, 0, 2 ** 31 - 1),
-    maxDelayMs: checkInteger(where, "retry.maxDelayMs", maxDelayMs, 0, 2 ** 31 - 1),
+    delayMs: checkDuration(where, "retry.delayMs", delayMs, 0, 2 ** 31 - 1),
+    maxDelayMs: checkDuration(where, "retry.maxDelayMs", maxDelayMs, 0, 2 ** 31 - 1),
   };
 }
 

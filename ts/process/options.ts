@@ -1,10 +1,11 @@
 // What `log.process` can be told, and what it tells.
 
-import { checkFrom, type From, type RebalanceListener } from "../consumer/options.js";
+import { type From, type RebalanceListener, type Start, startOf } from "../consumer/options.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { AssignmentStrategy, StrategyName } from "../group/strategies/index.js";
 import { type CheckedRetryOptions, type RetryOptions, retryOptions } from "../handling/retry.js";
 import { checkInteger, checkName, checkOneOf, checkSignal, shown } from "../options.js";
+import type { Duration } from "../time.js";
 import type { AnyTopic } from "../topic.js";
 import { type CheckedTransactionOptions, type TransactionOptions, transactionOptions } from "../transaction/options.js";
 
@@ -24,12 +25,12 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   /** The name of a static member, as `log.consumer` has it. */
   instanceId?: string | undefined;
   /** A member whose event loop stands still for so long is expelled. Default 45,000 ms, 1 s to 30 min. */
-  sessionTimeoutMs?: number | undefined;
+  sessionTimeoutMs?: number | Duration | undefined;
   /**
    * A member that is busy with one batch for so long is expelled: the batch is aborted, and whoever gets its partitions is
    * given it again. Default 300,000 ms, 1 s to 24 h.
    */
-  maxPollIntervalMs?: number | undefined;
+  maxPollIntervalMs?: number | Duration | undefined;
   /** Told of what the member gains and gives up. */
   onRebalance?: RebalanceListener | undefined;
   /** Where to begin where the group has committed nothing. Default `"earliest"`. */
@@ -71,7 +72,7 @@ export interface CheckedProcessOptions {
   topics: readonly (AnyTopic | string)[];
   group: string;
   membership: Pick<ProcessOptions, (typeof MEMBER_NAMES)[number]>;
-  start: From;
+  start: Start;
   filter: string | undefined;
   until: "live" | "end";
   batch: number;
@@ -106,7 +107,6 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
   const { id, from, group = id, start = "earliest", until = "live", batch = 100, onOutOfRange = "error" } = given;
   checkName(where, "id", id);
   checkName(where, "group", group);
-  checkFrom(where, start);
   if (from === undefined || from === null) {
     throw new InvalidArgumentError(`${where}: from must be a topic, or an array of topics, not ${shown(from)}`);
   }
@@ -115,7 +115,7 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
     topics: Array.isArray(from) ? (from as readonly (AnyTopic | string)[]) : [from as AnyTopic | string],
     group,
     membership: Object.fromEntries(MEMBER_NAMES.map((name) => [name, given[name]])),
-    start,
+    start: startOf(where, start, "start"),
     filter: given.filter,
     until: checkOneOf(where, "until", until, ["live", "end"]),
     batch: checkInteger(where, "batch", batch, 1),

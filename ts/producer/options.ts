@@ -1,7 +1,8 @@
 // What a producer can be told.
 
 import { InvalidArgumentError } from "../errors.js";
-import { checkInteger, checkName, checkOptions, shown } from "../options.js";
+import { checkDuration, checkInteger, checkName, checkOptions, shown } from "../options.js";
+import type { Duration } from "../time.js";
 import type { Partitioner } from "./partitioner.js";
 
 /** What a producer can be told. */
@@ -49,8 +50,8 @@ export interface SendOptions extends WaitOptions {
 
 /** Bounds a close. */
 export interface CloseOptions {
-  /** How long to wait for what is on its way, in ms. Default 30,000. */
-  timeoutMs?: number | undefined;
+  /** How long to wait for what is on its way, in ms or as a `Duration`. Default 30,000. */
+  timeoutMs?: number | Duration | undefined;
 }
 
 /** Default of `bufferBytes`. */
@@ -86,5 +87,5 @@ export function checkPartitioner(where: string, partitioner: Partitioner | undef
 /** The time limit of a close. */
 export function closeTimeout(where: string, given: CloseOptions | undefined): number {
   checkOptions(where, given, ["timeoutMs"]);
-  return checkInteger(where, "timeoutMs", given?.timeoutMs ?? 30_000, 0, 2 ** 31 - 1);
+  return checkDuration(where, "timeoutMs", given?.timeoutMs ?? 30_000, 0, 2 ** 31 - 1);
 }

@@ -1,17 +1,18 @@
 // What transactions can be told.
 
-import { checkInteger, checkOptions } from "../options.js";
+import { checkDuration, checkInteger, checkOptions } from "../options.js";
 import { checkPartitioner } from "../producer/options.js";
 import type { Partitioner } from "../producer/partitioner.js";
+import type { Duration } from "../time.js";
 import type { AnyTopic } from "../topic.js";
 
 /** What the transactions of one id can be told. */
 export interface TransactionOptions {
   /**
-   * How long a transaction may take, in ms: one that is not committed by then is aborted. The clock starts with the first
+   * How long a transaction may take, in ms or as a `Duration`: one that is not committed by then is aborted. The clock starts with the first
    * record that is sent or taken, so that waiting for one costs nothing. Default 60,000, at most 900,000 as in Kafka.
    */
-  timeoutMs?: number | undefined;
+  timeoutMs?: number | Duration | undefined;
   /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, 1 KiB to 1 GiB. */
   maxBytes?: number | undefined;
   /** Chooses the partition of records that name none. Default as a producer does. */
@@ -63,7 +64,7 @@ export function transactionOptions(
   checkOptions(where, given, [...NAMES, ...others]);
   const { timeoutMs = 60_000, maxBytes = 64 << 20, partitioner } = given ?? {};
   return {
-    timeoutMs: checkInteger(where, "timeoutMs", timeoutMs, 1, 900_000),
+    timeoutMs: checkDuration(where, "timeoutMs", timeoutMs, 1, 900_000),
     maxBytes: checkInteger(where, "maxBytes", maxBytes, 1024, 1 << 30),
     partitioner: checkPartitioner(where, partitioner),
   };
