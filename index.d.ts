@@ -46,6 +46,9 @@ export interface GroupRecord<K, V> extends ConsumerRecord<K, V> {
    * Commits that the group has done this record and all before it in its partition: the offset committed is the next
    * one. Resolves once that is durable; those asked for together are committed together. Does nothing if a later one
    * of the partition has been committed since.
+   *
+   * In a `consumer.run` records before it may still be in hand: then this one is noted as done, `commit` resolves, and it is
+   * committed as soon as those before it are done.
    */
   commit(): Promise<void>;
 }
@@ -656,8 +659,11 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   /** How far behind it is, by partition. */
   lag(): Promise<PartitionLag[]>;
   /**
-   * Commits the positions in all its partitions for its group: that all which was handed out is done, the last record
-   * included. Resolves once that is durable.
+   * Commits for its group, in all its partitions, that all which was handed out when it is called is done, the last record
+   * of a loop included. In a `run` it commits each partition up to its first record that is not done; the record whose
+   * handler calls this is. With `"at-most-once"` all that was fetched is committed already.
+   *
+   * Resolves once that is durable. Rejects with `ERR_TIDELOG_FENCED_MEMBER` where the consumer was expelled from its group.
    */
   commit(): Promise<void>;
   /** What its group has committed of its partitions; nothing at all without a group. */

@@ -41,6 +41,9 @@ export interface GroupRecord<K, V> extends ConsumerRecord<K, V> {
    * Commits that the group has done this record and all before it in its partition: the offset committed is the next
    * one. Resolves once that is durable; those asked for together are committed together. Does nothing if a later one
    * of the partition has been committed since.
+   *
+   * In a `consumer.run` records before it may still be in hand: then this one is noted as done, `commit` resolves, and it is
+   * committed as soon as those before it are done.
    */
   commit(): Promise<void>;
 }

@@ -43,6 +43,32 @@ test("at least once: asking for the next one is what makes one done", async ({ o
   assert.is((await first(1, consumer))[0]!.value, 10);
 });
 
+test("at most once: a commit by hand does not set back what was committed when it was fetched", async ({ open }) => {
+  const log = await open();
+  const topic = await numbers(log);
+  const consumer = log.consumer({ topics: [topic], group: "g", delivery: "at-most-once" });
+  const loop = consumer[Symbol.asyncIterator]();
+  for (const value of range(5)) assert.is((await loop.next()).value.value, value);
+  await consumer.commit();
+  // A crash now must not have 5 to 99 handed out twice: they may be on their way.
+  assert.is((await log.group("g").describe()).offsets[0]!.offset, 100);
+  await consumer.close();
+  assert.is((await log.group("g").describe()).offsets[0]!.offset, 5);
+});
+
+test("a commit that nobody waits for does not take in what is handed out after the call", async ({ open }) => {
+  const log = await open();
+  const topic = await numbers(log);
+  const consumer = consumerOf(log, topic, "manual");
+  const loop = consumer[Symbol.asyncIterator]();
+  for (const value of range(5)) assert.is((await loop.next()).value.value, value);
+  const committing = consumer.commit();
+  for (const value of range(5)) assert.is((await loop.next()).value.value, value + 5);
+  await committing;
+  assert.is((await log.group("g").describe()).offsets[0]!.offset, 5);
+  await consumer.close();
+});
+
 test("at least once: one that a handler throws at is handed out again, a loop that ends leaves nothing", async ({
   open,
 }) => {

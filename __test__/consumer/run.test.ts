@@ -46,6 +46,101 @@ test("as many at once as it may, one of a key at a time and in order, all of the
   assert.is(await committed(log), 2000);
 });
 
+/** 100 records in one partition, each with its offset as value. */
+async function hundred(log: Log) {
+  const topic = await log.topic("t", { value: json<number>() });
+  await log.producer().sendBatch(
+    topic,
+    range(100).map((value) => ({ value })),
+  );
+  return topic;
+}
+
+for (const delivery of ["manual", "at-least-once"] as const) {
+  test(`consumer.commit() in a handler commits what is done and its own record, nothing beyond: ${delivery}`, async ({
+    open,
+  }) => {
+    const log = await open();
+    const topic = await hundred(log);
+    const consumer = log.consumer({ group: "g", topics: [topic], delivery });
+    await consumer.run(async ({ offset }) => {
+      if (offset !== 2) return;
+      await consumer.commit();
+      await consumer.close();
+    });
+    await using next = log.consumer({ group: "g", topics: [topic], until: "end" });
+    assert.equal(
+      (await first(1, next)).map(({ offset }) => offset),
+      [3],
+    );
+  });
+}
+
+test("a commit in a run goes no further than the first record that is not done", async ({ open }) => {
+  const log = await open();
+  const topic = await hundred(log);
+  const consumer = log.consumer({ group: "g", topics: [topic], delivery: "manual" });
+  let returned = 0;
+  let go!: () => void;
+  const held = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let reached!: () => void;
+  const atTen = new Promise<void>((resolve) => {
+    reached = resolve;
+  });
+  const running = consumer.run(
+    async ({ offset }) => {
+      if (offset === 3) await held;
+      if (offset === 10) {
+        await consumer.commit();
+        reached();
+      }
+      returned += 1;
+    },
+    { concurrency: 4 },
+  );
+  await atTen;
+  assert.is(await committed(log), 3);
+  await consumer.commit();
+  assert.is(await committed(log), 3, "of a call from outside of handlers none counts as done");
+  go();
+  while (returned < 100) await sleep(1);
+  await consumer.commit();
+  await consumer.close();
+  await running;
+  assert.is(await committed(log), 100);
+});
+
+test("a record that is committed in a run while others before it are in hand is committed with them", async ({
+  open,
+}) => {
+  const log = await open();
+  const topic = await hundred(log);
+  const consumer = log.consumer({ group: "g", topics: [topic], delivery: "manual" });
+  let go!: () => void;
+  const held = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let asked = 0;
+  const running = consumer.run(
+    async (record) => {
+      if (record.offset === 1) await held;
+      if (record.offset >= 50) return;
+      await record.commit();
+      asked += 1;
+    },
+    { concurrency: 4 },
+  );
+  while (asked < 49) await sleep(1);
+  assert.is(await committed(log), 1);
+  go();
+  while ((await committed(log)) < 50) await sleep(1);
+  await consumer.close();
+  await running;
+  assert.is(await committed(log), 50, "nobody has asked for more");
+});
+
 test("one at a time it keeps the order of partitions; without a key nobody waits for another", async ({ open }) => {
   const log = await open();
   const topic = await keyed(log, 100, 1);

@@ -130,8 +130,11 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   /**
-   * Commits the positions in all its partitions for its group: that all which was handed out is done, the last record
-   * included. Resolves once that is durable.
+   * Commits for its group, in all its partitions, that all which was handed out when it is called is done, the last record
+   * of a loop included. In a `run` it commits each partition up to its first record that is not done; the record whose
+   * handler calls this is. With `"at-most-once"` all that was fetched is committed already.
+   *
+   * Resolves once that is durable. Rejects with `ERR_TIDELOG_FENCED_MEMBER` where the consumer was expelled from its group.
    */
   async commit(): Promise<void> {
     await this.#reading.commit();

@@ -21,6 +21,14 @@ export interface Taker {
   lost(place: Place): void;
 }
 
+/** What a run has done. */
+export interface Handled {
+  /** The record whose handler this is called from counts as done. */
+  callerIsDone(): void;
+  /** The offset of the first record of a place that is not done. */
+  doneIn(place: Place): number;
+}
+
 /** The progress of one consumer's group. */
 export class Progress {
   readonly committer: Committer;
@@ -165,27 +173,57 @@ export class Progress {
     this.freed();
   }
 
-  /** Commits the positions: all that was handed out, the last one included. */
-  async commit(places: readonly Place[]): Promise<void> {
+  /**
+   * Commits what is done by now: of a run what its handlers have done, else all that was handed out, the last item
+   * included. `chunk` is in hand.
+   */
+  async commit(places: readonly Place[], chunk: Chunk | null, runner: Handled | undefined): Promise<void> {
     this.#checkFree();
-    this.#undone = null;
+    runner?.callerIsDone();
     for (const place of places) {
-      place.done = place.position;
-      if (place.position === place.committed && place.noted <= place.position) continue;
-      this.committer.noteBack(place, place.position);
+      const offset = this.#doneIn(place, chunk, runner);
+      if (offset === place.committed && place.noted <= offset) continue;
+      this.committer.note(place, offset);
     }
     await this.committer.flush();
   }
 
+  /** Commits what handlers of a run have asked for and done of a place. */
+  async commitAsked(place: Place, asked: number): Promise<void> {
+    this.#checkOwn(place);
+    this.committer.note(place, asked);
+    await this.committer.flush();
+  }
+
+  /** The same, soon, without anybody waiting for it. */
+  asked(place: Place, asked: number): void {
+    if (asked <= place.noted) return;
+    this.committer.note(place, asked);
+    this.committer.later();
+  }
+
+  #doneIn(place: Place, chunk: Chunk | null, runner: Handled | undefined): number {
+    // Committed when it was fetched, the rest of it included: further back, a crash would have it handed out twice.
+    if (this.delivery === "at-most-once") return chunk?.place === place ? chunk.next : place.position;
+    if (runner !== undefined) return runner.doneIn(place);
+    if (this.#undone === place) this.#undone = null;
+    place.done = place.position;
+    return place.done;
+  }
+
   async #commitBefore(place: Place, offset: number): Promise<void> {
-    this.#checkFree();
-    if (place.gone) {
-      throw new FencedMemberError(`${place.topic.name}-${place.partition} is not the consumer's any more`);
-    }
+    this.#checkOwn(place);
     if (this.#undone === place && offset >= place.position) this.#undone = null;
     place.done = Math.max(place.done, offset);
     this.committer.note(place, offset);
     await this.committer.flush();
+  }
+
+  #checkOwn(place: Place): void {
+    this.#checkFree();
+    if (place.gone) {
+      throw new FencedMemberError(`${place.topic.name}-${place.partition} is not the consumer's any more`);
+    }
   }
 
   #checkFree(): void {

@@ -14,10 +14,10 @@ import { type Chunk, Fetcher } from "./fetcher.js";
 import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
 import type { PartitionChoice, ReadingOptions, Target } from "./options.js";
 import type { Place } from "./place.js";
-import { Progress } from "./progress.js";
+import { type Handled, Progress } from "./progress.js";
 
 /** Who handles several records of a consumer at once. */
-export interface Runner {
+export interface Runner extends Handled {
   /** Whether records are in hand. */
   readonly isBusy: boolean;
   /** Whether records of a place are. */
@@ -53,6 +53,8 @@ export class Reading {
   /** Whether a member has been told what it has, and whether that is all that is meant for it. */
   #told = false;
   #complete = false;
+  /** Whether what it has handed out is not its own to commit any more, since it was expelled. */
+  #isExpelled = false;
   /** Listeners that are being told of what changes hands. */
   #telling = 0;
   /** Why it can't go on. */
@@ -124,6 +126,7 @@ export class Reading {
     if (this.#membership === undefined || this.#membership.member !== undefined || this.isClosed) return;
     this.#told = false;
     this.#complete = false;
+    this.#isExpelled = false;
     this.#membership.join(this.#topics);
   }
 
@@ -179,6 +182,7 @@ export class Reading {
         this.#let(places);
       },
       lose: (reason) => {
+        this.#isExpelled = true;
         const places = [...this.places];
         for (const place of places) this.runner?.lost(place);
         this.#let(places);
@@ -375,15 +379,20 @@ export class Reading {
     if (!this.isClosed) this.progress?.settle();
   }
 
-  /** Commits the positions: all that was handed out, the last one included. */
+  /** Commits what is done when it is called: a loop may go on before anything is waited for. */
   async commit(): Promise<void> {
-    const places = await this.open();
+    this.checkOpen();
     if (this.progress === undefined) {
       throw new InvalidArgumentError(
         "consumer.commit: the consumer has no group to commit for; give it one by its option group",
       );
     }
-    await this.progress.commit(places);
+    const isReady = this.#membership === undefined ? this.#places !== undefined : this.#membership.member !== undefined;
+    if (!isReady) {
+      if (this.#isExpelled) throw this.#membership!.fenced();
+      await this.open();
+    }
+    await this.progress.commit(this.places, this.chunk, this.runner);
   }
 
   async seek(target: Target, choice: PartitionChoice): Promise<void> {

@@ -68,13 +68,16 @@ export class Membership {
 
   /** The engine's side; throws if it is no member. */
   checked(): NativeGroupMember {
-    if (this.#member === undefined) {
-      const { group } = this.#options;
-      throw new FencedMemberError(
-        `the consumer is no member of group ${shown(group)} (any more); what it had goes to others`,
-      );
-    }
+    if (this.#member === undefined) throw this.fenced();
     return this.#member;
+  }
+
+  /** Why nothing can be committed by one that is no member. */
+  fenced(): FencedMemberError {
+    const { group } = this.#options;
+    return new FencedMemberError(
+      `the consumer is no member of group ${shown(group)} (any more); what it had goes to others`,
+    );
   }
 
   /** Becomes a member, unless it is one. What it gets is told to its owner. */

@@ -23,8 +23,8 @@ import { type Entry, Track } from "./track.js";
 /** Records taken in for each handler that may run: so many may wait behind others of their keys. */
 const AHEAD = 16;
 
-/** The runs whose handlers the caller is inside of. */
-const inside = new AsyncLocalStorage<readonly Run[]>();
+/** The calls of handlers that the caller is inside of. */
+const inside = new AsyncLocalStorage<readonly Call[]>();
 
 /** Handles one record. */
 export type RunHandler<R> = (record: R, context: HandlerContext) => unknown;
@@ -35,6 +35,13 @@ interface RecordJob extends Job {
   readonly at: RecordAt;
   /** What it is, or why it can't be read. */
   readonly record: ConsumerRecord<unknown, unknown> | SerializationError;
+}
+
+/** A call of a handler. What the handler has begun and not waited for is still inside of it once it has returned. */
+interface Call {
+  readonly run: Run;
+  readonly job: RecordJob;
+  hasReturned: boolean;
 }
 
 /** One call of `consumer.run`. */
@@ -103,7 +110,7 @@ export class Run implements Runner {
   async stop(timeoutMs: number): Promise<void> {
     this.#stop();
     // The handler that closes its own consumer can't be waited for.
-    const own = inside.getStore()?.includes(this) ? 1 : 0;
+    const own = this.#caller() === undefined ? 0 : 1;
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -149,16 +156,49 @@ export class Run implements Runner {
     }
     // Done as soon as all before it is.
     const track = this.#trackOf(place);
-    if (track.finish(track.add())) this.#reading.progress?.handled(place);
+    this.#finish(track, track.add());
+  }
+
+  callerIsDone(): void {
+    const caller = this.#caller();
+    if (caller !== undefined) this.#done(caller.job);
+  }
+
+  doneIn(place: Place): number {
+    return this.#tracks.has(place) ? place.done : place.position;
+  }
+
+  /** The call of a handler that this comes from, while it has not returned. */
+  #caller(): Call | undefined {
+    return inside.getStore()?.find(({ run, hasReturned }) => run === this && !hasReturned);
   }
 
   #trackOf(place: Place): Track {
     let track = this.#tracks.get(place);
     if (track === undefined) {
       track = new Track(place);
+      place.done = track.done;
       this.#tracks.set(place, track);
     }
     return track;
+  }
+
+  /** Commits a record by hand, and all before it: those that are not done yet as soon as they are. */
+  async #commit(track: Track, entry: Entry): Promise<void> {
+    track.ask(entry);
+    this.#finish(track, entry);
+    await this.#reading.progress?.commitAsked(track.place, track.asked);
+  }
+
+  #finish(track: Track, entry: Entry): void {
+    const { place } = track;
+    const moved = track.finish(entry);
+    // Of a place that has gone on somewhere else it says nothing.
+    if (!moved || this.#tracks.get(place) !== track) return;
+    place.done = track.done;
+    const { progress } = this.#reading;
+    progress?.handled(place);
+    progress?.asked(place, track.asked);
   }
 
   async #takeIn(): Promise<void> {
@@ -183,16 +223,19 @@ export class Run implements Runner {
     const key = bytes === undefined ? undefined : `${at.topic}-${at.partition}:${bytes.toString("latin1")}`;
     const track = this.#trackOf(place);
     let record: RecordJob["record"];
+    let entry: Entry;
     try {
       record = nextRecord(chunk, this.#reading);
-      if (place.commit !== undefined) record = new Delivered(record, place.commit);
+      entry = track.add();
+      if (place.commit !== undefined) record = new Delivered(record, () => this.#commit(track, entry));
     } catch (error) {
       if (!(error instanceof SerializationError) || this.#deadLetter === undefined) throw error;
       passOver(chunk, this.#reading);
+      entry = track.add();
       record = error;
     }
     this.#inHand.set(place, (this.#inHand.get(place) ?? 0) + 1);
-    this.#lines.add({ key, track, entry: track.add(), at, record });
+    this.#lines.add({ key, track, entry, at, record });
   }
 
   /** Has a record handled. */
@@ -208,7 +251,8 @@ export class Run implements Runner {
   }
 
   /** Whether it is handled, or buried; false if that was given up. */
-  async #isDone({ record, track, at }: RecordJob): Promise<boolean> {
+  async #isDone(job: RecordJob): Promise<boolean> {
+    const { record, track, at } = job;
     if (record instanceof SerializationError) {
       // It will not become readable by being tried again.
       await this.#bury(at, record, 1);
@@ -217,7 +261,7 @@ export class Run implements Runner {
     const { signal } = track.aborter;
     for (let attempt = 1; ; attempt++) {
       try {
-        await inside.run([...(inside.getStore() ?? []), this], () => this.#handler(record, { signal, attempt }));
+        await this.#call(job, record, { signal, attempt });
         if (!this.#givenUp) this.#handled += 1;
         return true;
       } catch (cause) {
@@ -231,6 +275,16 @@ export class Run implements Runner {
           throw cause;
         }
       }
+    }
+  }
+
+  /** Calls the handler. */
+  async #call(job: RecordJob, record: ConsumerRecord<unknown, unknown>, handlerContext: HandlerContext): Promise<void> {
+    const call: Call = { run: this, job, hasReturned: false };
+    try {
+      await inside.run([...(inside.getStore() ?? []), call], () => this.#handler(record, handlerContext));
+    } finally {
+      call.hasReturned = true;
     }
   }
 
@@ -252,9 +306,7 @@ export class Run implements Runner {
   }
 
   #done({ track, entry }: RecordJob): void {
-    const { place } = track;
-    if (this.#givenUp || this.#tracks.get(place) !== track) return;
-    if (track.finish(entry)) this.#reading.progress?.handled(place);
+    if (!this.#givenUp) this.#finish(track, entry);
   }
 
   #withdraw(place: Place): void {

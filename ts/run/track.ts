@@ -9,18 +9,27 @@ export class Track {
   readonly aborter = new AbortController();
   /** For pauses: there is no time to try again. */
   readonly ending = new AbortController();
+  /** The offset of the first record that is not done. */
+  done: number;
   readonly #entries: Entry[] = [];
-  #done = 0;
+  #finished = 0;
+  /** The offset behind the last record that a handler has asked to be committed. */
+  #asked = -1;
 
   /** Begins at the place's position. */
   constructor(place: Place) {
     this.place = place;
-    place.done = place.position;
+    this.done = place.position;
   }
 
   /** Whether all is done. */
   get isDone(): boolean {
-    return this.#entries.length === this.#done;
+    return this.#entries.length === this.#finished;
+  }
+
+  /** The offset up to which handlers have asked for a commit, as far as all before it is done. */
+  get asked(): number {
+    return Math.min(this.done, this.#asked);
   }
 
   /** A record was taken in; the place stands behind it. */
@@ -30,17 +39,22 @@ export class Track {
     return entry;
   }
 
-  /** It is done. Gives whether more is done in a row than before: up to `place.done`. */
+  /** It is done. Gives whether more is done in a row than before: up to `done`. */
   finish(entry: Entry): boolean {
     entry.isDone = true;
-    const before = this.#done;
-    while (this.#entries[this.#done]?.isDone) this.place.done = this.#entries[this.#done++]!.behind;
-    const moved = this.#done > before;
-    if (this.#done > 1000 && this.#done * 2 > this.#entries.length) {
-      this.#entries.splice(0, this.#done);
-      this.#done = 0;
+    const before = this.#finished;
+    while (this.#entries[this.#finished]?.isDone) this.done = this.#entries[this.#finished++]!.behind;
+    const moved = this.#finished > before;
+    if (this.#finished > 1000 && this.#finished * 2 > this.#entries.length) {
+      this.#entries.splice(0, this.#finished);
+      this.#finished = 0;
     }
     return moved;
+  }
+
+  /** A handler asks that this and all before it be committed, as soon as all before it is done. */
+  ask({ behind }: Entry): void {
+    this.#asked = Math.max(this.#asked, behind);
   }
 
   /** Nobody waits for it any more. */
