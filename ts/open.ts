@@ -2,10 +2,11 @@
 
 import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
+import { checkAborted } from "./abort.js";
 import { opened, publishError, recovering, retained } from "./diagnostics.js";
 import { AbortedError, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type Log, logOf } from "./log.js";
-import { type NativeOpenOptions, type NativeStore, openStore } from "./native.js";
+import { type NativeOpenOptions, type NativeStore, openStore, settled } from "./native.js";
 import {
   checkBoolean,
   checkDuration,
@@ -51,7 +52,7 @@ export interface OpenOptions {
    * about how many there are to do.
    */
   onRecovery?: ((done: number, total: number) => void) | undefined;
-  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
+  /** Ends the opening, a recovery that is under way above all; nothing is lost, and opening again goes on. */
   signal?: AbortSignal | undefined;
 }
 
@@ -80,6 +81,7 @@ export async function open(path: string | URL, options?: OpenOptions): Promise<L
     throw new InvalidArgumentError(`${where}: onRecovery must be a function, not ${shown(onRecovery)}`);
   }
   checkSignal(where, signal);
+  checkAborted(where, signal);
   const folder = folderOf(where, path);
   const opening = openStore(folder, native, progressOf(folder, onRecovery), signal);
   const store = await opening.catch((error: unknown) => {
@@ -89,6 +91,10 @@ export async function open(path: string | URL, options?: OpenOptions): Promise<L
     }
     throw error;
   });
+  if (signal?.aborted) {
+    await settled(() => store.close());
+    throw new AbortedError(where, signal.reason);
+  }
   if (opened.hasSubscribers) opened.publish({ path: store.path, id: store.id, readOnly: store.readOnly });
   publishRetention(store);
   return logOf(store);

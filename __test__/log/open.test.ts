@@ -74,6 +74,26 @@ test("refuses a store of a newer version, and touches nothing", async ({ folder 
   assert.is(await readFile(file, "utf8"), newer);
 });
 
+test("a signal that has aborted, or aborts right after the call, ends an opening with nothing to recover", async ({
+  folder,
+}) => {
+  const path = join(folder, "new");
+  const early = await failure("ERR_TIDELOG_ABORTED", open(path, { signal: AbortSignal.abort("early") }));
+  assert.equal([early.name, early.cause], ["AbortError", "early"]);
+  assert.not(existsSync(path));
+  for (const round of range(3)) {
+    const abort = new AbortController();
+    const opening = open(path, { signal: abort.signal });
+    abort.abort(round);
+    assert.is((await failure("ERR_TIDELOG_ABORTED", opening)).cause, round);
+  }
+  // Nothing holds it.
+  const holder = start("hold", path);
+  assert.is(await holder.line(), "open");
+  holder.kill();
+  await holder.ended;
+});
+
 test("a second process is told who holds the store", async ({ folder }) => {
   const holder = start("hold", folder);
   assert.is(await holder.line(), "open");
