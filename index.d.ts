@@ -539,8 +539,9 @@ export declare class Producer implements AsyncDisposable {
 /** What the transactions of one id can be told. */
 export interface TransactionOptions {
   /**
-   * How long a transaction may take, in ms or as a `Duration`: one that is not committed by then is aborted. The clock starts with the first
-   * record that is sent or taken, so that waiting for one costs nothing. Default 60,000, at most 900,000 as in Kafka.
+   * How long a transaction may take, in ms or as a `Duration`: one that is not committed by then is aborted. The clock
+   * starts with the first record that is sent or taken, and in `log.transaction` with the function; waiting for a record
+   * costs nothing. Default 60,000, at most 900,000 as in Kafka.
    */
   timeoutMs?: number | Duration | undefined;
   /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, 1 KiB to 1 GiB. */
@@ -1538,7 +1539,13 @@ export declare class Log implements AsyncDisposable {
    * together when it returns, or not at all when it throws (KIP-98). Resolves with what the function returned, once that
    * is so; rejects with what it threw, or with why the commit failed.
    *
-   * Functions of one id run one after the other. The id is taken over with its first transaction in this log: who had
+   * Functions of one id run one after the other. `timeoutMs` is the time of one from its call on, without what `tx.take` waits
+   * for records. When it is over, the signal aborts, or the log closes, the call rejects and the next one has its turn,
+   * whether or not the function has returned: pass `tx.signal` on to what it waits for. A call inside a function
+   * that would wait for that function itself, directly or by another id, rejects with
+   * `ERR_TIDELOG_INVALID_TRANSACTION_STATE`.
+   *
+   * The id is taken over with its first transaction in this log: who had
    * it before is fenced, and if somebody takes it from here, every call rejects with `ProducerFencedError`.
    */
   transaction<T>(id: string, call: (tx: Transaction) => T | Promise<T>, options?: RunOptions): Promise<T>;
@@ -1617,7 +1624,7 @@ export interface OpenOptions {
    * about how many there are to do.
    */
   onRecovery?: ((done: number, total: number) => void) | undefined;
-  /** Ends a recovery that is under way; nothing is lost, and opening again goes on. */
+  /** Ends the opening, a recovery that is under way above all; nothing is lost, and opening again goes on. */
   signal?: AbortSignal | undefined;
 }
 /** What the store's cleaner may use. */

@@ -168,7 +168,13 @@ export class Log implements AsyncDisposable {
    * together when it returns, or not at all when it throws (KIP-98). Resolves with what the function returned, once that
    * is so; rejects with what it threw, or with why the commit failed.
    *
-   * Functions of one id run one after the other. The id is taken over with its first transaction in this log: who had
+   * Functions of one id run one after the other. `timeoutMs` is the time of one from its call on, without what `tx.take` waits
+   * for records. When it is over, the signal aborts, or the log closes, the call rejects and the next one has its turn,
+   * whether or not the function has returned: pass `tx.signal` on to what it waits for. A call inside a function
+   * that would wait for that function itself, directly or by another id, rejects with
+   * `ERR_TIDELOG_INVALID_TRANSACTION_STATE`.
+   *
+   * The id is taken over with its first transaction in this log: who had
    * it before is fenced, and if somebody takes it from here, every call rejects with `ProducerFencedError`.
    */
   transaction<T>(id: string, call: (tx: Transaction) => T | Promise<T>, options?: RunOptions): Promise<T> {

@@ -149,6 +149,29 @@ test("a record that can't be serialized throws at its send, and the others go on
   assert.is(log.raw.partition(audit, 0).highWatermark, 1);
 });
 
+test("a record whose serde ends the transaction meanwhile is refused, not left out without a word", async ({
+  open,
+}) => {
+  const log = await open(fsync);
+  await topics(log);
+  await using producer = await log.transactionalProducer("t");
+  for (const how of ["commit", "abort"] as const) {
+    const tx = producer.begin();
+    let ended: Promise<unknown> | undefined;
+    const value = {
+      serialize(text: string) {
+        ended = tx[how]();
+        return Buffer.from(text);
+      },
+      deserialize: (bytes: Uint8Array) => String(bytes),
+    };
+    const ends = await log.openTopic("audit", { value });
+    await failure("ERR_TIDELOG_INVALID_TRANSACTION_STATE", () => tx.send(ends, { value: "late" }));
+    await ended;
+  }
+  assert.is(log.raw.partition("audit", 0).highWatermark, 0);
+});
+
 test("one with nothing in it commits", async ({ open }) => {
   const log = await open(fsync);
   await using producer = await log.transactionalProducer("t");

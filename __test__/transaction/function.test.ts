@@ -108,7 +108,180 @@ test("one inside another of its id would wait for itself, and says so", async ({
   assert.equal(await values(log), [0, 1]);
 });
 
-test("a function that takes too long is aborted, and its turn still ends with it", async ({ open }) => {
+/** A promise, and the function that resolves it. */
+function gate() {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+test("what a function has begun and left running is not inside of it once it is over", async ({ open }) => {
+  const log = await open();
+  const topic = await topicOf(log);
+  const { open: over, opened: isOver } = gate();
+  let later: Promise<unknown> | undefined;
+  await log.transaction("w", async (tx) => {
+    tx.send(topic, { value: 1 });
+    later = isOver.then(() => log.transaction("w", (tx) => tx.send(topic, { value: 2 })));
+    await failure(
+      "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+      log.transaction("w", () => {}),
+    );
+  });
+  over();
+  await later;
+  assert.equal(await values(log), [1, 2]);
+});
+
+for (const sends of [true, false]) {
+  test(`a function that never returns, and has sent ${sends ? "something" : "nothing"}, does not stop its id`, async ({
+    open,
+  }) => {
+    const log = await open();
+    const topic = await topicOf(log);
+    const options = { timeoutMs: 200 };
+    const hangs = (tx: Transaction) => {
+      if (sends) tx.send(topic, { value: 1 });
+      return new Promise(() => {});
+    };
+    const told = failure("ERR_TIDELOG_TRANSACTION_TIMED_OUT", log.transaction("w", hangs, options), "200 ms");
+    await log.transaction("w", (tx) => tx.send(topic, { value: 2 }), options);
+    await told;
+    assert.equal(await values(log), [2]);
+  });
+}
+
+test("a function that never returns does not stop its id by an abort, a close, a commit or an abort of its own either", async ({
+  open,
+}) => {
+  const log = await open();
+  const topic = await topicOf(log);
+  const options = { timeoutMs: 200 };
+  const abort = new AbortController();
+  const hangs = () => new Promise(() => {});
+  const aborted = log.transaction(
+    "w",
+    () => {
+      abort.abort("enough");
+      return hangs();
+    },
+    { ...options, signal: abort.signal },
+  );
+  await failure("ERR_TIDELOG_ABORTED", aborted);
+  const committed = log.transaction(
+    "w",
+    async (tx) => {
+      tx.send(topic, { value: 1 });
+      await tx.commit();
+      return hangs();
+    },
+    options,
+  );
+  let settled = false;
+  const settle = () => {
+    settled = true;
+  };
+  committed.then(settle, settle);
+  const dropped = log.transaction(
+    "w",
+    async (tx) => {
+      await tx.abort();
+      return hangs();
+    },
+    options,
+  );
+  dropped.then(settle, settle);
+  await log.transaction("w", (tx) => tx.send(topic, { value: 2 }), options);
+  assert.equal(await values(log), [1, 2]);
+  // They have ended their transactions themselves, so only they can say what comes of them.
+  assert.is(settled, false);
+  const { open: begun, opened: hasBegun } = gate();
+  const closed = log.transaction(
+    "w",
+    () => {
+      begun();
+      return hangs();
+    },
+    options,
+  );
+  const told = failure("ERR_TIDELOG_CLOSED", closed);
+  await hasBegun;
+  await log.close();
+  await told;
+});
+
+test("two ids whose functions would wait for each other are told so", async ({ open }) => {
+  const log = await open();
+  const topic = await topicOf(log);
+  const bothRun = gate();
+  let running = 0;
+  const nested = (outer: string, inner: string, value: number) =>
+    log.transaction(outer, async (tx) => {
+      tx.send(topic, { value });
+      if (++running === 2) bothRun.open();
+      await bothRun.opened;
+      await log.transaction(inner, (tx) => tx.send(topic, { value: value + 1 }));
+    });
+  const [a, b] = await Promise.allSettled([nested("a", "b", 1), nested("b", "a", 10)]);
+  // The one that came second is refused, so the other one gets its turn.
+  assert.is(a.status, "fulfilled");
+  assert.is((b as PromiseRejectedResult).reason.code, "ERR_TIDELOG_INVALID_TRANSACTION_STATE");
+  assert.match((b as PromiseRejectedResult).reason.message, /would wait for itself/);
+  assert.equal(await values(log), [2, 1]);
+});
+
+test("waiting for records takes nothing of a function's time", async ({ open }) => {
+  const log = await open();
+  const topic = await topicOf(log);
+  const input = await log.topic("input", { value: json<number>() });
+  const consumer = log.consumer({ group: "g", topics: [input] });
+  const taking = log.transaction(
+    "w",
+    async (tx) => {
+      const none = await tx.take(consumer, { signal: AbortSignal.timeout(700) }).catch((error) => error.code);
+      assert.is(none, "ERR_TIDELOG_ABORTED");
+      setTimeout(() => log.producer().send(input, { value: 7 }), 700);
+      for (const { value } of await tx.take(consumer)) tx.send(topic, { value: value! });
+    },
+    { timeoutMs: 600 },
+  );
+  await taking;
+  assert.equal(await values(log), [7]);
+});
+
+test("the log can be closed in a function, whose transaction ends with it", async ({ open }) => {
+  const log = await open();
+  const topic = await topicOf(log);
+  const closing = log.transaction("w", async (tx) => {
+    tx.send(topic, { value: 1 });
+    await log.close();
+  });
+  await failure("ERR_TIDELOG_CLOSED", closing);
+  const again = await open();
+  assert.equal(await values(again), []);
+});
+
+test("a function that throws nothing, or what is no error, rejects with that", async ({ open }) => {
+  const log = await open();
+  const topic = await topicOf(log);
+  for (const thrown of [undefined, null, 0, "text", Object.create(null)]) {
+    const rejected = await log
+      .transaction("w", (tx) => {
+        tx.send(topic, { value: 1 });
+        throw thrown;
+      })
+      .then(
+        () => assert.unreachable(),
+        (reason) => [reason],
+      );
+    assert.is(rejected![0], thrown);
+  }
+  assert.equal(await values(log), []);
+});
+
+test("a function that takes too long is aborted, and loses its turn", async ({ open }) => {
   const log = await open();
   const topic = await topicOf(log);
   const options = { timeoutMs: 40 };

@@ -9,8 +9,9 @@ import type { AnyTopic } from "../topic.js";
 /** What the transactions of one id can be told. */
 export interface TransactionOptions {
   /**
-   * How long a transaction may take, in ms or as a `Duration`: one that is not committed by then is aborted. The clock starts with the first
-   * record that is sent or taken, so that waiting for one costs nothing. Default 60,000, at most 900,000 as in Kafka.
+   * How long a transaction may take, in ms or as a `Duration`: one that is not committed by then is aborted. The clock
+   * starts with the first record that is sent or taken, and in `log.transaction` with the function; waiting for a record
+   * costs nothing. Default 60,000, at most 900,000 as in Kafka.
    */
   timeoutMs?: number | Duration | undefined;
   /** Bytes of records, as they are stored, that a transaction may hold in memory. Default 64 MiB, 1 KiB to 1 GiB. */

@@ -56,8 +56,16 @@ let hasMoved: (tx: Transaction) => boolean;
 let givenUp: (tx: Transaction) => boolean;
 let fail: (tx: Transaction, error: TidelogError) => Promise<void>;
 let failed: (tx: Transaction) => TidelogError | undefined;
+let clock: (tx: Transaction) => void;
+let over: (tx: Transaction) => Promise<TransactionOver>;
 
 type AnyTaken = ConsumerRecord<unknown, unknown>[];
+
+/** How a transaction has ended. */
+export interface TransactionOver {
+  /** Why it is not committed; undefined if it is, or was aborted by hand. */
+  readonly failure: TidelogError | undefined;
+}
 
 /** The way to end a transaction that was lent to a function. */
 export interface TransactionEnd {
@@ -85,7 +93,12 @@ export class Transaction implements AsyncDisposable {
   #state: TransactionState = "open";
   #number: NativeTransactionNumber | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Until when it must be committed; 0 while its clock does not run. */
   #deadline = 0;
+  /** Whether its clock runs before it has begun, except while it waits for records. */
+  #clocked = false;
+  readonly #over: Promise<TransactionOver>;
+  #tellOver!: (over: TransactionOver) => void;
   /** Whether a commit has been tried, so that nothing can be added. */
   #sealed = false;
   /** Whether it is to be aborted if the commit under way fails. */
@@ -105,6 +118,9 @@ export class Transaction implements AsyncDisposable {
 
   private constructor(owner: TransactionOwner, signal: AbortSignal | undefined) {
     this.#owner = owner;
+    this.#over = new Promise((resolve) => {
+      this.#tellOver = resolve;
+    });
     this.#sends = new Sends(owner.context, owner.native, owner.options.partitioner, (error) => this.#refuse(error));
     this.#quiet = onAbort([signal], () => void this.#fail(new AbortedError("the transaction", signal?.reason)));
   }
@@ -121,6 +137,8 @@ export class Transaction implements AsyncDisposable {
     givenUp = (tx) => tx.#givenUp;
     fail = (tx, error) => tx.#fail(error);
     failed = (tx) => tx.#failure;
+    clock = (tx) => tx.#startClock();
+    over = (tx) => tx.#over;
   }
 
   /** How far it is. */
@@ -307,7 +325,7 @@ export class Transaction implements AsyncDisposable {
 
   #begin(): void {
     if (this.#number !== undefined) return;
-    const { native, options } = this.#owner;
+    const { native } = this.#owner;
     try {
       this.#number = direct(() => native.begin());
       this.#sends.number = this.#number.number;
@@ -316,8 +334,25 @@ export class Transaction implements AsyncDisposable {
       throw error;
     }
     if (transactionBegun.hasSubscribers) transactionBegun.publish(this.#event(this.#number));
-    this.#deadline = performance.now() + options.timeoutMs;
+    this.#runClock();
+  }
+
+  #startClock(): void {
+    this.#clocked = true;
+    this.#runClock();
+  }
+
+  #runClock(): void {
+    if (this.#deadline > 0 || this.#state !== "open") return;
+    this.#deadline = performance.now() + this.#owner.options.timeoutMs;
     this.#watch();
+  }
+
+  /** Until a transaction has begun, waiting for records costs it no time. */
+  #stopClock(): void {
+    if (this.#number !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#deadline = 0;
   }
 
   /** What diagnostics say of it. */
@@ -356,7 +391,8 @@ export class Transaction implements AsyncDisposable {
   #add(topic: TopicState, record: AnyRecord): void {
     this.#begin();
     this.#sends.add(topic, record);
-    if (this.#failure !== undefined) throw this.#failure;
+    // A serde or a getter may have ended it.
+    if (this.#failure !== undefined || this.#sealed) this.#checkUsable();
   }
 
   async #take(reading: Reading, loop: object | undefined, options: TakeOptions | undefined): Promise<AnyTaken> {
@@ -364,6 +400,7 @@ export class Transaction implements AsyncDisposable {
     checkOptions(where, options, ["max", "signal"]);
     const max = checkInteger(where, "max", options?.max ?? 500, 1);
     const signal = checkSignal(where, options?.signal);
+    this.#stopClock();
     try {
       const records = await this.#takings.take(reading, loop, max, [signal, this.signal]);
       if (this.#failure === undefined) this.#begin();
@@ -374,6 +411,8 @@ export class Transaction implements AsyncDisposable {
         publishError({ path: this.#owner.context.path, operation: "read", error });
       }
       throw error;
+    } finally {
+      if (this.#clocked && !this.#takings.isWaiting) this.#runClock();
     }
   }
 
@@ -401,7 +440,7 @@ export class Transaction implements AsyncDisposable {
       this.#state = "committed";
       this.#quiet();
       await this.#takings.done();
-      this.#owner.ended(this);
+      this.#ended();
       return result;
     } catch (error) {
       const failure = error as TidelogError;
@@ -466,7 +505,12 @@ export class Transaction implements AsyncDisposable {
       }
     }
     await this.#takings.putBack();
+    this.#ended();
+  }
+
+  #ended(): void {
     this.#owner.ended(this);
+    this.#tellOver({ failure: this.#givenUp ? undefined : this.#failure });
   }
 }
 
@@ -498,6 +542,16 @@ export function movesOn(tx: Transaction): boolean {
 /** Whether it was aborted by hand, and not by what went wrong. */
 export function isGivenUp(tx: Transaction): boolean {
   return givenUp(tx);
+}
+
+/** Has its time run from now on, and not only from its first record: waiting for records is not counted. */
+export function startClock(tx: Transaction): void {
+  clock(tx);
+}
+
+/** Resolves once it has ended. */
+export function endOf(tx: Transaction): Promise<TransactionOver> {
+  return over(tx);
 }
 
 /** Why it can't be committed any more, if so. */
