@@ -1,8 +1,9 @@
 // What all handles of one open log share: the store, the topics that are open in it, and who hangs on it.
 
 import type { Reading } from "./consumer/reading.js";
-import { ClosedError, InvalidArgumentError } from "./errors.js";
+import { ClosedError, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type NativeStore, type NativeTopic, settled } from "./native.js";
+import { nearestOf } from "./nearest.js";
 import { shown } from "./options.js";
 import type { Producer } from "./producer/producer.js";
 import { bytesCodec } from "./serdes/bytes.js";
@@ -10,6 +11,9 @@ import { type AnyTopic, stateOfTopic } from "./topic.js";
 import { TopicState } from "./topic_state.js";
 import type { TransactionalProducer } from "./transaction/producer.js";
 import type { Turns } from "./transaction/turns.js";
+
+/** Names of topics that an error lists at most. */
+const SHOWN_TOPICS = 10;
 
 /** The inside of an open log. */
 export class LogContext {
@@ -52,7 +56,37 @@ export class LogContext {
   /** Opens a topic for those who give only its name. */
   async open(name: string): Promise<TopicState> {
     this.checkOpen();
-    return this.remember(await settled(() => this.native.openTopic(name)));
+    return this.remember(await this.openNative(name));
+  }
+
+  /** Opens a topic that exists; an error says which topics there are. */
+  async openNative(name: string): Promise<NativeTopic> {
+    return this.#ofTopic(name, () => this.native.openTopic(name));
+  }
+
+  /** Deletes a topic that exists; an error says which topics there are. */
+  async deleteTopic(name: string): Promise<void> {
+    await this.#ofTopic(name, () => this.native.deleteTopic(name));
+    this.forget(name);
+  }
+
+  async #ofTopic<T>(name: string, call: () => Promise<T>): Promise<T> {
+    try {
+      return await settled(call);
+    } catch (error) {
+      if (!(error instanceof TidelogError) || error.code !== "ERR_TIDELOG_UNKNOWN_TOPIC") throw error;
+      const names = await settled(() => this.native.topics()).catch((): string[] => []);
+      const message = `topic ${JSON.stringify(name)} does not exist; ${this.#instead(name, names.sort())}`;
+      throw new TidelogError(error.code, message, { cause: error });
+    }
+  }
+
+  #instead(name: string, names: readonly string[]): string {
+    const nearest = nearestOf(name, names);
+    if (nearest !== undefined) return `did you mean "${nearest}"?`;
+    const more = names.length > SHOWN_TOPICS ? `, and ${names.length - SHOWN_TOPICS} more` : "";
+    const there = names.length === 0 ? "no topics" : `${names.slice(0, SHOWN_TOPICS).join(", ")}${more}`;
+    return `the store has ${there}${this.native.readOnly ? "" : "; log.topic(name) makes one"}`;
   }
 
   /** Notes that a topic is open under its name. */

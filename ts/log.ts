@@ -129,7 +129,7 @@ export class Log implements AsyncDisposable {
     checkTopicName(where, name);
     checkOptions(where, options, ["key", "value"]);
     const make = this.#maker<K, V>(where, options);
-    return make(await settled(() => this.#native.openTopic(name)));
+    return make(await this.#context.openNative(name));
   }
 
   /** The names of all topics, sorted. */
@@ -142,8 +142,7 @@ export class Log implements AsyncDisposable {
   async deleteTopic(name: string): Promise<void> {
     this.#context.checkOpen();
     checkTopicName("log.deleteTopic", name);
-    await settled(() => this.#native.deleteTopic(name));
-    this.#context.forget(name);
+    await this.#context.deleteTopic(name);
   }
 
   /**
@@ -286,7 +285,7 @@ export class Log implements AsyncDisposable {
 
   async #find(name: string): Promise<NativeTopic | undefined> {
     try {
-      return await settled(() => this.#native.openTopic(name));
+      return this.readOnly ? await this.#context.openNative(name) : await settled(() => this.#native.openTopic(name));
     } catch (error) {
       if (hasCode(error, "ERR_TIDELOG_UNKNOWN_TOPIC") && !this.readOnly) return undefined;
       throw error;

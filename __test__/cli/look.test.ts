@@ -60,7 +60,7 @@ test("groups tells what groups have committed, also beside the program that does
     const text = await tidelog("groups", "describe", store, "shop");
     assert.match(text.out, /^topic +partition +offset +high watermark +lag +committed.*\norders +0 +2 +3 +1 +20/);
     const wrong = await tidelog("groups", store);
-    assert.match(wrong.err, /no command "groups"/);
+    assert.match(wrong.err, /"groups" needs one of list, describe, reset, delete behind it/);
   }));
 
 test("groups reset and delete change what is committed, alone with the store", () =>
@@ -69,25 +69,49 @@ test("groups reset and delete change what is committed, alone with the store", (
     const log = await open(store);
     await using consumer = log.consumer({ topics: ["orders"], group: "shop", until: "end" });
     for await (const record of consumer) assert.is(record.partition, 0);
-    const locked = await tidelog("groups", "reset", store, "shop", "--to", "earliest");
+    const locked = await tidelog("groups", "reset", store, "shop", "--to", "earliest", "--yes");
     assert.is(locked.code, 3);
     assert.match(locked.err, /ERR_TIDELOG_STORE_LOCKED/);
     await log.close();
 
-    const reset = await tidelog("groups", "reset", store, "shop", "--to", "1");
+    const unasked = await tidelog("groups", "reset", store, "shop", "--to", "1");
+    assert.equal([unasked.code, unasked.out], [2, ""]);
+    assert.match(
+      unasked.err,
+      /^orders-0: 3 becomes 1, lag 2\ntidelog groups reset: there is nobody to ask, .*; --yes does it; /,
+    );
+    const dry = await tidelog("groups", "reset", store, "shop", "--to", "1", "--dry-run");
+    assert.equal([dry.code, dry.err], [0, ""]);
+    assert.match(dry.out, /^topic +partition +before +offset +lag\norders +0 +3 +1 +2\n$/);
+    const beyond = await tidelog("groups", "reset", store, "shop", "--to", "9", "--dry-run");
+    assert.equal([beyond.code, beyond.out], [3, ""]);
+    assert.match(beyond.err, /offset 9 of orders-0 is out of range: it holds 0 to 3/);
+    const reset = await tidelog("groups", "reset", store, "shop", "--to", "1", "-y");
     assert.is(reset.code, 0, reset.err);
     assert.match(reset.out, /^topic +partition +before +offset +lag\norders +0 +3 +1 +2\n$/);
-    const json = await tidelog("groups", "reset", store, "shop", "--to", "2023-11-14T22:13:20.002Z", "--json");
+    const json = await tidelog("groups", "reset", store, "shop", "--to", "2023-11-14T22:13:20.002Z", "--json", "-y");
     const [{ before, offset }] = JSON.parse(json.out).offsets;
     assert.equal([before, offset], [1, 2]);
-    const begun = await tidelog("groups", "reset", store, "mail", "--topic", "empty", "-p", "1", "--to", "latest");
+    const begun = await tidelog(
+      "groups",
+      "reset",
+      store,
+      "mail",
+      "--topic",
+      "empty",
+      "-p",
+      "1",
+      "--to",
+      "latest",
+      "-y",
+    );
     assert.match(begun.out, /\nempty +1 +- +0 +0\n$/);
 
     const wrong: [string[], number, RegExp][] = [
       [["reset", store, "shop"], 2, /--to is missing/],
       [["reset", store, "shop", "--to", "soon"], 2, /--to must be earliest, latest, an offset or a time, not soon/],
       [["reset", store, "none", "--to", "latest"], 3, /no group "none" has committed anything/],
-      [["reset", store, "shop", "--to", "9"], 3, /ERR_TIDELOG_OFFSET_OUT_OF_RANGE/],
+      [["reset", store, "shop", "--to", "9", "-y"], 3, /ERR_TIDELOG_OFFSET_OUT_OF_RANGE/],
       [["delete", store, "none"], 3, /no group "none" has committed anything/],
       [["delete", `${store}/none`, "shop"], 3, /ERR_TIDELOG_NOT_A_STORE/],
     ];
@@ -97,7 +121,11 @@ test("groups reset and delete change what is committed, alone with the store", (
       assert.match(ended.err, message);
     }
 
-    const deleted = await tidelog("groups", "delete", store, "shop");
+    const kept = await tidelog("groups", "delete", store, "shop");
+    assert.equal([kept.code, kept.out], [2, ""]);
+    const would = await tidelog("groups", "delete", store, "shop", "--dry-run");
+    assert.is(would.out, "shop: would be forgotten, with the offsets of 1 partition(s)\n");
+    const deleted = await tidelog("groups", "delete", store, "shop", "--yes");
     assert.match(deleted.out, /^shop: forgotten, with the offsets of 1 partition\(s\)\n$/);
     assert.equal(JSON.parse((await tidelog("groups", "list", store, "--json")).out), [
       { name: "mail", partitions: 1, lag: 0 },

@@ -43,6 +43,13 @@ test("reads from the beginning, an offset or a time up to the end, and no more t
     assert.equal(await read("--from", "7"), [7, 8, 9]);
     assert.equal(await read("--from", new Date(1_700_000_000_005).toISOString(), "-n", "2"), [5, 6]);
     assert.equal(await read("--from", "latest"), []);
+    for (const ago of [["--from", "-1h"], ["--from=-1h"], ["-f", "-1 h"], ["--from", "60 min ago"]]) {
+      assert.equal(await read(...ago), [], `${ago}: the records are older`);
+    }
+    assert.is((await read("--from", "-2000w")).length, 10);
+    assert.is((await read("--from", "2023-11-14T22:13:20.008Z")).length, 2);
+    assert.is((await read("--from", "2023-11-14 23:13:20.008+01:00")).length, 2);
+    assert.is((await read("--from", "2023-11-13")).length, 10);
     assert.equal(await read("-n", "0"), []);
     assert.equal(await read("--partition", "0", "-n", "1"), [0]);
   }));

@@ -1,6 +1,7 @@
 // Runs the command line tool as a user would, on stores made through the public API.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,6 +57,22 @@ export class Running {
 /** Runs it to its end. */
 export function tidelog(...args: string[]): Promise<Ended> {
   return new Running(args).ended;
+}
+
+/** Runs it to its end, with its output in a file or device. */
+export async function tidelogInto(path: string, ...args: string[]): Promise<{ code: number | null; err: string }> {
+  const file = await open(path, "w");
+  try {
+    const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", file.fd, "pipe"] });
+    let err = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+    });
+    const [code] = await once(child, "close");
+    return { code, err };
+  } finally {
+    await file.close();
+  }
 }
 
 /** Calls `work` with an empty folder that goes afterwards. */

@@ -1,6 +1,7 @@
 // What a command is, and how its arguments are read: strictly, so that a misspelt option is told and not ignored.
 
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { nearestOf } from "../nearest.js";
 import { UsageError } from "./exit.js";
 import type { Output } from "./output.js";
 
@@ -49,30 +50,49 @@ export function readArguments(
   command: Command,
   args: string[],
 ): Pick<Invocation, "operands" | "text" | "flag"> | undefined {
-  const options: NonNullable<ParseArgsConfig["options"]> = {};
-  for (const [name, { type, short }] of Object.entries({ ...command.options, ...COMMON })) {
-    options[name] = short === undefined ? { type } : { type, short };
+  const known = { ...command.options, ...COMMON };
+  const { tokens } = parseArgs({ args, options: syntaxOf(known), allowPositionals: true, strict: false, tokens: true });
+  const operands: string[] = [];
+  const values = new Map<string, string>();
+  for (const token of tokens) {
+    if (token.kind === "positional") operands.push(token.value);
+    if (token.kind !== "option") continue;
+    const { name, value, rawName } = token;
+    const option = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (option === undefined) throw new UsageError(unknown(rawName, Object.keys(known)), command.name);
+    if (values.has(name)) throw new UsageError(`--${name} is given twice`, command.name);
+    if (option.type === "boolean" && value !== undefined) {
+      throw new UsageError(`--${name} takes no value`, command.name);
+    }
+    if (option.type === "string") checkValue(command, token.inlineValue === true, name, option, value);
+    values.set(name, value ?? "");
   }
-  const { values, positionals } = parsed(command, args, options);
-  if (values["help"] === true) return undefined;
-  const missing = command.operands[positionals.length];
+  if (values.has("help")) return undefined;
+  const missing = command.operands[operands.length];
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing`, command.name);
-  const extra = positionals[command.operands.length];
+  const extra = operands[command.operands.length];
   if (extra !== undefined) throw new UsageError(`"${extra}" is one argument too many`, command.name);
-  return {
-    operands: positionals,
-    text: (option) => (typeof values[option] === "string" ? values[option] : undefined),
-    flag: (option) => values[option] === true,
-  };
+  return { operands, text: (option) => values.get(option), flag: (option) => values.has(option) };
 }
 
-function parsed(command: Command, args: string[], options: NonNullable<ParseArgsConfig["options"]>) {
-  try {
-    return parseArgs({ args, options, allowPositionals: true, strict: true });
-  } catch (error) {
-    // Its first sentence says what is wrong; the others explain the syntax of argument parsers.
-    throw new UsageError((error as Error).message.split(/\. |\n/)[0] ?? "wrong arguments", command.name);
+function syntaxOf(known: Readonly<Record<string, Option>>): NonNullable<ParseArgsConfig["options"]> {
+  const syntax: NonNullable<ParseArgsConfig["options"]> = {};
+  for (const [name, { type, short }] of Object.entries(known)) {
+    syntax[name] = short === undefined ? { type } : { type, short };
   }
+  return syntax;
+}
+
+function unknown(rawName: string, known: readonly string[]): string {
+  const nearest = rawName.startsWith("--") ? nearestOf(rawName.slice(2), known) : undefined;
+  return `there is no option ${rawName}${nearest === undefined ? "" : `; did you mean --${nearest}?`}`;
+}
+
+/** A value may begin with a dash only where it can't be another option, as -1h, or behind an equals sign. */
+function checkValue(command: Command, isInline: boolean, name: string, option: Option, value?: string): void {
+  if (value === undefined) throw new UsageError(`--${name} needs a value: <${option.value ?? "value"}>`, command.name);
+  if (isInline || !value.startsWith("-") || /^-\d/.test(value)) return;
+  throw new UsageError(`--${name} needs a value, not ${value}; if it is one, write --${name}=${value}`, command.name);
 }
 
 /** What `tidelog <command> --help` prints. */

@@ -2,6 +2,7 @@
 // The command line tool. Finds the command, hands it its arguments, and turns what happens into an exit code; what
 // commands do is in a file each.
 
+import { nearestOf } from "../nearest.js";
 import { type Command, helpOf, readArguments } from "./command.js";
 import { describe } from "./describe.js";
 import { dump } from "./dump.js";
@@ -40,10 +41,12 @@ async function main([name, ...args]: string[]): Promise<number> {
     const called = (words: string) => COMMANDS.find((one) => one.name === words);
     const pair = called(`${name} ${args[0]}`);
     const command = pair ?? called(name);
-    if (command === undefined) throw new UsageError(`there is no command "${name}"`);
+    if (command === undefined) return await show(output, familyHelp(name, args[0]));
     const read = readArguments(command, pair === undefined ? args : args.slice(1));
     if (read === undefined) return await show(output, `${helpOf(command)}\n${EXIT_CODES}\n`);
-    return await command.run({ ...read, output, signal: AbortSignal.any([interruption(), output.gone]) });
+    const code = await command.run({ ...read, output, signal: AbortSignal.any([interruption(), output.gone]) });
+    await output.finish();
+    return code;
   } catch (error) {
     const { code, line } = explain(error);
     process.stderr.write(`${line}\n`);
@@ -53,7 +56,22 @@ async function main([name, ...args]: string[]): Promise<number> {
 
 async function show(output: Output, text: string): Promise<number> {
   await output.write(text);
+  await output.finish();
   return DONE;
+}
+
+/** Help for commands of two words, by their first one; a usage error for what is no command. */
+function familyHelp(name: string, second: string | undefined): string {
+  const family = COMMANDS.filter((one) => one.name.startsWith(`${name} `));
+  if (family.length === 0) {
+    const nearest = nearestOf(name, [...new Set(COMMANDS.map((one) => one.name.split(" ")[0] ?? ""))]);
+    throw new UsageError(`there is no command "${name}"${nearest === undefined ? "" : `; did you mean "${nearest}"?`}`);
+  }
+  if (second === "--help" || second === "-h") return `${family.map(helpOf).join("\n")}\n${EXIT_CODES}\n`;
+  const verbs = family.map((one) => one.name.slice(name.length + 1));
+  const nearest = second === undefined ? undefined : nearestOf(second, verbs);
+  const meant = nearest === undefined ? "" : `; did you mean "${name} ${nearest}"?`;
+  throw new UsageError(`"${name}" needs one of ${verbs.join(", ")} behind it${meant}`, name);
 }
 
 function overview(): string {

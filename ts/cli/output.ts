@@ -1,23 +1,28 @@
-// Standard output: waits where the reader is slow, and ends quietly where the reader has gone, as in
-// `tidelog tail ... | head`.
+// Standard output: waits where the reader is slow, ends quietly where the reader has gone, as in
+// `tidelog tail ... | head`, and fails where it can't be written, as on a full disk.
 
 import { once } from "node:events";
 import type { Writable } from "node:stream";
+import { Refusal } from "./exit.js";
+
+/** How systems say that a reader has gone; Windows says EOF or EINVAL where others say EPIPE. */
+const READER_GONE = new Set(["EPIPE", "ECONNRESET", "EOF", ...(process.platform === "win32" ? ["EINVAL"] : [])]);
 
 /** Where a command prints. */
 export class Output {
   readonly #stream: Writable;
   readonly #gone = new AbortController();
+  #failure: NodeJS.ErrnoException | undefined;
 
   constructor(stream: Writable) {
     this.#stream = stream;
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      // Windows says EOF or EINVAL where others say EPIPE; an output that can't be written has no reader either way.
+      if (!READER_GONE.has(error.code ?? "")) this.#failure ??= error;
       this.#gone.abort(error);
     });
   }
 
-  /** Aborted once nobody reads any longer. */
+  /** Aborted once nothing more can be printed: the reader has gone, or writing has failed. */
   get gone(): AbortSignal {
     return this.#gone.signal;
   }
@@ -27,6 +32,17 @@ export class Output {
     if (this.#gone.signal.aborted || text.length === 0) return;
     if (this.#stream.write(text)) return;
     await once(this.#stream, "drain", { signal: this.#gone.signal }).catch(() => {});
+  }
+
+  /** Waits until all is written; rejects where that has failed. */
+  async finish(): Promise<void> {
+    if (!this.#gone.signal.aborted) {
+      // Called back once everything before is written, or has failed; the error comes as an event, too, just behind.
+      await new Promise((resolve) => this.#stream.write("", () => setImmediate(resolve)));
+    }
+    if (this.#failure !== undefined) {
+      throw new Refusal(`the output can't be written (${this.#failure.message}); what was printed is not complete`);
+    }
   }
 
   /** Prints a line. */

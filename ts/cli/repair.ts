@@ -1,12 +1,12 @@
 // `tidelog repair`: says what is damaged and what its repair gives up, asks, and does it.
 
-import { createInterface } from "node:readline/promises";
 import { type RepairPlan, settled, surveyStore } from "../native.js";
 import { escaped, size } from "./bytes_text.js";
-import type { Command, Invocation } from "./command.js";
-import { DAMAGED, DONE, FAILED, UsageError } from "./exit.js";
+import type { Command } from "./command.js";
+import { DAMAGED, DONE, FAILED } from "./exit.js";
 import type { Output } from "./output.js";
 import { Progress } from "./progress.js";
+import { agreed } from "./question.js";
 
 export const repair: Command = {
   name: "repair",
@@ -38,7 +38,7 @@ Exits with ${DAMAGED} if damage is left, because of --dry-run or the answer; whe
         if (flag("json")) await output.json(plan);
         return plan.empty ? DONE : DAMAGED;
       }
-      if (!flag("yes") && !(await agreed(signal))) {
+      if (!flag("yes") && !(await agreed("give this up?", "repair", signal))) {
         process.stderr.write("tidelog repair: nothing was changed\n");
         return DAMAGED;
       }
@@ -56,22 +56,6 @@ Exits with ${DAMAGED} if damage is left, because of --dry-run or the answer; whe
     }
   },
 };
-
-/** Asks the person at the terminal. */
-async function agreed(signal: Invocation["signal"]): Promise<boolean> {
-  if (!process.stdin.isTTY) {
-    throw new UsageError("there is nobody to ask, as standard input is no terminal; --yes gives it up", "repair");
-  }
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await lines.question("give this up? [y/N] ", { signal })).trim());
-  } catch (error) {
-    if (signal.aborted) return false;
-    throw error;
-  } finally {
-    lines.close();
-  }
-}
 
 async function print(plan: RepairPlan, lost: string, output: Output, quietly: boolean): Promise<void> {
   const write = quietly ? async (line: string) => void process.stderr.write(`${line}\n`) : output.line.bind(output);

@@ -1,5 +1,7 @@
 // `tidelog verify`: checks every batch and every index entry of a store, or of one partition's folder.
 
+import { existsSync } from "node:fs";
+import { TidelogError } from "../errors.js";
 import { type VerifyProblem, verifyFiles } from "../native.js";
 import { escaped, size } from "./bytes_text.js";
 import type { Command } from "./command.js";
@@ -15,6 +17,12 @@ export const verify: Command = {
   notes: `Changes nothing, and may run beside a writer. Exits with ${DAMAGED} if anything does not hold; each place is named.
 tidelog repair mends what can be mended. Indexes can be made again from the log, so damage in them loses no records.`,
   run: async ({ operands: [path = ""], flag, output, signal }) => {
+    if (!existsSync(path)) {
+      throw new TidelogError(
+        "ERR_TIDELOG_NOT_A_STORE",
+        `there is no ${escaped(path)}: name a store's folder, or a partition's`,
+      );
+    }
     const progress = new Progress("verifying");
     const report = await verifyFiles(path, (done, total) => progress.update(done, total), signal).finally(() =>
       progress.end(),

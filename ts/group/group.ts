@@ -4,7 +4,7 @@ import { offsetsOf } from "../consumer/committer.js";
 import type { AssignedPartition, PartitionChoice, Target } from "../consumer/options.js";
 import { Place } from "../consumer/place.js";
 import type { LogContext } from "../context.js";
-import { InvalidArgumentError } from "../errors.js";
+import { InvalidArgumentError, OffsetOutOfRangeError } from "../errors.js";
 import { direct, type NativeCommittedOffset, type NativeMemberDescription, settled, tickets } from "../native.js";
 import { checkInteger, checkName, checkOptions, checkTime, shown } from "../options.js";
 
@@ -63,6 +63,7 @@ export interface ResetOptions extends PartitionChoice {
 }
 
 let makeGroup: (context: LogContext, name: string) => Group;
+let planOf: (group: Group, options: ResetOptions) => Promise<Map<Place, number>>;
 
 /** A group of consumers, by its name. It holds nothing that has to be closed. */
 export class Group {
@@ -76,6 +77,7 @@ export class Group {
 
   static {
     makeGroup = (context, name) => new Group(context, name);
+    planOf = (group, options) => group.#plan(options);
   }
 
   /** Who is in it, what it has committed, and how far behind it is. */
@@ -116,11 +118,7 @@ export class Group {
    * Rejects with `ERR_TIDELOG_GROUP_NOT_EMPTY` while the group has members: close them first.
    */
   async reset(options: ResetOptions): Promise<GroupDescription> {
-    const where = "group.reset";
-    checkOptions(where, options ?? null, ["to", "topic", "partition"]);
-    const target = targetOf(where, options.to);
-    const offsets = new Map<Place, number>();
-    for (const place of await this.#chosen(where, options)) offsets.set(place, await place.offsetOf(target));
+    const offsets = await this.#plan(options);
     const { topics, numbers } = offsetsOf(offsets);
     if (offsets.size > 0) {
       await tickets().request((completions, ticket) =>
@@ -128,6 +126,27 @@ export class Group {
       );
     }
     return this.describe();
+  }
+
+  async #plan(options: ResetOptions): Promise<Map<Place, number>> {
+    const where = "group.reset";
+    checkOptions(where, options ?? null, ["to", "topic", "partition"]);
+    const target = targetOf(where, options.to);
+    const offsets = new Map<Place, number>();
+    for (const place of await this.#chosen(where, options)) {
+      const { logStartOffset, highWatermark } = place.native;
+      const offset = await place.offsetOf(target);
+      if (offset < logStartOffset || offset > highWatermark) {
+        throw new OffsetOutOfRangeError(
+          `${where}: offset ${offset} of ${place.topic.name}-${place.partition} is out of range: ` +
+            `it holds ${logStartOffset} to ${highWatermark}`,
+          [offset, logStartOffset, highWatermark],
+          {},
+        );
+      }
+      offsets.set(place, offset);
+    }
+    return offsets;
   }
 
   /** Forgets all that it has committed. Rejects with `ERR_TIDELOG_GROUP_NOT_EMPTY` while it has members. */
@@ -158,6 +177,23 @@ export class Group {
     if (partition !== undefined) return [new Place(state, partition, 0)];
     return Array.from({ length: state.partitionCount }, (_, number) => new Place(state, number, 0));
   }
+}
+
+/** What a reset would commit; nothing is changed. */
+export async function plannedReset(group: Group, options: ResetOptions): Promise<GroupOffset[]> {
+  const timestamp = Date.now();
+  return [...(await planOf(group, options))].map(([{ topic, partition, native }, offset]) => {
+    const { highWatermark } = native;
+    return {
+      topic: topic.name,
+      partition,
+      offset,
+      highWatermark,
+      lag: highWatermark - offset,
+      metadata: "",
+      timestamp,
+    };
+  });
 }
 
 /** Makes the public handle. */
