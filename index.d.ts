@@ -399,8 +399,9 @@ export declare class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
   getMany(places: readonly RecordPlace[]): Promise<(ConsumerRecord<RK, RV> | null)[]>;
 }
 /**
- * Chooses a partition. `key` is the serialized key, or null for a record without one; it is valid during the call
- * only. Must return an integer from 0 to `partitionCount` - 1.
+ * Chooses a partition. `key` is a copy of the serialized key, or null for a record without one. Must return an integer
+ * from 0 to `partitionCount` - 1. It is called before the call that sends the record returns, or, for a topic that was
+ * given by its name, once that is open.
  */
 export type Partitioner = (key: Uint8Array | null, partitionCount: number, topic: string) => number;
 /** What a producer can be told. */
@@ -493,7 +494,9 @@ export declare class Producer implements AsyncDisposable {
   private constructor();
   /**
    * Sends one record; resolves once it is as durable as its topic promises. Waits for room where
-   * `bufferBytes` are on their way.
+   * `bufferBytes` are on their way. The record is serialized and copied before this returns, also when it has to wait, so
+   * that buffers and objects may be used again at once; sends that wait hold their bytes, so await some of them now and
+   * then, or use `trySend`.
    *
    * With `expectOffset` or `sequence` it travels alone, behind what was sent before, and is appended only if that holds;
    * otherwise it rejects with `OffsetConflictError` or `OutOfOrderSequenceError`, and nothing was appended.
@@ -510,7 +513,9 @@ export declare class Producer implements AsyncDisposable {
    */
   lastSequence(topic: AnyTopic | string, partition?: number): Promise<number | null>;
   /**
-   * Sends many records; the result tells the offset of each. Where it fails, `error.appended` tells which were
+   * Sends many records; the result tells the offset of each. The array and all that is in it are read, serialized and
+   * copied before this returns, which takes a second for some million records, and what there is no room for waits in
+   * memory: send more than that in several batches, and await each. Where it fails, `error.appended` tells which were
    * appended all the same: of each partition the first ones, of a batch of up to 256 KiB none unless the disk failed.
    */
   sendBatch<K, V>(topic: Into<K, V>, records: readonly ProducerRecord<NoInfer<K>, NoInfer<V>>[], options?: WaitOptions): Promise<BatchResult>;

@@ -25,10 +25,9 @@ export function writeHeaders(headers: readonly HeaderInput[], pack: Pack): numbe
   if (count > MAX_HEADERS) throw tooLarge(`${count} headers are over the limit of ${MAX_HEADERS}`);
   for (let i = 0; i < count; i++) {
     const pair: unknown = headers[i];
-    if (!Array.isArray(pair) || pair.length !== 2 || typeof pair[0] !== "string") {
-      throw invalid(`header ${i} must be a pair [name, value], not ${shown(pair)}`);
-    }
-    writeHeader(pair[0], pair[1], pack);
+    const name: unknown = Array.isArray(pair) && pair.length === 2 ? pair[0] : undefined;
+    if (typeof name !== "string") throw invalid(`header ${i} must be a pair [name, value], not ${shown(pair)}`);
+    writeHeader(name, (pair as unknown[])[1], pack);
   }
   const size = pack.length - start - count * 8;
   if (size > MAX_HEADER_BYTES) throw tooLarge(`headers of ${size} bytes are over the limit of ${MAX_HEADER_BYTES}`);

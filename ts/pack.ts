@@ -1,6 +1,7 @@
 // The layout in which records cross into the engine, as `crates/format/src/packed.rs` states it: a table with
 // a row for each record beside one run of bytes. A Pack is both, grown as needed and used again; records go in
-// one after the other, and one that fails half way leaves nothing behind.
+// one after the other, and one that fails half way leaves nothing behind. A PackedRecord is one of them that waits
+// in memory of its own.
 
 /** Bytes of a row of the produce table: f64 timestamp, u32 partition, i32 key length, i32 value length, u32 headers. */
 export const PACKED_ROW_BYTES = 24;
@@ -29,6 +30,23 @@ const utf8Slice: Utf8Slice =
 
 /** Below this many characters a loop beats a call out of JavaScript. */
 const SHORT_TEXT = 24;
+
+/** The partition of a row whose partition is chosen later. */
+export const UNPLACED = -1;
+
+/** One record as a pack holds it. */
+export interface PackedRecord {
+  /** Key, value and headers. */
+  readonly bytes: Uint8Array;
+  readonly timestamp: number;
+  /** Its partition, or `UNPLACED`. */
+  readonly partition: number;
+  /** -1 without a key. */
+  readonly keyLength: number;
+  /** -1 of a tombstone. */
+  readonly valueLength: number;
+  readonly headers: number;
+}
 
 /** Records on their way into the engine. */
 export class Pack {
@@ -156,14 +174,62 @@ export class Pack {
     bytes[at + 3] = value >> 24;
   }
 
+  /** The record of a row whose bytes are `start` to `end`: a view, valid until the pack changes. */
+  recordAt(row: number, start: number, end: number): PackedRecord {
+    const i32 = this.i32;
+    const at = row * 6 + 2;
+    return {
+      bytes: this.bytes.subarray(start, end),
+      timestamp: this.timestampAt(row),
+      partition: i32[at]!,
+      keyLength: i32[at + 1]!,
+      valueLength: i32[at + 2]!,
+      headers: i32[at + 3]!,
+    };
+  }
+
+  /** All records, as views. */
+  *records(): Generator<PackedRecord> {
+    let start = 0;
+    for (let row = 0; row < this.rows; row++) {
+      const end = this.#endOf(row, start);
+      yield this.recordAt(row, start, end);
+      start = end;
+    }
+  }
+
   /** Moves the last record, whose bytes begin at `start`, to another pack. */
   moveLast(start: number, to: Pack): void {
-    const at = (this.rows - 1) * 6 + 2;
-    const i32 = this.i32;
-    to.writeBytes(this.bytes.subarray(start, this.length));
-    to.addRow(this.timestampAt(this.rows - 1), i32[at]!, i32[at + 1]!, i32[at + 2]!, i32[at + 3]!);
+    const { bytes, timestamp, partition, keyLength, valueLength, headers } = this.recordAt(
+      this.rows - 1,
+      start,
+      this.length,
+    );
+    to.writeBytes(bytes);
+    to.addRow(timestamp, partition, keyLength, valueLength, headers);
     this.rows -= 1;
     this.length = start;
+  }
+
+  /** The same records, whose bytes end at `length`, in another pack. */
+  copyTo(to: Pack, length: number): void {
+    to.clear();
+    to.reserve(length);
+    to.bytes.set(this.bytes.subarray(0, length));
+    while (to.table.length < this.rows * PACKED_ROW_BYTES) to.#growTable();
+    to.table.set(this.table.subarray(0, this.rows * PACKED_ROW_BYTES));
+    to.rows = this.rows;
+    to.length = length;
+  }
+
+  /** Where the bytes of a row end that begin at `start`. */
+  #endOf(row: number, start: number): number {
+    const at = row * 6 + 3;
+    let end = start + Math.max(0, this.i32[at]!) + Math.max(0, this.i32[at + 1]!);
+    for (let header = 0; header < this.i32[at + 2]!; header++) {
+      end += 8 + this.bytes.readInt32LE(end) + Math.max(0, this.bytes.readInt32LE(end + 4));
+    }
+    return end;
   }
 
   #growTable(): void {
@@ -193,6 +259,15 @@ export function readText(bytes: Buffer, start: number, end: number): string {
 /** A Buffer over the same memory as any Uint8Array. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** A pack of the same records for a long wait: without the room that is left in it. The pack goes back to the pool. */
+export function fitted(pack: Pack): Pack {
+  if (pack.capacity < pack.size * 2) return pack;
+  const copy = new Pack(pack.length, pack.rows);
+  pack.copyTo(copy, pack.length);
+  givePack(pack);
+  return copy;
 }
 
 const POOL_LIMIT = 8;

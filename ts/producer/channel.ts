@@ -18,6 +18,8 @@ export type Answered = (runs: readonly number[], error: TidelogError | undefined
 export interface Sink {
   /** Bytes that are packed or under way. */
   inFlight: number;
+  /** Why nothing new is taken in any more. */
+  readonly refusal: TidelogError | undefined;
   /** Hands a pack over and takes it back into the pool; its size must be part of `inFlight` already. */
   produce(topic: TopicState, pack: Pack, answered: Answered): void;
 }
@@ -38,6 +40,7 @@ export class Channel implements Sink {
   readonly #changed: () => void;
   readonly #groups = new Map<number, Group>();
   inFlight = 0;
+  refusal: TidelogError | undefined;
   /** Why it could not be opened. */
   failure: TidelogError | undefined;
   /** The last group handed over; groups are numbered in order. */

@@ -3,10 +3,10 @@
 
 import { InvalidArgumentError } from "../errors.js";
 import { checkInteger } from "../options.js";
-import { givePack, takePack } from "../pack.js";
-import type { ProducerRecord, RecordMetadata, SequencedMetadata } from "../record.js";
+import { givePack, type PackedRecord, takePack, UNPLACED } from "../pack.js";
+import type { RecordMetadata, SequencedMetadata } from "../record.js";
 import type { Channel } from "./channel.js";
-import { encode } from "./encode.js";
+import { encodePacked } from "./encode.js";
 import type { Lane } from "./lane.js";
 import type { SendOptions } from "./options.js";
 
@@ -32,11 +32,11 @@ export function conditionOf({ expectOffset, sequence }: SendOptions, named: bool
   return { expectOffset, sequence };
 }
 
-/** Hands a record over that is appended only under a condition. Throws if it can't be serialized. */
+/** Hands a record over that is appended only under a condition. */
 export function appendIf(
   lane: Lane,
   channel: Channel,
-  record: ProducerRecord<unknown, unknown>,
+  record: PackedRecord,
   condition: Condition,
   resolve: (metadata: RecordMetadata | SequencedMetadata) => void,
   reject: (error: unknown) => void,
@@ -45,7 +45,7 @@ export function appendIf(
   lane.flush();
   const terms = lane.renew();
   const { topic, partitionCount } = terms;
-  if (partitionCount > 1 && (record?.partition ?? record?.key ?? null) === null) {
+  if (partitionCount > 1 && record.partition === UNPLACED && record.keyLength < 0) {
     throw new InvalidArgumentError(
       `producer.send: expectOffset and sequence mean one partition, and topic "${topic.name}" has ${partitionCount}; ` +
         "give the record a partition or a key",
@@ -53,7 +53,7 @@ export function appendIf(
   }
   const pack = takePack();
   try {
-    encode(pack, terms, record);
+    encodePacked(pack, terms, record);
   } catch (error) {
     givePack(pack);
     throw error;

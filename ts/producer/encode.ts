@@ -1,32 +1,79 @@
 // One record into a pack: key, value and headers serialized in place, the partition chosen, the limits checked
-// that are fixed. Runs once for every record sent, so it allocates nothing of its own.
+// that are fixed. Runs once for every record sent, so it allocates nothing of its own. Getters, serdes and partitioners
+// are the user's code and may call the producer again: the pack must not be anybody else's meanwhile (lane.ts).
 
 import { SerializationError, TidelogError } from "../errors.js";
 import { writeHeaders } from "../headers.js";
 import { shown } from "../options.js";
-import type { Pack } from "../pack.js";
+import { givePack, type Pack, type PackedRecord, takePack, UNPLACED } from "../pack.js";
 import type { ProducerRecord } from "../record.js";
 import { bytesCodec, notBytes } from "../serdes/bytes.js";
+import type { Codec } from "../serdes/codec.js";
 import type { TopicState } from "../topic_state.js";
 import { partitionOfKey } from "./murmur2.js";
 import type { Partitioner } from "./partitioner.js";
 
 /** Most bytes of a key. */
 const MAX_KEY_BYTES = 64 << 10;
+/** The largest number that a partition can have. */
+const MAX_PARTITION = 2 ** 31 - 1;
 /** What a batch of one record needs beside the record's packed bytes, at most: its header, lengths and times. */
 const BATCH_OVERHEAD = 61 + 40;
 /** What a header may need beside its packed bytes. */
 const HEADER_OVERHEAD = 2;
 
+/** What must be known of a topic to serialize its records. */
+export interface Target {
+  readonly name: string;
+  readonly key: Codec;
+  readonly value: Codec;
+  readonly maxBatchBytes: number;
+  readonly maxFutureMs: number;
+  readonly appendTime: boolean;
+  refresh(): void;
+  checkPartition(index: number): void;
+}
+
 /** What the records of one pack have in common. */
-export interface Terms {
-  topic: TopicState;
+export interface Terms<T extends Target = Target> {
+  topic: T;
+  /** 0: partitions are chosen later. */
   partitionCount: number;
   /** The partition of records without a key. */
   sticky: number;
   /** The time of records that bring none. */
   now: number;
   partitioner: Partitioner | undefined;
+}
+
+/** A topic given by its name that is not open yet: records of bytes, whose limits are checked once it is. */
+class UnopenedTopic implements Target {
+  readonly name: string;
+  readonly key = bytesCodec;
+  readonly value = bytesCodec;
+  readonly maxBatchBytes = Number.POSITIVE_INFINITY;
+  readonly maxFutureMs = Number.POSITIVE_INFINITY;
+  readonly appendTime = false;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  refresh(): void {}
+
+  checkPartition(index: number): void {
+    if (Number.isInteger(index) && index >= 0 && index <= MAX_PARTITION) return;
+    throw new TidelogError(
+      "ERR_TIDELOG_UNKNOWN_PARTITION",
+      `topic "${this.name}" has no partition ${shown(index)}; partitions are numbered from 0 on`,
+    );
+  }
+}
+
+/** The terms of records whose partition, unless they name it, is chosen when their turn comes. */
+export function termsForLater(topic: TopicState | string): Terms {
+  const target = typeof topic === "string" ? new UnopenedTopic(topic) : topic;
+  return { topic: target, partitionCount: 0, sticky: UNPLACED, now: Date.now(), partitioner: undefined };
 }
 
 /**
@@ -53,17 +100,55 @@ export function encode(pack: Pack, terms: Terms, record: ProducerRecord<unknown,
     field = "headers";
     const headerCount = headers === undefined ? 0 : writeHeaders(headers, pack);
     field = "partition";
-    const timestamp = record.timestamp === undefined ? terms.now : timeOf(record.timestamp, terms);
-    const partition = record.partition === undefined ? choose(pack, start, keyLength, terms) : record.partition;
+    const time = record.timestamp;
+    const timestamp = time === undefined ? terms.now : timeOf(time, terms);
+    const given = record.partition;
+    const partition = given === undefined ? choose(pack, start, keyLength, terms) : given;
     if (!(partition >= 0 && partition < terms.partitionCount && Number.isInteger(partition))) {
-      topic.checkPartition(partition);
+      const later = given === undefined && partition === UNPLACED && terms.sticky === UNPLACED;
+      if (!later) topic.checkPartition(partition);
     }
     pack.addRow(timestamp, partition, keyLength, valueLength, headerCount);
-    return pack.length - start + BATCH_OVERHEAD + headerCount * HEADER_OVERHEAD > topic.maxBatchBytes;
+    return isLarge(pack.length - start, headerCount, topic);
   } catch (error) {
     pack.length = start;
     throw explained(error, field, record, topic.name);
   }
+}
+
+/** Appends a record that was packed before, as `encode` does. What was left for later is decided now. */
+export function encodePacked(pack: Pack, terms: Terms, record: PackedRecord): boolean {
+  const start = pack.length;
+  const { topic } = terms;
+  const { bytes, timestamp, keyLength, valueLength, headers } = record;
+  let { partition } = record;
+  try {
+    pack.writeBytes(bytes);
+    checkTime(timestamp, terms);
+    if (partition === UNPLACED) partition = choose(pack, start, keyLength, terms);
+    topic.checkPartition(partition);
+    pack.addRow(timestamp, partition, keyLength, valueLength, headers);
+    return isLarge(bytes.length, headers, topic);
+  } catch (error) {
+    pack.length = start;
+    throw explained(error, "partition", record, topic.name);
+  }
+}
+
+/** Serializes a record that has to wait into memory of its own. */
+export function packed(terms: Terms, record: ProducerRecord<unknown, unknown>): PackedRecord {
+  const pack = takePack();
+  try {
+    encode(pack, terms, record);
+    const view = pack.recordAt(0, 0, pack.length);
+    return { ...view, bytes: Buffer.from(view.bytes) };
+  } finally {
+    givePack(pack);
+  }
+}
+
+function isLarge(bytes: number, headers: number, topic: Target): boolean {
+  return bytes + BATCH_OVERHEAD + headers * HEADER_OVERHEAD > topic.maxBatchBytes;
 }
 
 function writeBytes(value: unknown, pack: Pack): number {
@@ -74,21 +159,28 @@ function writeBytes(value: unknown, pack: Pack): number {
 function choose(pack: Pack, start: number, keyLength: number, terms: Terms): number {
   const { partitioner, partitionCount } = terms;
   if (partitioner !== undefined) {
-    const key = keyLength < 0 ? null : pack.bytes.subarray(start, start + keyLength);
+    // A copy: what is stored is not the partitioner's to change.
+    const key = keyLength < 0 ? null : Buffer.from(pack.bytes.subarray(start, start + keyLength));
     return partitioner(key, partitionCount, terms.topic.name);
   }
   if (keyLength < 0) return terms.sticky;
+  if (partitionCount === 0) return UNPLACED;
   return partitionCount === 1 ? 0 : partitionOfKey(pack.bytes, start, keyLength, partitionCount);
 }
 
 function timeOf(timestamp: number, terms: Terms): number {
-  const { topic } = terms;
   if (!Number.isSafeInteger(timestamp) || timestamp < 0) {
     throw new TidelogError(
       "ERR_TIDELOG_INVALID_RECORD",
       `timestamp must be an integer of ms since 1970, not ${shown(timestamp)}`,
     );
   }
+  return checkTime(timestamp, terms);
+}
+
+/** Refuses a time that is further in the future than the topic takes. */
+function checkTime(timestamp: number, terms: Terms): number {
+  const { topic } = terms;
   if (!topic.appendTime && timestamp > terms.now + topic.maxFutureMs) {
     topic.refresh();
     const latest = Date.now() + topic.maxFutureMs;

@@ -1,12 +1,13 @@
 // Single records for one topic, gathered until the tick is over or there are enough of them, then handed over
-// together; each sender gets its own answer.
+// together; each sender gets its own answer. While a record is being serialized its pack belongs to that call alone:
+// user code that sends or flushes from there finds the others in another pack, and comes before the record.
 
 import type { TidelogError } from "../errors.js";
-import { givePack, type Pack, takePack } from "../pack.js";
+import { givePack, PACKED_ROW_BYTES, type Pack, type PackedRecord, takePack } from "../pack.js";
 import type { ProducerRecord, RecordMetadata } from "../record.js";
 import type { TopicState } from "../topic_state.js";
 import type { Sink } from "./channel.js";
-import { encode, type Terms } from "./encode.js";
+import { encode, encodePacked, type Terms } from "./encode.js";
 import { type Partitioner, Sticky } from "./partitioner.js";
 import { type Part, resolveOffsets } from "./result.js";
 
@@ -20,13 +21,16 @@ export type Reject = ((error: unknown) => void) | null;
 
 /** The gathering place of one producer, or transaction, and topic. */
 export class Lane {
-  readonly terms: Terms;
+  readonly terms: Terms<TopicState>;
   readonly #sink: Sink;
   readonly #sticky = new Sticky();
   /** Told of failures of records that nobody waits for. */
   readonly #unheard: (error: TidelogError) => void;
   readonly #atEndOfTick = () => this.flush();
   #pack: Pack | null = null;
+  /** A record is being written into the pack, behind this many bytes of those before it. */
+  #writing = false;
+  #length = 0;
   #resolves: Resolve[] = [];
   #rejects: Reject[] = [];
 
@@ -42,7 +46,7 @@ export class Lane {
   }
 
   /** Looks at clock and topic again, and lets records without a key move on. */
-  renew(): Terms {
+  renew(): Terms<TopicState> {
     const { terms } = this;
     terms.partitionCount = terms.topic.partitionCount;
     terms.sticky = this.#sticky.next(terms.partitionCount);
@@ -52,33 +56,80 @@ export class Lane {
 
   /** Takes a record in, or throws. */
   add(record: ProducerRecord<unknown, unknown>, resolve: Resolve, reject: Reject): void {
+    this.#take(encode, record, resolve, reject, true);
+  }
+
+  /** Takes in a record that has waited, or throws. */
+  addPacked(record: PackedRecord, resolve: Resolve, reject: Reject): void {
+    this.#take(encodePacked, record, resolve, reject, false);
+  }
+
+  #take<R>(
+    write: (pack: Pack, terms: Terms, record: R) => boolean,
+    record: R,
+    resolve: Resolve,
+    reject: Reject,
+    isNew: boolean,
+  ): void {
+    if (this.#writing) this.#setAside();
     let pack = this.#pack;
     if (pack === null) {
       this.renew();
       pack = takePack();
+    } else {
+      this.#writing = true;
+      this.#length = pack.length;
     }
     const start = pack.length;
-    const size = pack.size;
+    const rows = pack.rows;
     let large: boolean;
     try {
-      large = encode(pack, this.terms, record);
+      large = write(pack, this.terms, record);
+      const { refusal } = this.#sink;
+      if (isNew && refusal !== undefined) throw refusal;
     } catch (error) {
-      if (this.#pack === null) givePack(pack);
+      pack.length = start;
+      pack.rows = rows;
+      if (this.#pack === pack) this.#writing = false;
+      else givePack(pack);
       throw error;
     }
-    if (this.#pack === null) {
-      this.#pack = pack;
-      process.nextTick(this.#atEndOfTick);
-    }
+    const size = pack.length - start;
+    if (this.#pack === pack) this.#writing = false;
+    else pack = this.#put(pack, start);
     this.#resolves.push(resolve);
     this.#rejects.push(reject);
-    this.#sink.inFlight += pack.size - size;
-    if (large) this.#sendAlone(pack, start);
+    this.#sink.inFlight += size + PACKED_ROW_BYTES;
+    if (large) this.#sendAlone(pack, pack.length - size);
     else if (pack.length >= PACK_BYTES || pack.rows >= PACK_ROWS) this.flush();
+  }
+
+  /** Leaves the pack to the record that is being written, and goes on with the others in another one. */
+  #setAside(): void {
+    const others = takePack();
+    this.#pack!.copyTo(others, this.#length);
+    this.#pack = others;
+    this.#writing = false;
+  }
+
+  /** Puts the last record of a pack of its own with the others, and gives the pack that holds it then. */
+  #put(own: Pack, start: number): Pack {
+    if (this.#pack === null) {
+      process.nextTick(this.#atEndOfTick);
+      if (own.rows === 1) {
+        this.#pack = own;
+        return own;
+      }
+      this.#pack = takePack();
+    }
+    own.moveLast(start, this.#pack);
+    givePack(own);
+    return this.#pack;
   }
 
   /** Hands over what has been gathered. */
   flush(): void {
+    if (this.#writing) this.#setAside();
     const pack = this.#pack;
     if (pack === null) return;
     this.#pack = null;

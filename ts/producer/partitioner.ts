@@ -1,8 +1,9 @@
 // Where a record goes when it does not say so itself.
 
 /**
- * Chooses a partition. `key` is the serialized key, or null for a record without one; it is valid during the call
- * only. Must return an integer from 0 to `partitionCount` - 1.
+ * Chooses a partition. `key` is a copy of the serialized key, or null for a record without one. Must return an integer
+ * from 0 to `partitionCount` - 1. It is called before the call that sends the record returns, or, for a topic that was
+ * given by its name, once that is open.
  */
 export type Partitioner = (key: Uint8Array | null, partitionCount: number, topic: string) => number;
 

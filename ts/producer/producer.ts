@@ -12,7 +12,8 @@ import type { AnyTopic, Topic } from "../topic.js";
 import type { TopicState } from "../topic_state.js";
 import { BatchJob } from "./batch_job.js";
 import { Channel } from "./channel.js";
-import { appendIf, conditionOf } from "./conditional.js";
+import { appendIf, type Condition, conditionOf } from "./conditional.js";
+import { packed, termsForLater } from "./encode.js";
 import { Lane } from "./lane.js";
 import {
   type CloseOptions,
@@ -83,7 +84,9 @@ export class Producer implements AsyncDisposable {
 
   /**
    * Sends one record; resolves once it is as durable as its topic promises. Waits for room where
-   * `bufferBytes` are on their way.
+   * `bufferBytes` are on their way. The record is serialized and copied before this returns, also when it has to wait, so
+   * that buffers and objects may be used again at once; sends that wait hold their bytes, so await some of them now and
+   * then, or use `trySend`.
    *
    * With `expectOffset` or `sequence` it travels alone, behind what was sent before, and is appended only if that holds;
    * otherwise it rejects with `OffsetConflictError` or `OutOfOrderSequenceError`, and nothing was appended.
@@ -106,23 +109,13 @@ export class Producer implements AsyncDisposable {
     options?: SendOptions,
   ): Promise<RecordMetadata | SequencedMetadata> {
     return new Promise((resolve, reject) => {
-      let signal: AbortSignal | undefined;
-      let add = (state: TopicState) => this.#lane(state).add(record, resolve, reject);
       if (options !== undefined) {
-        signal = this.#signalOf("send", options, ["expectOffset", "sequence"]);
-        const condition = conditionOf(options, this.name !== undefined);
-        if (condition !== undefined) {
-          add = (state) => appendIf(this.#lane(state), this.#channel, record, condition, resolve, reject);
-        }
+        this.#sendAs(topic, record, options, resolve, reject);
+        return;
       }
       const state = this.#roomFor(topic);
-      if (state !== undefined) add(state);
-      else {
-        this.#wait(topic, reject, signal, (opened) => {
-          add(opened!);
-          return true;
-        });
-      }
+      if (state !== undefined) this.#lane(state).add(record, resolve, reject);
+      else this.#sendLater(topic, record, undefined, resolve, reject);
     });
   }
 
@@ -144,7 +137,9 @@ export class Producer implements AsyncDisposable {
   }
 
   /**
-   * Sends many records; the result tells the offset of each. Where it fails, `error.appended` tells which were
+   * Sends many records; the result tells the offset of each. The array and all that is in it are read, serialized and
+   * copied before this returns, which takes a second for some million records, and what there is no room for waits in
+   * memory: send more than that in several batches, and await each. Where it fails, `error.appended` tells which were
    * appended all the same: of each partition the first ones, of a batch of up to 256 KiB none unless the disk failed.
    */
   sendBatch<K, V>(
@@ -163,11 +158,28 @@ export class Producer implements AsyncDisposable {
         throw new InvalidArgumentError(`producer.sendBatch: records must be an array, not ${shown(records)}`);
       }
       const signal = options === undefined ? undefined : this.#signalOf("sendBatch", options);
-      const job = new BatchJob(records, resolve, reject);
-      const run = (opened: TopicState | undefined) => job.run(this.#lane(opened!), this.#channel, this.#limit);
-      const state = this.#roomFor(topic);
-      if (state !== undefined && run(state)) return;
-      this.#wait(topic, (error) => job.fail(error as TidelogError), signal, run);
+      this.#checkOpen();
+      const known = this.#context.resolve(topic);
+      // What was sent before must stay before.
+      if (known !== undefined) this.#lane(known).flush();
+      const job = new BatchJob(records.length, resolve, reject);
+      job.read(
+        records,
+        // A copy: a send from inside of a serde may be by another handle of the topic.
+        () => (known === undefined ? termsForLater(topic as string) : { ...this.#lane(known).renew() }),
+        (piece) => {
+          // Closed by the user's code that was called to serialize.
+          if (this.#channel.refusal !== undefined) job.fail(this.#channel.refusal);
+          else if (known !== undefined && !job.waits && this.#hasRoom) job.handOver(piece, known, this.#channel);
+          else job.keep(piece);
+        },
+      );
+      if (job.waits || (known === undefined && !job.failed)) {
+        const run = (opened: TopicState | undefined) => job.run(this.#lane(opened!), this.#channel, this.#limit);
+        this.#wait("producer.sendBatch", topic, (error) => job.fail(error as TidelogError), signal, run);
+      } else {
+        job.settle();
+      }
     });
   }
 
@@ -216,6 +228,7 @@ export class Producer implements AsyncDisposable {
    */
   close(options?: CloseOptions): Promise<void> {
     const timeoutMs = closeTimeout("producer.close", options);
+    this.#channel.refusal ??= new ClosedError("the producer");
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
   }
@@ -260,7 +273,74 @@ export class Producer implements AsyncDisposable {
   #roomFor(topic: Into<unknown, unknown> | string): TopicState | undefined {
     this.#checkOpen();
     const state = this.#context.resolve(topic);
-    return this.#line.isEmpty && !this.#full ? state : undefined;
+    return this.#hasRoom ? state : undefined;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#line.isEmpty && !this.#full;
+  }
+
+  /** A send with options. */
+  #sendAs(
+    topic: Into<unknown, unknown> | string,
+    record: AnyRecord,
+    options: SendOptions,
+    resolve: (metadata: RecordMetadata | SequencedMetadata) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const signal = this.#signalOf("send", options, ["expectOffset", "sequence"]);
+    const condition = conditionOf(options, this.name !== undefined);
+    const state = condition === undefined ? this.#roomFor(topic) : undefined;
+    if (condition !== undefined) this.#sendIf(topic, record, signal, condition, resolve, reject);
+    else if (state !== undefined) this.#lane(state).add(record, resolve, reject);
+    else this.#sendLater(topic, record, signal, resolve, reject);
+  }
+
+  #sendIf(
+    topic: Into<unknown, unknown> | string,
+    record: AnyRecord,
+    signal: AbortSignal | undefined,
+    condition: Condition,
+    resolve: (metadata: RecordMetadata | SequencedMetadata) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    this.#checkOpen();
+    const own = packed(termsForLater(this.#context.resolve(topic) ?? (topic as string)), record);
+    const append = (state: TopicState) => appendIf(this.#lane(state), this.#channel, own, condition, resolve, reject);
+    const state = this.#roomFor(topic);
+    if (state !== undefined) append(state);
+    else this.#waitToSend(topic, reject, signal, append);
+  }
+
+  /** A send that has to wait: the record is serialized all the same, since the caller may use it again. */
+  #sendLater(
+    topic: Into<unknown, unknown> | string,
+    record: AnyRecord,
+    signal: AbortSignal | undefined,
+    resolve: (metadata: RecordMetadata) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const known = this.#context.resolve(topic);
+    const terms = termsForLater(known ?? (topic as string));
+    if (known !== undefined) {
+      terms.partitionCount = known.partitionCount;
+      terms.partitioner = this.#partitioner;
+    }
+    const own = packed(terms, record);
+    this.#checkOpen();
+    this.#waitToSend(topic, reject, signal, (opened) => this.#lane(opened).addPacked(own, resolve, reject));
+  }
+
+  #waitToSend(
+    topic: Into<unknown, unknown> | string,
+    reject: (error: unknown) => void,
+    signal: AbortSignal | undefined,
+    send: (opened: TopicState) => void,
+  ): void {
+    this.#wait("producer.send", topic, reject, signal, (opened) => {
+      send(opened!);
+      return true;
+    });
   }
 
   /** Begins to open a topic that `trySend` was given by name, or tells that it could not be opened. */
@@ -271,6 +351,7 @@ export class Producer implements AsyncDisposable {
       throw error;
     }
     this.#wait(
+      "producer.trySend",
       topic,
       (error) => this.#unopened.set(topic, error),
       undefined,
@@ -293,6 +374,7 @@ export class Producer implements AsyncDisposable {
   }
 
   #wait(
+    where: string,
     topic: Into<unknown, unknown> | string | undefined,
     fail: (error: unknown) => void,
     signal: AbortSignal | undefined,
@@ -303,7 +385,7 @@ export class Producer implements AsyncDisposable {
       waiting.left = onAbort([signal], () => {
         if (waiting.gone) return;
         waiting.gone = true;
-        fail(new AbortedError("producer.send", signal.reason));
+        fail(new AbortedError(where, signal.reason));
         this.#advance();
       });
     }
@@ -341,7 +423,7 @@ export class Producer implements AsyncDisposable {
       mark();
       this.#advance();
     } else {
-      this.#wait(undefined, resolve, undefined, mark);
+      this.#wait("producer.flush", undefined, resolve, undefined, mark);
     }
   }
 

@@ -16,6 +16,8 @@ import type { SentTo } from "./result.js";
 /** What is sent in one transaction. */
 export class Sends implements Sink {
   inFlight = 0;
+  /** Why the transaction takes nothing more in. */
+  refusal: TidelogError | undefined;
   /** By topic, in the order of first sends. */
   readonly sent: SentTo[] = [];
   readonly #context: LogContext;
@@ -53,12 +55,7 @@ export class Sends implements Sink {
     topic.checkTransactional();
     const lane = new Lane(topic, this, this.#partitioner, () => {});
     this.#lanes.set(topic.id, { lane, sent: { topic: topic.name, parts: [] } });
-    try {
-      lane.add(record, null, null);
-    } catch (error) {
-      this.#lanes.delete(topic.id);
-      throw error;
-    }
+    lane.add(record, null, null);
   }
 
   /** Hands over what has been gathered. */

@@ -461,6 +461,7 @@ export class Transaction implements AsyncDisposable {
   /** All that is left to be handed over before a commit, which is refused if any of it is. */
   #handOver(): void {
     this.#sealed = true;
+    this.#sends.refusal = this.#invalid("is committed, or being committed; begin another");
     this.#sends.flush();
     if (this.#refused !== undefined) throw this.#refused;
     for (const offsets of this.#takings.offsets()) {
