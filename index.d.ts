@@ -70,105 +70,6 @@ export type SequencedMetadata = (RecordMetadata & {
   readonly timestamp: null;
   readonly duplicate: true;
 };
-/** Records, and the bytes of record batches that hold them. Counts that only rise. */
-export interface Traffic {
-  readonly records: number;
-  /** As they are stored: compressed where their topic is. */
-  readonly bytes: number;
-}
-/** How values of the last minute or two are spread; all 0 without any. A percentile is at most 1/16 too large. */
-export interface Percentiles {
-  readonly p50: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly max: number;
-}
-/** What the journal makes durable: one sync for all that has gathered in the meantime. */
-export interface JournalMetrics {
-  /** Syncs that succeeded. Only rises. */
-  readonly syncs: number;
-  /** Records that they made durable, those of the store's own topics included. Only rises. */
-  readonly records: number;
-  /** Their time, summed up. Only rises. */
-  readonly syncMsTotal: number;
-  /** How long one takes. */
-  readonly syncMs: Percentiles;
-  /** How many records one makes durable. */
-  readonly recordsPerSync: Percentiles;
-  /** What its files have on disk, and what they may have at most. */
-  readonly bytes: number;
-  readonly capacityBytes: number;
-  /** Room before a checkpoint must have freed some. */
-  readonly freeBytes: number;
-  /** Appends that wait for room now. */
-  readonly waiting: number;
-}
-/** Transactions of all threads, by how they ended. */
-export interface TransactionMetrics {
-  /** Begun and not ended yet. One begins with the first record that it sends or takes. */
-  readonly open: number;
-  /** Only rises. */
-  readonly committed: number;
-  /** By hand, by their time limit, or left behind. Only rises. */
-  readonly aborted: number;
-}
-/** A partition's ends and size. */
-export interface PartitionMetrics {
-  readonly partition: number;
-  /** The first offset held. */
-  readonly logStartOffset: number;
-  /** The offset after the last record that may be read. */
-  readonly highWatermark: number;
-  /** The offset that the next record gets. */
-  readonly logEndOffset: number;
-  /** Number of segment files. */
-  readonly segments: number;
-  /** Bytes of record batches in them. */
-  readonly bytes: number;
-}
-/** A topic's partitions. */
-export interface TopicMetrics {
-  readonly topic: string;
-  readonly partitions: readonly PartitionMetrics[];
-}
-/** A consumer that is being read, by a loop, by `log.process`, or by a transaction that takes of it. */
-export interface ConsumerMetrics {
-  /** Its group, or null. */
-  readonly group: string | null;
-  /** How far behind it is. */
-  readonly partitions: readonly PartitionLag[];
-}
-/** An open producer. */
-export interface ProducerMetrics {
-  /** Its name, or null. */
-  readonly name: string | null;
-  /** Bytes that are packed or under way, and the most that may be. */
-  readonly inFlightBytes: number;
-  readonly bufferBytes: number;
-  /** Calls of `send`, `sendBatch`, `flush` and `ready` that wait for room, or for their topic to be opened. */
-  readonly waiting: number;
-}
-/**
- * What a store has done, and how it stands. Counts begin at 0 when the store is opened in this process, and are those of
- * all its threads; consumers and producers are this log's own. A rate is the difference of two snapshots, divided by that
- * of their `uptimeMs`.
- */
-export interface Metrics {
-  /** Ms since the store was opened in this process, from a clock that never goes back. */
-  readonly uptimeMs: number;
-  /** To topics of the user's. */
-  readonly appended: Traffic;
-  /** By consumers, point reads (the bytes of the records, then) and raw reads. */
-  readonly read: Traffic;
-  readonly journal: JournalMetrics;
-  /** Checkpoints written. Only rises. */
-  readonly checkpoints: number;
-  readonly transactions: TransactionMetrics;
-  /** By name; of a store opened read-only, those that were opened. */
-  readonly topics: readonly TopicMetrics[];
-  readonly consumers: readonly ConsumerMetrics[];
-  readonly producers: readonly ProducerMetrics[];
-}
 /** The part of Standard Schema v1 that is used here; see standardschema.dev. */
 export interface StandardSchema<In = unknown, Out = In> {
   readonly "~standard": {
@@ -398,6 +299,344 @@ export declare class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
   /** The records at many offsets, in the order asked for, with null where there is none. */
   getMany(places: readonly RecordPlace[]): Promise<(ConsumerRecord<RK, RV> | null)[]>;
 }
+/** Records of one partition with consecutive offsets. */
+export interface Run {
+  readonly partition: number;
+  /** The offset of the first. */
+  readonly baseOffset: number;
+  readonly count: number;
+  /** The time of their append in ms since 1970 where the topic uses that, else -1. */
+  readonly timestamp: number;
+}
+/** What `sendBatch` did: offsets for each record, in the order they were given. */
+export declare class BatchResult {
+  #private;
+  /** Number of records given. */
+  readonly count: number;
+  private constructor();
+  /** Runs of consecutive offsets, in order for each partition: the compact form of the same answer. */
+  get runs(): Run[];
+  /** Number of records that were appended: all of them, unless this is the `appended` of an error. */
+  get appended(): number;
+  /** The offset of the record at `index` in the batch; -1 if it was not appended. */
+  offset(index: number): number;
+  /** The partition of the record at `index` in the batch; -1 if it was never sent. */
+  partition(index: number): number;
+  /** All offsets in the order of the batch, -1 for each record that was not appended. */
+  offsets(): Float64Array;
+}
+/** The codes, stable between releases. */
+export declare const ERROR_CODES: readonly [
+  "ERR_TIDELOG_ABORTED",
+  "ERR_TIDELOG_ALREADY_ITERATED",
+  "ERR_TIDELOG_BUFFER_TOO_SMALL",
+  "ERR_TIDELOG_CLOSED",
+  "ERR_TIDELOG_CORRUPTION",
+  "ERR_TIDELOG_DUPLICATE_SEQUENCE",
+  "ERR_TIDELOG_FENCED_INSTANCE",
+  "ERR_TIDELOG_FENCED_MEMBER",
+  "ERR_TIDELOG_GROUP_NOT_EMPTY",
+  "ERR_TIDELOG_HANDLER_FAILED",
+  "ERR_TIDELOG_INCONSISTENT_STRATEGY",
+  "ERR_TIDELOG_INTERNAL",
+  "ERR_TIDELOG_INVALID_ASSIGNMENT",
+  "ERR_TIDELOG_INVALID_ARGUMENT",
+  "ERR_TIDELOG_INVALID_BATCH",
+  "ERR_TIDELOG_INVALID_CONFIG",
+  "ERR_TIDELOG_INVALID_FILTER",
+  "ERR_TIDELOG_INVALID_RECORD",
+  "ERR_TIDELOG_INVALID_TOPIC_NAME",
+  "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
+  "ERR_TIDELOG_IO",
+  "ERR_TIDELOG_NOT_A_STORE",
+  "ERR_TIDELOG_OFFSET_CONFLICT",
+  "ERR_TIDELOG_OFFSET_OUT_OF_RANGE",
+  "ERR_TIDELOG_OUT_OF_ORDER_SEQUENCE",
+  "ERR_TIDELOG_POISONED",
+  "ERR_TIDELOG_PRODUCER_FENCED",
+  "ERR_TIDELOG_READ_ONLY",
+  "ERR_TIDELOG_RECORD_TOO_LARGE",
+  "ERR_TIDELOG_SEQUENCE_OVERLAP",
+  "ERR_TIDELOG_SERIALIZATION",
+  "ERR_TIDELOG_STALE_BATCH",
+  "ERR_TIDELOG_STORAGE_FULL",
+  "ERR_TIDELOG_STORE_LOCKED",
+  "ERR_TIDELOG_TOPIC_DELETED",
+  "ERR_TIDELOG_TOPIC_EXISTS",
+  "ERR_TIDELOG_TRANSACTION_TIMED_OUT",
+  "ERR_TIDELOG_TRANSACTION_TOO_LARGE",
+  "ERR_TIDELOG_UNKNOWN_OUTCOME",
+  "ERR_TIDELOG_UNKNOWN_PARTITION",
+  "ERR_TIDELOG_UNKNOWN_PRODUCER",
+  "ERR_TIDELOG_UNKNOWN_TOPIC",
+  "ERR_TIDELOG_UNSUPPORTED_FILE_SYSTEM",
+  "ERR_TIDELOG_UNSUPPORTED_VERSION"
+];
+/** One of {@link ERROR_CODES}. */
+export type ErrorCode = (typeof ERROR_CODES)[number];
+interface ErrorDetails {
+  /** Whether the same call may succeed later with nothing mended in the program. Default false. */
+  retriable?: boolean | undefined;
+  /** Whether it is unknown if the records were stored. Default false: nothing was. */
+  indefinite?: boolean | undefined;
+  /** What led to it. */
+  cause?: unknown;
+}
+/** The base of every error that this package throws or rejects with. */
+export declare class TidelogError extends Error {
+  name: string;
+  /** Stable between releases; the message is not. */
+  readonly code: ErrorCode;
+  /** Whether the same call may succeed later with nothing mended in the program. */
+  readonly retriable: boolean;
+  /** True only when it is unknown whether the records were stored: they may be found later. */
+  readonly indefinite: boolean;
+  /** Of a failed `sendBatch`: which of its records were appended all the same, and where. */
+  appended?: BatchResult;
+  constructor(code: ErrorCode, message: string, details?: ErrorDetails);
+}
+/** The log, or the handle that was used, is closed. */
+export declare class ClosedError extends TidelogError {
+  name: string;
+  constructor(what: string, details?: ErrorDetails);
+}
+/** An `AbortSignal` ended the wait. Its reason is the `cause`. Named `AbortError`, as everywhere in Node. */
+export declare class AbortedError extends TidelogError {
+  name: string;
+  constructor(what: string, reason: unknown);
+}
+/** An argument or option is not what the call takes. */
+export declare class InvalidArgumentError extends TidelogError {
+  name: string;
+  constructor(message: string, details?: ErrorDetails);
+}
+/** A filter can't be compiled. The message says why, and shows the place. */
+export declare class InvalidFilterError extends TidelogError {
+  name: string;
+  /** Where in its text what is wrong begins: an index, as of `text[position]`; the length if something is missing. */
+  readonly position: number;
+  constructor(message: string, position: number, details?: ErrorDetails);
+}
+/** A serde or schema refused a value, on its way in or out. */
+export declare class SerializationError extends TidelogError {
+  name: string;
+  /** Where the record stands, when it was read. */
+  readonly topic: string | undefined;
+  readonly partition: number | undefined;
+  readonly offset: number | undefined;
+  constructor(message: string, cause?: unknown, place?: {
+    topic: string;
+    partition: number;
+    offset: number;
+  });
+}
+/**
+ * A handler given to `consumer.run` or `log.process` threw for a record, as often as it may be tried, and there is no dead
+ * letter topic for it. What it threw last is the `cause`. The record is not committed, and comes first the next time.
+ */
+export declare class HandlerError extends TidelogError {
+  name: string;
+  /** Where the record stands. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** How often it was tried. */
+  readonly attempts: number;
+  constructor(message: string, at: {
+    topic: string;
+    partition: number;
+    offset: number;
+  }, attempts: number, cause: unknown);
+}
+/** The store is open for writing in another process. */
+export declare class StoreLockedError extends TidelogError {
+  name: string;
+  /** The process that holds it, where it could be read. */
+  readonly pid: number | undefined;
+  constructor(message: string, pid: number | undefined, details: ErrorDetails);
+}
+/** The offset asked for is not, or no longer, held. */
+export declare class OffsetOutOfRangeError extends TidelogError {
+  name: string;
+  /** The offset asked for. */
+  readonly offset: number;
+  /** The first offset held. */
+  readonly logStartOffset: number;
+  /** The offset after the last one that may be read. */
+  readonly highWatermark: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
+}
+/** Stored bytes are not what was written. They are never served; what lies around them stays readable. */
+export declare class CorruptionError extends TidelogError {
+  name: string;
+  /** The damaged file. */
+  readonly path: string | undefined;
+  constructor(message: string, path: string | undefined, details: ErrorDetails);
+}
+/** The buffer given to a raw read can't hold the next batch. */
+export declare class BufferTooSmallError extends TidelogError {
+  name: string;
+  /** The bytes that the next batch needs. */
+  readonly needed: number;
+  constructor(needed: number, given: number);
+}
+/**
+ * Another has taken the name or transactional id over since (KIP-98): this producer's time is up, and nothing of what
+ * it asked for was done. Let the other one work; to take over from it, make a new producer.
+ */
+export declare class ProducerFencedError extends TidelogError {
+  name: string;
+  constructor(message: string, details?: ErrorDetails);
+}
+/**
+ * A member of a group wanted to commit for a partition that is not its own any more: it was expelled, or has given the
+ * partition up. Nothing was committed; whoever owns it now begins at what was committed before. A loop goes on by itself.
+ */
+export declare class FencedMemberError extends TidelogError {
+  name: string;
+  constructor(message: string, details?: ErrorDetails);
+}
+/** A record was not appended, since it would not have got the offset that its sender expected: somebody was faster. */
+export declare class OffsetConflictError extends TidelogError {
+  name: string;
+  /** The offset that was expected. */
+  readonly expected: number;
+  /** The offset that the record would have got. */
+  readonly actual: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
+}
+/** A sequence that leaves some out: those before it were never stored. Nothing was appended. */
+export declare class OutOfOrderSequenceError extends TidelogError {
+  name: string;
+  /** The sequence that is next. */
+  readonly expected: number;
+  /** The one that was given. */
+  readonly given: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
+}
+/** A transaction holds more than its `maxBytes`. Only an abort is left to it. */
+export declare class TransactionTooLargeError extends TidelogError {
+  name: string;
+  /** Bytes that it would have held. */
+  readonly size: number;
+  /** Bytes that it may hold. */
+  readonly limit: number;
+  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
+}
+/** A transaction was not committed within its `timeoutMs`, and is aborted. */
+export declare class TransactionTimedOutError extends TidelogError {
+  name: string;
+  constructor(message: string, details?: ErrorDetails);
+}
+/** Records, and the bytes of record batches that hold them. Counts that only rise. */
+export interface Traffic {
+  readonly records: number;
+  /** As they are stored: compressed where their topic is. */
+  readonly bytes: number;
+}
+/** How values of the last minute or two are spread; all 0 without any. A percentile is at most 1/16 too large. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly max: number;
+}
+/** What the journal makes durable: one sync for all that has gathered in the meantime. */
+export interface JournalMetrics {
+  /** Syncs that succeeded. Only rises. */
+  readonly syncs: number;
+  /** Records that they made durable, those of the store's own topics included. Only rises. */
+  readonly records: number;
+  /** Their time, summed up. Only rises. */
+  readonly syncMsTotal: number;
+  /** How long one takes. */
+  readonly syncMs: Percentiles;
+  /** How many records one makes durable. */
+  readonly recordsPerSync: Percentiles;
+  /** What its files have on disk, and what they may have at most. */
+  readonly bytes: number;
+  readonly capacityBytes: number;
+  /** Room before a checkpoint must have freed some. */
+  readonly freeBytes: number;
+  /** Appends that wait for room now. */
+  readonly waiting: number;
+}
+/** Transactions of all threads, by how they ended. */
+export interface TransactionMetrics {
+  /** Begun and not ended yet. One begins with the first record that it sends or takes. */
+  readonly open: number;
+  /** Only rises. */
+  readonly committed: number;
+  /** By hand, by their time limit, or left behind. Only rises. */
+  readonly aborted: number;
+}
+/** A partition's ends and size. */
+export interface PartitionMetrics {
+  readonly partition: number;
+  /** The first offset held. */
+  readonly logStartOffset: number;
+  /** The offset after the last record that may be read. */
+  readonly highWatermark: number;
+  /** The offset that the next record gets. */
+  readonly logEndOffset: number;
+  /** Number of segment files. */
+  readonly segments: number;
+  /** Bytes of record batches in them. */
+  readonly bytes: number;
+}
+/** A topic's partitions. */
+export interface TopicMetrics {
+  readonly topic: string;
+  readonly partitions: readonly PartitionMetrics[];
+}
+/** A consumer that is being read, by a loop, by `log.process`, or by a transaction that takes of it. */
+export interface ConsumerMetrics {
+  /** Its group, or null. */
+  readonly group: string | null;
+  /** How far behind it is. */
+  readonly partitions: readonly PartitionLag[];
+}
+/** What the handlers given to `consumer.run` and `log.process` of this log have met with. Counts that only rise. */
+export interface HandlerMetrics {
+  /** Calls of a handler that threw. */
+  readonly failures: number;
+  /** How often a record was put off to be handled again after such a failure. */
+  readonly retries: number;
+  /** Records that went to a dead letter topic. */
+  readonly deadLettered: number;
+}
+/** An open producer. */
+export interface ProducerMetrics {
+  /** Its name, or null. */
+  readonly name: string | null;
+  /** Bytes that are packed or under way, and the most that may be. */
+  readonly inFlightBytes: number;
+  readonly bufferBytes: number;
+  /** Calls of `send`, `sendBatch`, `flush` and `ready` that wait for room, or for their topic to be opened. */
+  readonly waiting: number;
+}
+/**
+ * What a store has done, and how it stands. Counts begin at 0 when the store is opened in this process, and are those of
+ * all its threads; consumers, producers and handlers are this log's own. A rate is the difference of two snapshots, divided by that
+ * of their `uptimeMs`.
+ */
+export interface Metrics {
+  /** Ms since the store was opened in this process, from a clock that never goes back. */
+  readonly uptimeMs: number;
+  /** To topics of the user's. */
+  readonly appended: Traffic;
+  /** By consumers, point reads (the bytes of the records, then) and raw reads. */
+  readonly read: Traffic;
+  readonly journal: JournalMetrics;
+  /** Checkpoints written. Only rises. */
+  readonly checkpoints: number;
+  readonly transactions: TransactionMetrics;
+  /** By name; of a store opened read-only, those that were opened. */
+  readonly topics: readonly TopicMetrics[];
+  readonly consumers: readonly ConsumerMetrics[];
+  readonly producers: readonly ProducerMetrics[];
+  readonly handlers: HandlerMetrics;
+}
 /**
  * Chooses a partition. `key` is a copy of the serialized key, or null for a record without one. Must return an integer
  * from 0 to `partitionCount` - 1. It is called before the call that sends the record returns, or, for a topic that was
@@ -448,32 +687,6 @@ export interface SendOptions extends WaitOptions {
 export interface CloseOptions {
   /** How long to wait for what is on its way, in ms or as a `Duration`. Default 30,000. */
   timeoutMs?: number | Duration | undefined;
-}
-/** Records of one partition with consecutive offsets. */
-export interface Run {
-  readonly partition: number;
-  /** The offset of the first. */
-  readonly baseOffset: number;
-  readonly count: number;
-  /** The time of their append in ms since 1970 where the topic uses that, else -1. */
-  readonly timestamp: number;
-}
-/** What `sendBatch` did: offsets for each record, in the order they were given. */
-export declare class BatchResult {
-  #private;
-  /** Number of records given. */
-  readonly count: number;
-  private constructor();
-  /** Runs of consecutive offsets, in order for each partition: the compact form of the same answer. */
-  get runs(): Run[];
-  /** Number of records that were appended: all of them, unless this is the `appended` of an error. */
-  get appended(): number;
-  /** The offset of the record at `index` in the batch; -1 if it was not appended. */
-  offset(index: number): number;
-  /** The partition of the record at `index` in the batch; -1 if it was never sent. */
-  partition(index: number): number;
-  /** All offsets in the order of the batch, -1 for each record that was not appended. */
-  offsets(): Float64Array;
 }
 type Into<K, V> = Topic<K, V, any, any>;
 type BytesRecord = ProducerRecord<Uint8Array, Uint8Array>;
@@ -597,9 +810,11 @@ export interface ConsumerRunOptions {
   retry?: RetryOptions | undefined;
   /**
    * A topic that takes the records whose handler has failed `retry.attempts` times, or that can't be deserialized, as the
-   * bytes that they are; headers `dead.topic`, `dead.partition`, `dead.offset`, `dead.attempts` and `dead.error` say
-   * what happened. It must exist. Such a record is done once it is there: after a crash it may be there twice. Default none:
-   * it ends the run.
+   * bytes that they are. Headers say what happened: `dead.topic`, `dead.partition`, `dead.offset`, `dead.group`, `dead.process`
+   * (the `id` of a `log.process`), `dead.attempts` and `dead.error`; `dead.omitted` names what was left out of a letter that
+   * would be too large (`headers`, `value`, `key`). It must exist, must not be read here, and must not be compacted.
+   * Such a record is done once it is there: after a crash it may be there twice. Default none:
+   * it ends the run with a `HandlerError`.
    */
   deadLetter?: AnyTopic | string | undefined;
   /** Ends the run with an `AbortError`, once the handlers that are running, whose signals abort, have returned. */
@@ -648,8 +863,8 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
    * topic; a partition is committed up to its first record that is not done. With `"at-most-once"` no record is tried twice.
    *
    * Resolves at the end if it reads `until: "end"`, or when the consumer closes, which waits for the handlers that run.
-   * Rejects with `AbortError` when its signal aborts, and with what a handler has thrown where there is nothing else to
-   * be done about it: those that run may finish then, and what is not done is handed out again.
+   * Rejects with `AbortError` when its signal aborts, and with a `HandlerError`, whose `cause` is what the handler threw, where
+   * trying again did not help and there is no dead letter topic: those that run may finish then, and what is not done is handed out again.
    */
   run(handler: (record: R, context: HandlerContext) => unknown, options?: ConsumerRunOptions): Promise<ConsumerRunReport>;
   /** The partitions that it reads; empty while topics given by name are still being opened. */
@@ -681,190 +896,6 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
    */
   close(options?: CloseOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
-}
-/** The codes, stable between releases. */
-export declare const ERROR_CODES: readonly [
-  "ERR_TIDELOG_ABORTED",
-  "ERR_TIDELOG_ALREADY_ITERATED",
-  "ERR_TIDELOG_BUFFER_TOO_SMALL",
-  "ERR_TIDELOG_CLOSED",
-  "ERR_TIDELOG_CORRUPTION",
-  "ERR_TIDELOG_DUPLICATE_SEQUENCE",
-  "ERR_TIDELOG_FENCED_INSTANCE",
-  "ERR_TIDELOG_FENCED_MEMBER",
-  "ERR_TIDELOG_GROUP_NOT_EMPTY",
-  "ERR_TIDELOG_INCONSISTENT_STRATEGY",
-  "ERR_TIDELOG_INTERNAL",
-  "ERR_TIDELOG_INVALID_ASSIGNMENT",
-  "ERR_TIDELOG_INVALID_ARGUMENT",
-  "ERR_TIDELOG_INVALID_BATCH",
-  "ERR_TIDELOG_INVALID_CONFIG",
-  "ERR_TIDELOG_INVALID_FILTER",
-  "ERR_TIDELOG_INVALID_RECORD",
-  "ERR_TIDELOG_INVALID_TOPIC_NAME",
-  "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
-  "ERR_TIDELOG_IO",
-  "ERR_TIDELOG_NOT_A_STORE",
-  "ERR_TIDELOG_OFFSET_CONFLICT",
-  "ERR_TIDELOG_OFFSET_OUT_OF_RANGE",
-  "ERR_TIDELOG_OUT_OF_ORDER_SEQUENCE",
-  "ERR_TIDELOG_POISONED",
-  "ERR_TIDELOG_PRODUCER_FENCED",
-  "ERR_TIDELOG_READ_ONLY",
-  "ERR_TIDELOG_RECORD_TOO_LARGE",
-  "ERR_TIDELOG_SEQUENCE_OVERLAP",
-  "ERR_TIDELOG_SERIALIZATION",
-  "ERR_TIDELOG_STALE_BATCH",
-  "ERR_TIDELOG_STORAGE_FULL",
-  "ERR_TIDELOG_STORE_LOCKED",
-  "ERR_TIDELOG_TOPIC_DELETED",
-  "ERR_TIDELOG_TOPIC_EXISTS",
-  "ERR_TIDELOG_TRANSACTION_TIMED_OUT",
-  "ERR_TIDELOG_TRANSACTION_TOO_LARGE",
-  "ERR_TIDELOG_UNKNOWN_OUTCOME",
-  "ERR_TIDELOG_UNKNOWN_PARTITION",
-  "ERR_TIDELOG_UNKNOWN_PRODUCER",
-  "ERR_TIDELOG_UNKNOWN_TOPIC",
-  "ERR_TIDELOG_UNSUPPORTED_FILE_SYSTEM",
-  "ERR_TIDELOG_UNSUPPORTED_VERSION"
-];
-/** One of {@link ERROR_CODES}. */
-export type ErrorCode = (typeof ERROR_CODES)[number];
-interface ErrorDetails {
-  /** Whether the same call may succeed later with nothing mended in the program. Default false. */
-  retriable?: boolean | undefined;
-  /** Whether it is unknown if the records were stored. Default false: nothing was. */
-  indefinite?: boolean | undefined;
-  /** What led to it. */
-  cause?: unknown;
-}
-/** The base of every error that this package throws or rejects with. */
-export declare class TidelogError extends Error {
-  name: string;
-  /** Stable between releases; the message is not. */
-  readonly code: ErrorCode;
-  /** Whether the same call may succeed later with nothing mended in the program. */
-  readonly retriable: boolean;
-  /** True only when it is unknown whether the records were stored: they may be found later. */
-  readonly indefinite: boolean;
-  /** Of a failed `sendBatch`: which of its records were appended all the same, and where. */
-  appended?: BatchResult;
-  constructor(code: ErrorCode, message: string, details?: ErrorDetails);
-}
-/** The log, or the handle that was used, is closed. */
-export declare class ClosedError extends TidelogError {
-  name: string;
-  constructor(what: string, details?: ErrorDetails);
-}
-/** An `AbortSignal` ended the wait. Its reason is the `cause`. Named `AbortError`, as everywhere in Node. */
-export declare class AbortedError extends TidelogError {
-  name: string;
-  constructor(what: string, reason: unknown);
-}
-/** An argument or option is not what the call takes. */
-export declare class InvalidArgumentError extends TidelogError {
-  name: string;
-  constructor(message: string, details?: ErrorDetails);
-}
-/** A filter can't be compiled. The message says why, and shows the place. */
-export declare class InvalidFilterError extends TidelogError {
-  name: string;
-  /** Where in its text what is wrong begins: an index, as of `text[position]`; the length if something is missing. */
-  readonly position: number;
-  constructor(message: string, position: number, details?: ErrorDetails);
-}
-/** A serde or schema refused a value, on its way in or out. */
-export declare class SerializationError extends TidelogError {
-  name: string;
-  /** Where the record stands, when it was read. */
-  readonly topic: string | undefined;
-  readonly partition: number | undefined;
-  readonly offset: number | undefined;
-  constructor(message: string, cause?: unknown, place?: {
-    topic: string;
-    partition: number;
-    offset: number;
-  });
-}
-/** The store is open for writing in another process. */
-export declare class StoreLockedError extends TidelogError {
-  name: string;
-  /** The process that holds it, where it could be read. */
-  readonly pid: number | undefined;
-  constructor(message: string, pid: number | undefined, details: ErrorDetails);
-}
-/** The offset asked for is not, or no longer, held. */
-export declare class OffsetOutOfRangeError extends TidelogError {
-  name: string;
-  /** The offset asked for. */
-  readonly offset: number;
-  /** The first offset held. */
-  readonly logStartOffset: number;
-  /** The offset after the last one that may be read. */
-  readonly highWatermark: number;
-  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
-}
-/** Stored bytes are not what was written. They are never served; what lies around them stays readable. */
-export declare class CorruptionError extends TidelogError {
-  name: string;
-  /** The damaged file. */
-  readonly path: string | undefined;
-  constructor(message: string, path: string | undefined, details: ErrorDetails);
-}
-/** The buffer given to a raw read can't hold the next batch. */
-export declare class BufferTooSmallError extends TidelogError {
-  name: string;
-  /** The bytes that the next batch needs. */
-  readonly needed: number;
-  constructor(needed: number, given: number);
-}
-/**
- * Another has taken the name or transactional id over since (KIP-98): this producer's time is up, and nothing of what
- * it asked for was done. Let the other one work; to take over from it, make a new producer.
- */
-export declare class ProducerFencedError extends TidelogError {
-  name: string;
-  constructor(message: string, details?: ErrorDetails);
-}
-/**
- * A member of a group wanted to commit for a partition that is not its own any more: it was expelled, or has given the
- * partition up. Nothing was committed; whoever owns it now begins at what was committed before. A loop goes on by itself.
- */
-export declare class FencedMemberError extends TidelogError {
-  name: string;
-  constructor(message: string, details?: ErrorDetails);
-}
-/** A record was not appended, since it would not have got the offset that its sender expected: somebody was faster. */
-export declare class OffsetConflictError extends TidelogError {
-  name: string;
-  /** The offset that was expected. */
-  readonly expected: number;
-  /** The offset that the record would have got. */
-  readonly actual: number;
-  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
-}
-/** A sequence that leaves some out: those before it were never stored. Nothing was appended. */
-export declare class OutOfOrderSequenceError extends TidelogError {
-  name: string;
-  /** The sequence that is next. */
-  readonly expected: number;
-  /** The one that was given. */
-  readonly given: number;
-  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
-}
-/** A transaction holds more than its `maxBytes`. Only an abort is left to it. */
-export declare class TransactionTooLargeError extends TidelogError {
-  name: string;
-  /** Bytes that it would have held. */
-  readonly size: number;
-  /** Bytes that it may hold. */
-  readonly limit: number;
-  constructor(message: string, numbers: readonly number[], details: ErrorDetails);
-}
-/** A transaction was not committed within its `timeoutMs`, and is aborted. */
-export declare class TransactionTimedOutError extends TidelogError {
-  name: string;
-  constructor(message: string, details?: ErrorDetails);
 }
 /** Records of one topic and partition with consecutive offsets. */
 export interface TransactionRun extends Run {
@@ -1263,8 +1294,36 @@ export interface ProcessEvent extends Omit<Timed, "error"> {
   records: number;
   /** How many of them went to the dead letter topic. */
   deadLettered: number;
-  /** What the handler threw, or why the commit failed; the batch is taken again unless that ends the processing. */
+  /**
+   * A `HandlerError` with what the handler threw as its cause, or why the commit failed; the batch is taken again unless that
+   * ends the processing.
+   */
   error?: unknown;
+}
+interface FailedRecord extends InStore {
+  /** The consumer's group, or null. */
+  group: string | null;
+  /** The transactional id of `log.process`; null in `consumer.run`. */
+  id: string | null;
+  topic: string;
+  partition: number;
+  offset: number;
+  /** What the handler threw, whatever it is; a `SerializationError` for a record that can't be deserialized. */
+  error: unknown;
+}
+/** Published on `tidelog:retry` when a handler has failed for a record that is handled again after a pause. */
+export interface RetryEvent extends FailedRecord {
+  /** How often it was tried so far. */
+  attempt: number;
+  /** The pause, in ms. */
+  delayMs: number;
+}
+/** Published on `tidelog:deadletter` once a record is in the dead letter topic: in `log.process`, with the commit. */
+export interface DeadLetterEvent extends FailedRecord {
+  /** The dead letter topic. */
+  deadLetter: string;
+  /** How often it was tried. */
+  attempts: number;
 }
 /** Published on `tidelog:retention` once old records of a partition are deleted and their disk space is free. */
 export interface RetentionEvent extends InStore {
@@ -1282,7 +1341,7 @@ export interface RetentionEvent extends InStore {
  */
 export interface ErrorEvent extends InStore {
   /** What was being done. */
-  operation: "open" | "produce" | "read" | "commit" | "transaction" | "close";
+  operation: "open" | "produce" | "read" | "handle" | "commit" | "transaction" | "close";
   topic?: string;
   partition?: number;
   error: TidelogError;
@@ -1397,8 +1456,10 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   retry?: RetryOptions | undefined;
   /**
    * A topic that takes the records whose handler has failed `retry.attempts` times, or that can't be deserialized, as the
-   * bytes that they are; headers `dead.topic`, `dead.partition`, `dead.offset`, `dead.attempts` and `dead.error` say
-   * what happened. It must exist. Default none: such a record ends the processing.
+   * bytes that they are. Headers say what happened: `dead.topic`, `dead.partition`, `dead.offset`, `dead.group`, `dead.process`
+   * (the `id` of a `log.process`), `dead.attempts` and `dead.error`; `dead.omitted` names what was left out of a letter that
+   * would be too large (`headers`, `value`, `key`). It must exist, must not be read here, and must not be compacted.
+   * Default none: such a record ends the processing, with a `HandlerError` if its handler failed.
    */
   deadLetter?: AnyTopic | string | undefined;
   /** What to do about a committed offset that is no longer, or not yet, held. Default `"error"`. */
@@ -1576,7 +1637,8 @@ export declare class Log implements AsyncDisposable {
    *
    * Resolves at the end if it runs `until: "end"`, or when the log closes. Rejects with `AbortError` when its signal
    * aborts: a batch that is not being committed by then is aborted. Rejects with `ProducerFencedError` when another takes
-   * its `id` over, and with what went wrong when trying again did not help.
+   * its `id` over, with a `HandlerError` that has what the handler threw as its `cause` when trying again did not help, and
+   * with what else went wrong.
    */
   process<const T extends AnyTopic | string>(options: ProcessOptions<T>, handler: (record: RecordOf<T>, tx: Transaction) => unknown): Promise<ProcessReport>;
   /** The names of all groups that have members or have committed something, sorted. */

@@ -2,6 +2,7 @@
 
 import type { Reading } from "./consumer/reading.js";
 import { ClosedError, InvalidArgumentError, TidelogError } from "./errors.js";
+import type { HandlerCounts } from "./handling/failures.js";
 import { type NativeStore, type NativeTopic, settled } from "./native.js";
 import { nearestOf } from "./nearest.js";
 import { shown } from "./options.js";
@@ -26,6 +27,8 @@ export class LogContext {
   readonly turns = new Map<string, Turns>();
   /** Consumers that are being iterated. */
   readonly readings = new Set<Reading>();
+  /** What the handlers of `consumer.run` and `log.process` have done. */
+  readonly handlers: HandlerCounts = { failures: 0, retries: 0, deadLettered: 0 };
   closed = false;
   /** Topics as those see them who give only a name: bytes. */
   readonly #byName = new Map<string, TopicState>();

@@ -93,8 +93,40 @@ export interface ProcessEvent extends Omit<Timed, "error"> {
   records: number;
   /** How many of them went to the dead letter topic. */
   deadLettered: number;
-  /** What the handler threw, or why the commit failed; the batch is taken again unless that ends the processing. */
+  /**
+   * A `HandlerError` with what the handler threw as its cause, or why the commit failed; the batch is taken again unless that
+   * ends the processing.
+   */
   error?: unknown;
+}
+
+/** A record that a handler has failed for. */
+interface FailedRecord extends InStore {
+  /** The consumer's group, or null. */
+  group: string | null;
+  /** The transactional id of `log.process`; null in `consumer.run`. */
+  id: string | null;
+  topic: string;
+  partition: number;
+  offset: number;
+  /** What the handler threw, whatever it is; a `SerializationError` for a record that can't be deserialized. */
+  error: unknown;
+}
+
+/** Published on `tidelog:retry` when a handler has failed for a record that is handled again after a pause. */
+export interface RetryEvent extends FailedRecord {
+  /** How often it was tried so far. */
+  attempt: number;
+  /** The pause, in ms. */
+  delayMs: number;
+}
+
+/** Published on `tidelog:deadletter` once a record is in the dead letter topic: in `log.process`, with the commit. */
+export interface DeadLetterEvent extends FailedRecord {
+  /** The dead letter topic. */
+  deadLetter: string;
+  /** How often it was tried. */
+  attempts: number;
 }
 
 /** Published on `tidelog:retention` once old records of a partition are deleted and their disk space is free. */
@@ -114,7 +146,7 @@ export interface RetentionEvent extends InStore {
  */
 export interface ErrorEvent extends InStore {
   /** What was being done. */
-  operation: "open" | "produce" | "read" | "commit" | "transaction" | "close";
+  operation: "open" | "produce" | "read" | "handle" | "commit" | "transaction" | "close";
   topic?: string;
   partition?: number;
   error: TidelogError;
@@ -132,6 +164,8 @@ export const transactionBegun = named<TransactionBeginEvent>("transaction:begin"
 export const transactionCommitted = named<TransactionCommitEvent>("transaction:commit");
 export const transactionAborted = named<TransactionAbortEvent>("transaction:abort");
 export const processed = named<ProcessEvent>("process");
+export const retried = named<RetryEvent>("retry");
+export const deadLettered = named<DeadLetterEvent>("deadletter");
 export const retained = named<RetentionEvent>("retention");
 const failed = named<ErrorEvent>("error");
 

@@ -15,6 +15,7 @@ export const ERROR_CODES = [
   "ERR_TIDELOG_FENCED_INSTANCE",
   "ERR_TIDELOG_FENCED_MEMBER",
   "ERR_TIDELOG_GROUP_NOT_EMPTY",
+  "ERR_TIDELOG_HANDLER_FAILED",
   "ERR_TIDELOG_INCONSISTENT_STRATEGY",
   "ERR_TIDELOG_INTERNAL",
   "ERR_TIDELOG_INVALID_ASSIGNMENT",
@@ -131,6 +132,35 @@ export class SerializationError extends TidelogError {
     this.topic = place?.topic;
     this.partition = place?.partition;
     this.offset = place?.offset;
+  }
+}
+
+/**
+ * A handler given to `consumer.run` or `log.process` threw for a record, as often as it may be tried, and there is no dead
+ * letter topic for it. What it threw last is the `cause`. The record is not committed, and comes first the next time.
+ */
+export class HandlerError extends TidelogError {
+  override name = "HandlerError";
+  /** Where the record stands. */
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** How often it was tried. */
+  readonly attempts: number;
+  constructor(
+    message: string,
+    at: { topic: string; partition: number; offset: number },
+    attempts: number,
+    cause: unknown,
+  ) {
+    super("ERR_TIDELOG_HANDLER_FAILED", message, {
+      retriable: cause instanceof TidelogError && cause.retriable,
+      cause,
+    });
+    this.topic = at.topic;
+    this.partition = at.partition;
+    this.offset = at.offset;
+    this.attempts = attempts;
   }
 }
 

@@ -19,6 +19,7 @@ export type {
 export type {
   CloseEvent,
   CommitEvent,
+  DeadLetterEvent,
   ErrorEvent,
   FetchEvent,
   OpenEvent,
@@ -26,6 +27,7 @@ export type {
   ProduceEvent,
   RecoveryEvent,
   RetentionEvent,
+  RetryEvent,
   TransactionAbortEvent,
   TransactionBeginEvent,
   TransactionCommitEvent,
@@ -38,6 +40,7 @@ export {
   ERROR_CODES,
   type ErrorCode,
   FencedMemberError,
+  HandlerError,
   InvalidArgumentError,
   InvalidFilterError,
   OffsetConflictError,
@@ -58,6 +61,7 @@ export { type Header, type HeaderInput, header } from "./headers.js";
 export type { Log, RecoveryReport, TopicOf } from "./log.js";
 export type {
   ConsumerMetrics,
+  HandlerMetrics,
   JournalMetrics,
   Metrics,
   PartitionMetrics,

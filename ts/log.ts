@@ -212,7 +212,8 @@ export class Log implements AsyncDisposable {
    *
    * Resolves at the end if it runs `until: "end"`, or when the log closes. Rejects with `AbortError` when its signal
    * aborts: a batch that is not being committed by then is aborted. Rejects with `ProducerFencedError` when another takes
-   * its `id` over, and with what went wrong when trying again did not help.
+   * its `id` over, with a `HandlerError` that has what the handler threw as its `cause` when trying again did not help, and
+   * with what else went wrong.
    */
   process<const T extends AnyTopic | string>(
     options: ProcessOptions<T>,

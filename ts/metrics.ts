@@ -80,6 +80,16 @@ export interface ConsumerMetrics {
   readonly partitions: readonly PartitionLag[];
 }
 
+/** What the handlers given to `consumer.run` and `log.process` of this log have met with. Counts that only rise. */
+export interface HandlerMetrics {
+  /** Calls of a handler that threw. */
+  readonly failures: number;
+  /** How often a record was put off to be handled again after such a failure. */
+  readonly retries: number;
+  /** Records that went to a dead letter topic. */
+  readonly deadLettered: number;
+}
+
 /** An open producer. */
 export interface ProducerMetrics {
   /** Its name, or null. */
@@ -93,7 +103,7 @@ export interface ProducerMetrics {
 
 /**
  * What a store has done, and how it stands. Counts begin at 0 when the store is opened in this process, and are those of
- * all its threads; consumers and producers are this log's own. A rate is the difference of two snapshots, divided by that
+ * all its threads; consumers, producers and handlers are this log's own. A rate is the difference of two snapshots, divided by that
  * of their `uptimeMs`.
  */
 export interface Metrics {
@@ -111,6 +121,7 @@ export interface Metrics {
   readonly topics: readonly TopicMetrics[];
   readonly consumers: readonly ConsumerMetrics[];
   readonly producers: readonly ProducerMetrics[];
+  readonly handlers: HandlerMetrics;
 }
 
 /** Numbers a partition in the binding's answer. */
@@ -132,6 +143,7 @@ export async function metricsOf(context: LogContext): Promise<Metrics> {
       partitions: places.map((place) => place.lag()),
     })),
     producers: [...context.producers].map((producer) => metricsOfProducer(producer)),
+    handlers: { ...context.handlers },
   };
 }
 

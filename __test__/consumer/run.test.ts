@@ -237,7 +237,8 @@ test("without a place for it, it ends the run, and what was not done is what com
     },
     { concurrency: 20, retry: { attempts: 2, ...quick } },
   );
-  assert.is(await running.catch((error) => error), broken);
+  const error = await failure("ERR_TIDELOG_HANDLER_FAILED", running, "offset 7: Error: broken");
+  assert.is(error.cause, broken);
   assert.ok(finished, "others may finish");
   assert.is(await committed(log), 7);
   assert.is((await first(1, consumer))[0]!.value, 7);

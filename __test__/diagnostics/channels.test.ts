@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import {
   type CloseEvent,
   type CommitEvent,
+  type DeadLetterEvent,
   type ErrorEvent,
   type FetchEvent,
   json,
@@ -16,6 +17,7 @@ import {
   type ProduceEvent,
   type RecoveryEvent,
   type RetentionEvent,
+  type RetryEvent,
   string,
   type TransactionAbortEvent,
   type TransactionBeginEvent,
@@ -23,22 +25,10 @@ import {
 } from "../../ts/index.js";
 import { root } from "../job/folder.js";
 import { start } from "../support/child.js";
-import { all, failure, first, range, sleep } from "../support/expect.js";
+import { all, failure, first, heard, range, sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
 
 const { test, run } = suite("diagnostics");
-
-async function heard<E>(name: string, work: () => Promise<unknown>): Promise<E[]> {
-  const events: E[] = [];
-  const listen = (event: unknown) => events.push(event as E);
-  subscribe(name, listen);
-  try {
-    await work();
-  } finally {
-    unsubscribe(name, listen);
-  }
-  return events;
-}
 
 test("opening and closing", async ({ folder, open }) => {
   const opened = await heard<OpenEvent>("tidelog:open", () => open());
@@ -85,6 +75,54 @@ test("failures of producing and reading", async ({ open }) => {
       ["produce", "ERR_TIDELOG_RECORD_TOO_LARGE"],
       ["read", "ERR_TIDELOG_OFFSET_OUT_OF_RANGE"],
     ],
+  );
+});
+
+test("each failure of a handler while it happens, and each record that goes to a dead letter topic", async ({
+  folder,
+  open,
+}) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: json<number>() });
+  await log.topic("dead", { durability: "fsync" });
+  await log.producer().sendBatch(
+    topic,
+    range(3).map((value) => ({ value })),
+  );
+  const thrown = new Error("no");
+  const fail = ({ value }: { value: number | null }) => {
+    if (value === 1) throw thrown;
+  };
+  const options = { deadLetter: "dead", retry: { attempts: 3, delayMs: 1 } };
+  const place = { path: folder, topic: "t", partition: 0, offset: 1, error: thrown };
+  for (const [name, id, work] of [
+    ["run", null, () => log.consumer({ group: "run", topics: [topic], until: "end" }).run(fail, options)],
+    ["process", "process", () => log.process({ id: "process", from: topic, until: "end", ...options }, fail)],
+  ] as const) {
+    let letters: DeadLetterEvent[] = [];
+    const retries = await heard<RetryEvent>("tidelog:retry", async () => {
+      letters = await heard<DeadLetterEvent>("tidelog:deadletter", work);
+    });
+    const by = { group: name, id };
+    assert.equal(retries, [
+      { ...place, ...by, attempt: 1, delayMs: 1 },
+      { ...place, ...by, attempt: 2, delayMs: 2 },
+    ]);
+    assert.equal(letters, [{ ...place, ...by, attempts: 3, deadLetter: "dead" }]);
+  }
+  assert.equal((await log.metrics()).handlers, { failures: 6, retries: 4, deadLettered: 2 });
+  const ended = await heard<ErrorEvent>("tidelog:error", async () => {
+    const { deadLetter: _, ...without } = options;
+    const running = log.consumer({ group: "other", topics: [topic], until: "end" }).run(fail, without);
+    await failure("ERR_TIDELOG_HANDLER_FAILED", running);
+    await failure(
+      "ERR_TIDELOG_HANDLER_FAILED",
+      log.process({ id: "other process", from: topic, until: "end", ...without }, fail),
+    );
+  });
+  assert.equal(
+    ended.map(({ operation, topic, partition, error }) => [operation, topic, partition, error.code]),
+    Array(2).fill(["handle", "t", 0, "ERR_TIDELOG_HANDLER_FAILED"]),
   );
 });
 
@@ -219,7 +257,7 @@ test("batches of log.process, those that fail as well", async ({ folder, open })
       group,
       records,
       deadLettered,
-      (error as Error | undefined)?.message,
+      ((error as Error | undefined)?.cause as Error | undefined)?.message,
     ]),
     [
       [folder, "p", "g", 3, 0, undefined],
@@ -289,7 +327,7 @@ test("every channel is documented with its event", async () => {
     ["ts/diagnostics.ts", "docs/diagnostics.md"].map((file) => readFile(join(root, file), "utf8")),
   );
   const channels = [...source!.matchAll(/named<(\w+)>\("([\w:]+)"\)/g)];
-  assert.is(channels.length, 12);
+  assert.is(channels.length, 14);
   for (const [, type, name] of channels) {
     const row = docs!.split("\n").find((line) => line.startsWith(`| \`tidelog:${name}\` | \`${type}\` |`));
     assert.ok(row, name);

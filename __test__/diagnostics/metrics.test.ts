@@ -32,6 +32,7 @@ test("a store with nothing in it", async ({ open }) => {
     topics: [],
     consumers: [],
     producers: [],
+    handlers: { failures: 0, retries: 0, deadLettered: 0 },
   });
   await log.close();
   await failure("ERR_TIDELOG_CLOSED", log.metrics());

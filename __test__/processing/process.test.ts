@@ -1,8 +1,18 @@
 // `log.process`: every record counts once in what comes out, whatever fails in between, until it is told to stop.
 
+import { randomBytes } from "node:crypto";
 import * as assert from "uvu/assert";
-import { json, type Log, string, type Transaction } from "../../ts/index.js";
-import { all, failure, first, range, sendInBatches, sleep } from "../support/expect.js";
+import {
+  HandlerError,
+  type HeaderInput,
+  header,
+  json,
+  type Log,
+  type ProcessEvent,
+  string,
+  type Transaction,
+} from "../../ts/index.js";
+import { all, failure, first, heard, range, sendInBatches, sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
 
 const { test, run } = suite("log.process");
@@ -106,7 +116,15 @@ test("one that keeps failing ends it with its error, and is what comes first aft
       }
     },
   );
-  assert.is(await processing.catch((error) => error), broken);
+  const error = await failure(
+    "ERR_TIDELOG_HANDLER_FAILED",
+    processing,
+    "log.process: the handler failed 3 times for in-0, offset 7: Error: broken",
+  );
+  assert.instance(error, HandlerError);
+  const { topic, partition, offset, attempts, cause } = error as HandlerError;
+  assert.equal({ topic, partition, offset, attempts }, { topic: "in", partition: 0, offset: 7, attempts: 3 });
+  assert.is(cause, broken);
   assert.is(tries, 3);
   assert.equal(await outOf(log), range(5));
   const [next] = await first(1, log.consumer({ topics: [from], group: "p" }));
@@ -119,7 +137,7 @@ for (const how of ["commit", "abort", Symbol.asyncDispose] as const) {
   }) => {
     const log = await open();
     const { from, out } = await numbers(log, 5);
-    await log.topic("dead");
+    await log.topic("dead", { durability: "fsync" });
     let calls = 0;
     let swallows = false;
     const process = () =>
@@ -213,11 +231,148 @@ test("with a dead letter topic one that keeps failing goes there, as it was, and
         ["dead.topic", "in"],
         ["dead.partition", "0"],
         ["dead.offset", `${i}`],
+        ["dead.group", "p"],
+        ["dead.process", "p"],
         ["dead.attempts", "2"],
         ["dead.error", `TypeError: can't do ${i}`],
       ],
     ]),
   );
+});
+
+test("a handler that throws nothing, or what is no error, fails as any other", async ({ open }) => {
+  const log = await open();
+  const { from } = await numbers(log, 1);
+  const dead = await log.topic("dead", { durability: "fsync", value: json<number>() });
+  const texts = [
+    "undefined",
+    "null",
+    "7",
+    "text",
+    "[Object: null prototype] {}",
+    "what was thrown can't be shown as text",
+  ];
+  const hides = {
+    get [Symbol.toStringTag]() {
+      throw new Error("hidden");
+    },
+  };
+  for (const [i, thrown] of [undefined, null, 7, "text", Object.create(null), hides].entries()) {
+    const id = `p${i}`;
+    const fail = () => Promise.reject(thrown);
+    const events = await heard<ProcessEvent>("tidelog:process", async () => {
+      const error = await failure(
+        "ERR_TIDELOG_HANDLER_FAILED",
+        log.process({ id, from, until: "end", retry: { attempts: 1 } }, fail),
+        `failed once for in-0, offset 0: ${texts[i]}`,
+      );
+      assert.is(error.cause, thrown);
+    });
+    assert.equal(
+      events.map(({ error }) => error instanceof HandlerError),
+      [true],
+    );
+    const buried = log.process({ id, from, until: "end", retry: { attempts: 1 }, deadLetter: dead }, fail);
+    assert.equal(await buried, { processed: 0, deadLettered: 1 });
+  }
+  const letters = await all(log.consumer({ topics: [dead], until: "end" }));
+  assert.equal(
+    letters.map((letter) => String(header(letter, "dead.error"))),
+    texts,
+  );
+});
+
+test("a record that would be too large with its letter's headers goes there with less", async ({ open }) => {
+  const log = await open();
+  const cases: [string, number, { maxBatchBytes?: number; compression?: "lz4" }, string | undefined, boolean][] = [
+    ["fits", 1000, {}, undefined, true],
+    ["its own headers don't fit", 1_048_576 - 1200, {}, "headers", true],
+    ["its own headers don't fit, nor the whole message", 1_048_576 - 700, {}, "headers", true],
+    ["no headers fit", 1_048_500, {}, "headers,value", false],
+    ["the other topic takes less", 20_000, { maxBatchBytes: 10_000 }, "headers,value", false],
+    ["the other topic takes next to nothing", 20_000, { maxBatchBytes: 128 }, undefined, false],
+    ["the other topic compresses what does not shrink", 1_048_400, { compression: "lz4" }, "headers,value", false],
+  ];
+  const message = "m".repeat(2000);
+  for (const [i, [what, size, config, omitted, whole]] of cases.entries()) {
+    const from = await log.topic(`in${i}`);
+    const value = randomBytes(size);
+    const headers: HeaderInput[] = size > 1_048_400 ? [] : [["own", "x".repeat(Math.min(500, 1_048_400 - size))]];
+    await log.producer().send(from, { key: Buffer.from("k"), value, headers });
+    for (const by of ["process", "run"]) {
+      const name = `dead${i}-${by}`;
+      const dead = await log.topic(name, { durability: "fsync", ...config });
+      const fail = () => {
+        throw new Error(message);
+      };
+      const options = { retry: { attempts: 1 }, deadLetter: name };
+      if (by === "process") await log.process({ id: name, from, until: "end", ...options }, fail);
+      else await log.consumer({ group: name, topics: [from], until: "end" }).run(fail, options);
+      const [letter] = await all(log.consumer({ topics: [dead], until: "end" }));
+      assert.equal(String(header(letter!, "dead.topic")), `in${i}`, what);
+      assert.equal(String(header(letter!, "dead.offset")), "0", what);
+      assert.is(header(letter!, "dead.omitted")?.toString(), omitted, `${what}, ${by}`);
+      assert.is(letter!.value?.equals(value) ?? false, whole, `${what}, ${by}`);
+    }
+  }
+});
+
+test("a dead letter topic that would not do is refused before anything is read", async ({ open }) => {
+  const log = await open();
+  const { from } = await numbers(log, 1);
+  await log.topic("compacted", { cleanup: "compact" });
+  await log.topic("buffered", { durability: "buffered" });
+  const sources = [from, "buffered"] as const;
+  for (const [deadLetter, text] of [
+    [from, "is a topic that is read here"],
+    ["in", "is a topic that is read here"],
+    ["buffered", "is a topic that is read here"],
+    ["compacted", "is compacted"],
+  ] as const) {
+    const fail = () => assert.unreachable();
+    await failure(
+      "ERR_TIDELOG_INVALID_ARGUMENT",
+      log.process({ id: "p", from: sources, until: "end", deadLetter }, fail),
+      text,
+    );
+    const consumer = log.consumer({ group: "g", topics: sources, until: "end" });
+    await failure("ERR_TIDELOG_INVALID_ARGUMENT", consumer.run(fail, { deadLetter }), text);
+  }
+  // A run sends its letters; a processing commits them.
+  await failure(
+    "ERR_TIDELOG_INVALID_ARGUMENT",
+    log.process({ id: "p", from, deadLetter: "buffered" }, () => {}),
+    "fsync",
+  );
+  const consumer = log.consumer({ group: "g", topics: [from], until: "end" });
+  assert.equal(await consumer.run(() => {}, { deadLetter: "buffered" }), { handled: 1, deadLettered: 0 });
+});
+
+test("the log can be closed in a handler, which ends it with the batch undone", async ({ open }) => {
+  let log = await open();
+  const { from, out } = await numbers(log, 10);
+  const report = await log.process({ id: "p", from, batch: 4 }, async (record, tx) => {
+    tx.send(out, { value: record.value! });
+    if (record.value === 5) await log.close();
+  });
+  assert.equal(report, { processed: 4, deadLettered: 0 });
+  log = await open();
+  assert.equal(await outOf(log), range(4));
+});
+
+test("transactions in a handler are its own, and one of the processing's id ends it", async ({ open }) => {
+  const log = await open();
+  const { from, out } = await numbers(log, 3);
+  await log.process({ id: "p", from, until: "end" }, async (record) => {
+    await log.transaction("other", (tx) => tx.send(out, { value: record.value! }));
+  });
+  assert.equal(await outOf(log), range(3));
+  const taken = log.process({ id: "q", from, until: "end" }, async (_, tx) => {
+    tx.send(out, { value: -1 });
+    await log.transaction("q", (own) => own.send(out, { value: 9 }));
+  });
+  await failure("ERR_TIDELOG_PRODUCER_FENCED", taken);
+  assert.equal(new Set(await outOf(log)), new Set([...range(3), 9]));
 });
 
 test("what can't be deserialized goes there at once, or ends it", async ({ open }) => {
@@ -348,7 +503,7 @@ test("what it can't be told is refused", async ({ open }) => {
   await refused({ from: undefined }, "from");
   await refused({ from: [] });
   await refused({ batch: 0 }, "batch");
-  await refused({ start: "end" }, "from");
+  await refused({ start: "end" }, "start");
   await refused({ until: "noon" }, "until");
   await refused({ retry: { attempts: 0 } }, "attempts");
   await refused({ retry: { tries: 1 } }, "tries");

@@ -1,5 +1,6 @@
 // What tests ask of errors and of loops.
 
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import * as assert from "uvu/assert";
 import { type ErrorCode, TidelogError } from "../../ts/index.js";
 
@@ -65,4 +66,17 @@ export async function sendInBatches<R>(
   send: (some: readonly R[]) => Promise<unknown>,
 ): Promise<void> {
   for (let i = 0; i < records.length; i += 100) await send(records.slice(i, i + 100));
+}
+
+/** What listeners of a diagnostics channel are told meanwhile. */
+export async function heard<E>(name: string, work: () => Promise<unknown>): Promise<E[]> {
+  const events: E[] = [];
+  const listen = (event: unknown) => events.push(event as E);
+  subscribe(name, listen);
+  try {
+    await work();
+  } finally {
+    unsubscribe(name, listen);
+  }
+  return events;
 }

@@ -84,8 +84,8 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
    * topic; a partition is committed up to its first record that is not done. With `"at-most-once"` no record is tried twice.
    *
    * Resolves at the end if it reads `until: "end"`, or when the consumer closes, which waits for the handlers that run.
-   * Rejects with `AbortError` when its signal aborts, and with what a handler has thrown where there is nothing else to
-   * be done about it: those that run may finish then, and what is not done is handed out again.
+   * Rejects with `AbortError` when its signal aborts, and with a `HandlerError`, whose `cause` is what the handler threw, where
+   * trying again did not help and there is no dead letter topic: those that run may finish then, and what is not done is handed out again.
    */
   async run(
     handler: (record: R, context: HandlerContext) => unknown,

@@ -8,6 +8,7 @@ import { Membership, type Owner } from "../group/membership.js";
 import type { TopicPartition } from "../group/strategies/strategy.js";
 import { direct } from "../native.js";
 import { checkOptions } from "../options.js";
+import type { AnyTopic } from "../topic.js";
 import type { TopicState } from "../topic_state.js";
 import { isFenced } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
@@ -98,6 +99,11 @@ export class Reading {
   /** The group that it reads for, if any. */
   get group(): string | undefined {
     return this.#options.group;
+  }
+
+  /** The topics that it reads, as they were given. */
+  get sources(): readonly (AnyTopic | string)[] {
+    return this.#options.wanted.map(({ topic }) => topic);
   }
 
   /** The store's folder. */

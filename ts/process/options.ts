@@ -48,8 +48,10 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
   retry?: RetryOptions | undefined;
   /**
    * A topic that takes the records whose handler has failed `retry.attempts` times, or that can't be deserialized, as the
-   * bytes that they are; headers `dead.topic`, `dead.partition`, `dead.offset`, `dead.attempts` and `dead.error` say
-   * what happened. It must exist. Default none: such a record ends the processing.
+   * bytes that they are. Headers say what happened: `dead.topic`, `dead.partition`, `dead.offset`, `dead.group`, `dead.process`
+   * (the `id` of a `log.process`), `dead.attempts` and `dead.error`; `dead.omitted` names what was left out of a letter that
+   * would be too large (`headers`, `value`, `key`). It must exist, must not be read here, and must not be compacted.
+   * Default none: such a record ends the processing, with a `HandlerError` if its handler failed.
    */
   deadLetter?: AnyTopic | string | undefined;
   /** What to do about a committed offset that is no longer, or not yet, held. Default `"error"`. */

@@ -10,12 +10,14 @@ import { processed, publishTimed, startOf } from "../diagnostics.js";
 import {
   AbortedError,
   FencedMemberError,
+  HandlerError,
   InvalidArgumentError,
   ProducerFencedError,
   SerializationError,
   TidelogError,
 } from "../errors.js";
-import { DeadLetter, type RecordAt } from "../handling/dead_letter.js";
+import { DeadLetter } from "../handling/dead_letter.js";
+import { Failures, type RecordAt } from "../handling/failures.js";
 import { pauseAfter } from "../handling/retry.js";
 import { shown } from "../options.js";
 import type { ConsumerRecord } from "../record.js";
@@ -34,10 +36,15 @@ import { type CheckedProcessOptions, type ProcessOptions, type ProcessReport, pr
 /** Handles one record; what it sends goes by `tx`, which is committed when the batch is through. */
 export type Handler<R> = (record: R, tx: Transaction) => unknown;
 
-/** A record's failures so far. */
-interface Failures {
+/** What a record has failed by so far. */
+interface Attempts {
   attempts: number;
   cause: unknown;
+}
+
+/** A record that goes to the dead letter topic with the batch in hand. */
+interface Burial extends Attempts {
+  at: RecordAt;
 }
 
 /** Why a batch was aborted. */
@@ -58,7 +65,8 @@ class Processing {
   readonly #reading: Reading;
   readonly #producer: TransactionalProducer;
   readonly #deadLetter: DeadLetter | undefined;
-  readonly #failures = new Map<string, Failures>();
+  readonly #failures: Failures;
+  readonly #attempts = new Map<string, Attempts>();
   /** Records to take at once; fewer for a while after a transaction that was too much. */
   #batch: number;
   /** Batches in a row that failed with no record to blame. */
@@ -72,12 +80,14 @@ class Processing {
     reading: Reading,
     producer: TransactionalProducer,
     deadLetter: DeadLetter | undefined,
+    failures: Failures,
   ) {
     this.#options = options;
     this.#handler = handler;
     this.#reading = reading;
     this.#producer = producer;
     this.#deadLetter = deadLetter;
+    this.#failures = failures;
     this.#batch = options.batch;
   }
 
@@ -105,7 +115,7 @@ class Processing {
     let tx: Transaction | undefined;
     let end: TransactionEnd | undefined;
     const failure: BatchFailure = { cause: undefined, at: undefined, taken: 0, isFinal: false };
-    const done = { handled: 0, dead: 0 };
+    const done = { handled: 0, dead: 0, buried: [] as Burial[] };
     let since = Number.NaN;
     let taken = 0;
     const publish = (error?: unknown) => {
@@ -116,7 +126,7 @@ class Processing {
     try {
       tx = this.#producer.begin({ signal });
       end = lendTransaction(tx, "log.process");
-      const records = await this.#take(tx);
+      const records = await this.#take(tx, done.buried);
       taken = records === "passed" ? 1 : records.length;
       since = startOf(processed);
       if (records === "passed") done.dead = 1;
@@ -124,7 +134,7 @@ class Processing {
       else await this.#handle(tx, end, records, failure, done);
       await end.commit();
       publish();
-      if (records !== "passed") for (const record of records) this.#failures.delete(keyOf(record));
+      if (records !== "passed") for (const record of records) this.#attempts.delete(keyOf(record));
     } catch (error) {
       // A handler that fails since its partitions are gone is not to blame.
       const ended = tx === undefined ? undefined : failureOf(tx);
@@ -136,6 +146,9 @@ class Processing {
       // Of use where it was not committed; the records are the consumer's again then.
       await end?.dispose();
     }
+    for (const { at, attempts, cause } of done.buried) {
+      this.#failures.buried(at, this.#deadLetter!.topic.name, attempts, cause);
+    }
     this.#processed += done.handled;
     this.#deadLettered += done.dead;
     this.#failed = 0;
@@ -144,7 +157,7 @@ class Processing {
   }
 
   /** The next records; "passed" if the first can't be read, and went to the dead letter topic. */
-  async #take(tx: Transaction): Promise<ConsumerRecord<unknown, unknown>[] | "passed"> {
+  async #take(tx: Transaction, buried: Burial[]): Promise<ConsumerRecord<unknown, unknown>[] | "passed"> {
     try {
       return await takeInLoop(tx, this.#reading, this, this.#batch);
     } catch (error) {
@@ -153,7 +166,7 @@ class Processing {
       if (topic === undefined || partition === undefined || offset === undefined) throw error;
       passOverIn(tx, this.#reading, offset);
       // It will not become readable by being tried again.
-      await this.#bury(tx, { topic, partition, offset }, error, 1);
+      await this.#bury(tx, buried, { at: { topic, partition, offset }, attempts: 1, cause: error });
       return "passed";
     }
   }
@@ -163,18 +176,18 @@ class Processing {
     end: TransactionEnd,
     records: readonly ConsumerRecord<unknown, unknown>[],
     failure: BatchFailure,
-    done: { handled: number; dead: number },
+    done: { handled: number; dead: number; buried: Burial[] },
   ): Promise<void> {
     failure.taken = records.length;
     for (const record of records) {
-      const known = this.#failures.get(keyOf(record));
+      const known = this.#attempts.get(keyOf(record));
       if (known !== undefined && known.attempts >= this.#options.retry.attempts) {
         failure.at = undefined;
-        await this.#bury(tx, record, known.cause, known.attempts);
+        await this.#bury(tx, done.buried, { at: placeOf(record), ...known });
         done.dead += 1;
       } else {
-        failure.at = record;
-        await this.#handler(record, tx);
+        failure.at = placeOf(record);
+        await this.#call(tx, record);
         done.handled += 1;
       }
       // Ended in the middle, by its timeout for example: the commit says why.
@@ -184,10 +197,24 @@ class Processing {
     if (records.length > 1) failure.at = undefined;
   }
 
+  async #call(tx: Transaction, record: ConsumerRecord<unknown, unknown>): Promise<void> {
+    try {
+      await this.#handler(record, tx);
+    } catch (cause) {
+      // Why the transaction has ended says more than that the handler could not use it.
+      if (cause !== undefined && cause === failureOf(tx)) throw cause;
+      throw this.#failures.of(record, (this.#attempts.get(keyOf(record))?.attempts ?? 0) + 1, cause);
+    }
+  }
+
   /** Has a record sent to the dead letter topic by the transaction that takes it. */
-  async #bury(tx: Transaction, at: RecordAt, cause: unknown, attempts: number): Promise<void> {
-    const letter = await this.#deadLetter!.letter(at, cause, attempts);
-    if (letter !== undefined) tx.send(this.#deadLetter!.topic, letter);
+  async #bury(tx: Transaction, buried: Burial[], burial: Burial): Promise<void> {
+    const { at, cause, attempts } = burial;
+    const { maxBytes } = this.#options.transaction;
+    const letter = await this.#deadLetter!.letter(at, cause, attempts, maxBytes);
+    if (letter === undefined) return;
+    tx.send(this.#deadLetter!.topic, letter);
+    buried.push(burial);
   }
 
   /** Decides what becomes of a failure: false ends the processing, true tries again, after a pause where that is due. */
@@ -210,12 +237,14 @@ class Processing {
       if (!retriable || attempts >= retry.attempts) throw cause;
     } else {
       if (signal?.aborted) return false;
-      attempts = (this.#failures.get(keyOf(at))?.attempts ?? 0) + 1;
-      this.#failures.set(keyOf(at), { attempts, cause });
+      attempts = (this.#attempts.get(keyOf(at))?.attempts ?? 0) + 1;
+      const thrown = cause instanceof HandlerError ? cause.cause : cause;
+      this.#attempts.set(keyOf(at), { attempts, cause: thrown });
       if (attempts >= retry.attempts) {
-        if (this.#deadLetter === undefined) throw cause;
-        return true;
+        if (this.#deadLetter !== undefined) return true;
+        throw cause instanceof HandlerError ? this.#failures.ended(cause) : cause;
       }
+      this.#failures.retry(at, attempts, pauseAfter(attempts, retry), thrown);
     }
     const { closing } = this.#reading;
     const ended = signal === undefined ? closing : AbortSignal.any([signal, closing]);
@@ -228,6 +257,11 @@ class Processing {
 function isTooMuch(error: unknown): boolean {
   const code = error instanceof TidelogError ? error.code : undefined;
   return code === "ERR_TIDELOG_TRANSACTION_TOO_LARGE" || code === "ERR_TIDELOG_TRANSACTION_TIMED_OUT";
+}
+
+/** Where a record stands, without what it holds. */
+function placeOf({ topic, partition, offset }: RecordAt): RecordAt {
+  return { topic, partition, offset };
 }
 
 function keyOf({ topic, partition, offset }: RecordAt): string {
@@ -259,11 +293,12 @@ export async function processRecords(
     until,
     onOutOfRange,
   });
-  const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter);
+  const by = { where, group, id } as const;
+  const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter, by, topics);
   const producer = await openTransactional(context, where, id, transaction);
   try {
     const reading = new Reading(context, consumer);
-    return await new Processing(options, handler, reading, producer, dead).run();
+    return await new Processing(options, handler, reading, producer, dead, new Failures(context, by)).run();
   } finally {
     await producer.close();
   }

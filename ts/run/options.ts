@@ -12,9 +12,11 @@ export interface ConsumerRunOptions {
   retry?: RetryOptions | undefined;
   /**
    * A topic that takes the records whose handler has failed `retry.attempts` times, or that can't be deserialized, as the
-   * bytes that they are; headers `dead.topic`, `dead.partition`, `dead.offset`, `dead.attempts` and `dead.error` say
-   * what happened. It must exist. Such a record is done once it is there: after a crash it may be there twice. Default none:
-   * it ends the run.
+   * bytes that they are. Headers say what happened: `dead.topic`, `dead.partition`, `dead.offset`, `dead.group`, `dead.process`
+   * (the `id` of a `log.process`), `dead.attempts` and `dead.error`; `dead.omitted` names what was left out of a letter that
+   * would be too large (`headers`, `value`, `key`). It must exist, must not be read here, and must not be compacted.
+   * Such a record is done once it is there: after a crash it may be there twice. Default none:
+   * it ends the run with a `HandlerError`.
    */
   deadLetter?: AnyTopic | string | undefined;
   /** Ends the run with an `AbortError`, once the handlers that are running, whose signals abort, have returned. */

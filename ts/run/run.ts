@@ -11,8 +11,16 @@ import type { Place } from "../consumer/place.js";
 import type { Reading, Runner } from "../consumer/reading.js";
 import type { LogContext } from "../context.js";
 import { publishError } from "../diagnostics.js";
-import { AbortedError, ClosedError, FencedMemberError, SerializationError, TidelogError } from "../errors.js";
-import { DeadLetter, type RecordAt } from "../handling/dead_letter.js";
+import {
+  AbortedError,
+  ClosedError,
+  FencedMemberError,
+  HandlerError,
+  SerializationError,
+  TidelogError,
+} from "../errors.js";
+import { DeadLetter } from "../handling/dead_letter.js";
+import { Failures, type RecordAt } from "../handling/failures.js";
 import { pauseAfter } from "../handling/retry.js";
 import { type Producer, producerOf } from "../producer/producer.js";
 import { type ConsumerRecord, keyBytesAt } from "../record.js";
@@ -51,6 +59,7 @@ export class Run implements Runner {
   readonly #handler: RunHandler<ConsumerRecord<unknown, unknown>>;
   readonly #options: CheckedRunOptions;
   readonly #deadLetter: DeadLetter | undefined;
+  readonly #failures: Failures;
   readonly #lines: Lines<RecordJob>;
   readonly #tracks = new Map<Place, Track>();
   /** Records of each place that are in hand. */
@@ -72,12 +81,14 @@ export class Run implements Runner {
     handler: RunHandler<ConsumerRecord<unknown, unknown>>,
     options: CheckedRunOptions,
     deadLetter: DeadLetter | undefined,
+    failures: Failures,
   ) {
     this.#context = context;
     this.#reading = reading;
     this.#handler = handler;
     this.#options = options;
     this.#deadLetter = deadLetter;
+    this.#failures = failures;
     this.#once = reading.progress?.delivery === "at-most-once";
     this.#lines = new Lines(
       options.concurrency,
@@ -266,13 +277,14 @@ export class Run implements Runner {
         return true;
       } catch (cause) {
         if (signal.aborted) return false;
+        const error = this.#failures.of(at, attempt, cause);
         if (attempt < this.#options.retry.attempts) {
-          if (!(await this.#pause(track, attempt))) return false;
+          if (!(await this.#pause(track, error))) return false;
         } else if (this.#deadLetter !== undefined) {
           await this.#bury(at, cause, attempt);
           return true;
         } else {
-          throw cause;
+          throw this.#failures.ended(error);
         }
       }
     }
@@ -289,9 +301,11 @@ export class Run implements Runner {
   }
 
   /** False if there is no time to wait. */
-  async #pause({ ending: { signal } }: Track, attempts: number): Promise<boolean> {
+  async #pause({ ending: { signal } }: Track, error: HandlerError): Promise<boolean> {
     if (!signal.aborted && !this.#stopping) {
-      await sleep(pauseAfter(attempts, this.#options.retry), undefined, { signal }).catch(() => {});
+      const delayMs = pauseAfter(error.attempts, this.#options.retry);
+      this.#failures.retry(error, error.attempts, delayMs, error.cause);
+      await sleep(delayMs, undefined, { signal }).catch(() => {});
     }
     return !signal.aborted && !this.#stopping;
   }
@@ -300,7 +314,9 @@ export class Run implements Runner {
     const letter = await this.#deadLetter!.letter(at, cause, attempts);
     if (letter !== undefined) {
       this.#producer ??= producerOf(this.#context, undefined);
-      await this.#producer.send(this.#deadLetter!.topic, letter);
+      const { topic } = this.#deadLetter!;
+      await this.#producer.send(topic, letter);
+      this.#failures.buried(at, topic.name, attempts, cause);
     }
     this.#deadLettered += 1;
   }
@@ -358,7 +374,7 @@ export class Run implements Runner {
     await reading.finish(this).catch((error) => this.#fail(error));
     await this.#producer?.close().catch((error) => this.#fail(error));
     const error = this.#failure;
-    if (error instanceof TidelogError && !(error instanceof AbortedError)) {
+    if (error instanceof TidelogError && !(error instanceof AbortedError) && !(error instanceof HandlerError)) {
       publishError({ path: reading.path, operation: "read", error });
     }
   }
@@ -383,6 +399,7 @@ export async function runConsumer(
   checkAborted("consumer.run", options.signal);
   reading.checkOpen();
   const { deadLetter } = options;
-  const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter);
-  return new Run(context, reading, handler, options, dead).run();
+  const by = { where: "consumer.run", group: reading.group, id: undefined } as const;
+  const dead = deadLetter === undefined ? undefined : await DeadLetter.open(context, deadLetter, by, reading.sources);
+  return new Run(context, reading, handler, options, dead, new Failures(context, by)).run();
 }
