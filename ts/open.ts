@@ -72,6 +72,9 @@ export interface CompactionOptions {
 /**
  * Opens the store in a folder, and makes one where there is none. Use `await using` to have it closed. One process at
  * a time may write to it, from any number of threads; others get `StoreLockedError`, or open it `readOnly`.
+ *
+ * A folder that is open in this process already, in any thread, is shared. It keeps the intervals, `openSegments` and
+ * `compaction` that it was opened with first; another `durability` is refused.
  */
 export async function open(path: string | URL, options?: OpenOptions): Promise<Log> {
   const where = "open";
