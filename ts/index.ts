@@ -1,7 +1,7 @@
 // Everything that a user of the package can import.
 
-export type { RecordBatch } from "./consumer/batch.js";
-export type { Consumer } from "./consumer/consumer.js";
+export { RecordBatch } from "./consumer/batch.js";
+export { Consumer } from "./consumer/consumer.js";
 export type {
   AssignedPartition,
   Assignment,
@@ -53,12 +53,18 @@ export {
   TransactionTimedOutError,
   TransactionTooLargeError,
 } from "./errors.js";
-export type { Group, GroupDescription, GroupMemberDescription, GroupOffset, ResetOptions } from "./group/group.js";
+export {
+  Group,
+  type GroupDescription,
+  type GroupMemberDescription,
+  type GroupOffset,
+  type ResetOptions,
+} from "./group/group.js";
 export { type AssignmentStrategy, type StrategyName, strategies } from "./group/strategies/index.js";
 export type { Sharing, StrategyMember, TopicPartition } from "./group/strategies/strategy.js";
 export type { RetryOptions } from "./handling/retry.js";
 export { type Header, type HeaderInput, header } from "./headers.js";
-export type { Log, RecoveryReport, TopicOf } from "./log.js";
+export { Log, type RecoveryReport, type TopicOf } from "./log.js";
 export type {
   ConsumerMetrics,
   HandlerMetrics,
@@ -75,9 +81,9 @@ export { type CompactionOptions, type OpenOptions, open } from "./open.js";
 export type { ProcessOptions, ProcessReport } from "./process/options.js";
 export type { CloseOptions, ProducerOptions, SendOptions, WaitOptions } from "./producer/options.js";
 export type { Partitioner } from "./producer/partitioner.js";
-export type { Producer } from "./producer/producer.js";
-export type { BatchResult, Run } from "./producer/result.js";
-export type { AppendedBatch, ProducerId, Raw, RawPartition, RawRead } from "./raw.js";
+export { Producer } from "./producer/producer.js";
+export { BatchResult, type Run } from "./producer/result.js";
+export { type AppendedBatch, type ProducerId, type Raw, RawPartition, type RawRead } from "./raw.js";
 export type {
   ConsumerRecord,
   GroupRecord,
@@ -97,7 +103,7 @@ export {
 } from "./serdes/standard_schema.js";
 export { string } from "./serdes/string.js";
 export type { Duration, DurationUnit } from "./time.js";
-export type { PartitionDescription, RecordPlace, Topic, TopicDescription } from "./topic.js";
+export { type PartitionDescription, type RecordPlace, Topic, type TopicDescription } from "./topic.js";
 export type {
   Cleanup,
   Compaction,
@@ -116,6 +122,6 @@ export type {
   TakeOptions,
   TransactionOptions,
 } from "./transaction/options.js";
-export type { TransactionalProducer } from "./transaction/producer.js";
-export type { TransactionOutcome, TransactionResult, TransactionRun } from "./transaction/result.js";
-export type { Taken, Transaction, TransactionState } from "./transaction/transaction.js";
+export { TransactionalProducer } from "./transaction/producer.js";
+export { type TransactionOutcome, TransactionResult, type TransactionRun } from "./transaction/result.js";
+export { type Taken, Transaction, type TransactionState } from "./transaction/transaction.js";
