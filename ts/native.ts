@@ -17,7 +17,7 @@ import type {
   OnProgress,
   VerifyReport,
 } from "./binding.js";
-import { TidelogError } from "./errors.js";
+import { noNative } from "./missing_native.js";
 import { fromNative, fromThrown } from "./native_errors.js";
 
 export type * from "./binding.js";
@@ -103,19 +103,17 @@ let loaded: { addon: Binding; tickets: Tickets } | undefined;
 
 function load(): { addon: Binding; tickets: Tickets } {
   if (loaded === undefined) {
-    const require = createRequire(import.meta.url);
-    const root = fileURLToPath(new URL("..", import.meta.url));
+    // A bundle for CommonJS does not know where it lies.
+    const here = import.meta.url as string | undefined;
+    const root = here === undefined ? undefined : fileURLToPath(new URL("..", here));
+    let addon: Binding;
     try {
-      const addon = (require("node-gyp-build") as (root: string) => Binding)(root);
-      loaded = { addon, tickets: new Tickets(addon) };
+      if (here === undefined || root === undefined) throw new Error("import.meta.url is not known");
+      addon = (createRequire(here)("node-gyp-build") as (root: string) => Binding)(root);
     } catch (cause) {
-      const platform = `${process.platform}-${process.arch}`;
-      throw new TidelogError(
-        "ERR_TIDELOG_INTERNAL",
-        `no native part for ${platform} was found in ${root}; install the package anew on this machine, or build it`,
-        { cause },
-      );
+      throw noNative(cause, root);
     }
+    loaded = { addon, tickets: new Tickets(addon) };
   }
   return loaded;
 }

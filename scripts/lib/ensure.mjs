@@ -20,8 +20,15 @@ export async function ensurePackages() {
   if (packagesAreCurrent()) return;
   console.error("tidelog: installing npm packages");
   // No package here needs an install script; none gets to run one.
-  const { code } = await npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+  // The manifest names the platforms of the published addon. Elsewhere it is built, and only --force has npm go on.
+  const { os, cpu } = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8"));
+  const force = os.includes(process.platform) && cpu.includes(process.arch) && !isMusl() ? [] : ["--force"];
+  const { code } = await npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", ...force]);
   if (code !== 0) throw new Refusal("npm ci failed, see above.");
+}
+
+function isMusl() {
+  return process.platform === "linux" && process.report.getReport().header.glibcVersionRuntime === undefined;
 }
 
 /** Compares the lock file with the one npm leaves in node_modules; what is optional may be absent. */
