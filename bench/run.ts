@@ -116,8 +116,16 @@ async function visit(contestant: Contestant, data: DataSet, round: number): Prom
   const reads = own.filter((workload) => workload.phase === "replay" || workload.phase === "random");
   const appends = own.find((workload) => workload.phase === "append");
   if (appends !== undefined || reads.length > 0) {
-    const trial = await attempt(contestant, "append", data, folder, round, appends?.name ?? "");
-    if (appends !== undefined) trials.push(trial);
+    const [window, ...others] = contestant.windows ?? [];
+    const trial = await attempt(contestant, "append", data, folder, round, appends?.name ?? "", window);
+    if (appends !== undefined) {
+      trials.push(trial);
+      for (const other of others) {
+        const own = fresh();
+        trials.push(await attempt(contestant, "append", data, own, round, appends.name, other));
+        remove(own);
+      }
+    }
   }
   for (const workload of reads) {
     trials.push(await attempt(contestant, workload.phase, data, folder, round, workload.name));
@@ -138,8 +146,15 @@ async function attempt(
   folder: string,
   round: number,
   workload: string,
+  window?: number,
 ): Promise<Trial> {
-  const order: Order = { contestant: contestant.name, phase, data, folder };
+  const order: Order = {
+    contestant: contestant.name,
+    phase,
+    data,
+    folder,
+    ...(window === undefined ? {} : { window }),
+  };
   const program = fileURLToPath(new URL("trial.ts", import.meta.url));
   const { measures } = await forked(program, order, `${contestant.name}, ${phase} on ${data.name}`);
   for (const measure of measures) {

@@ -15,10 +15,12 @@ export interface Order {
   readonly phase: Phase;
   readonly data: DataSet;
   readonly folder: string;
+  /** Batches under way at once, of contestants that have `windows`. */
+  readonly window?: number;
 }
 
 const phases = { append, replay, random: randomReads, durable };
 const order: Order = JSON.parse(process.argv[2] ?? "{}");
-const measures = await phases[order.phase](contestantNamed(order.contestant), order.data, order.folder);
+const measures = await phases[order.phase](contestantNamed(order.contestant), order.data, order.folder, order.window);
 process.send?.({ measures } satisfies Outcome);
 process.disconnect?.();

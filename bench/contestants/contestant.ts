@@ -11,6 +11,8 @@ export interface Contestant {
   readonly durableMode: string;
   /** The phases it takes part in, if not in all. */
   readonly phases?: readonly Phase[];
+  /** Batches that it takes at once: each number is a row of its own. Without any it is synchronous. */
+  readonly windows?: readonly number[];
   /** It is no store but the limit of one, so it does not count as faster. */
   readonly isLimit?: boolean;
   /** The version that runs. */
@@ -26,6 +28,8 @@ export interface OpenOptions {
   readonly durable: boolean;
   /** Bytes of every record. */
   readonly recordSize: number;
+  /** Batches under way at once, where the contestant has `windows`; the first of them if it is not given. */
+  readonly window?: number;
 }
 
 /** An open store. */

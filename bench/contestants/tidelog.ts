@@ -8,19 +8,20 @@ import { packageVersion } from "./installed.js";
 
 type Bytes = Topic<Uint8Array, Uint8Array, Buffer, Buffer>;
 
-/** Batches under way at once; more would only wait in memory. */
-const WINDOW = 16;
+/** Batches under way at once: more than 16 would only wait in memory; one is what a program does that awaits each. */
+const WINDOWS = [16, 1] as const;
 
 export const tidelog: Contestant = {
   name: "tidelog",
   durableMode: "durability `fsync`: synced before the promise resolves; those who wait together share a sync",
+  windows: WINDOWS,
   version: packageVersion,
   unavailable: () => undefined,
   open: async (folder, options) => {
     // Loaded here, so that the processes of other contestants don't.
     const { open } = await import("tidelog");
     const log = await open(folder, { durability: options.durable ? "fsync" : "buffered" });
-    return new TidelogSession(log, await log.topic("bench"));
+    return new TidelogSession(log, await log.topic("bench"), options.window ?? WINDOWS[0]);
   },
 };
 
@@ -29,11 +30,13 @@ class TidelogSession implements Session {
   readonly #log: Log;
   readonly #topic: Bytes;
   readonly #producer: Producer;
+  readonly #window: number;
   readonly #underWay: Promise<unknown>[] = [];
   /** Batches as records, made once for each array of payloads. */
   readonly #records = new Map<readonly Buffer[], { value: Buffer }[]>();
 
-  constructor(log: Log, topic: Bytes) {
+  constructor(log: Log, topic: Bytes, window: number) {
+    this.#window = window;
     this.#log = log;
     this.#topic = topic;
     this.#producer = log.producer();
@@ -46,7 +49,7 @@ class TidelogSession implements Session {
       this.#records.set(batch, records);
     }
     this.#underWay.push(this.#producer.sendBatch(this.#topic, records));
-    if (this.#underWay.length >= WINDOW) return this.#underWay.shift() as Promise<void>;
+    if (this.#underWay.length >= this.#window) return this.#underWay.shift() as Promise<void>;
   }
 
   async settled(): Promise<void> {

@@ -1,5 +1,5 @@
 // better-sqlite3: a table of inputs, one of outputs and one of positions; a batch is read, written and its position moved in
-// one transaction, in WAL mode with synchronous=FULL.
+// one transaction, in WAL mode with synchronous=FULL, one sync each; the database is locked for this process alone.
 
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -30,6 +30,7 @@ class SqliteSession implements Session {
     const Sqlite = require("better-sqlite3") as typeof import("better-sqlite3");
     this.#sizes = sizes;
     this.#database = new Sqlite(path);
+    this.#database.pragma("locking_mode = EXCLUSIVE");
     this.#database.pragma("journal_mode = WAL");
     this.#database.pragma("synchronous = FULL");
     this.#database.exec("CREATE TABLE records (number INTEGER PRIMARY KEY, value BLOB NOT NULL)");

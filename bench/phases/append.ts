@@ -9,12 +9,19 @@ import { type Measure, measure, now, overall, perRecord } from "./measure.js";
 /** Batches of one tinybench iteration. */
 const SLICE = 20;
 
-export async function append(contestant: Contestant, data: DataSet, folder: string): Promise<Measure[]> {
+export async function append(
+  contestant: Contestant,
+  data: DataSet,
+  folder: string,
+  window?: number,
+): Promise<Measure[]> {
   const records = new Records(data.size, data.batchLength);
-  const session = await contestant.open(folder, { durable: false, recordSize: data.size });
+  const options = { durable: false, recordSize: data.size };
+  const session = await contestant.open(folder, window === undefined ? options : { ...options, window });
+  const how = window === undefined ? "" : `, ${underWay(window)}`;
   const batches = data.count / data.batchLength;
   const start = now();
-  const slices = await measure({ mode: "accepted", kind: "accepted" }, Math.ceil(batches / SLICE), (slice) => {
+  const slices = await measure({ mode: `accepted${how}`, kind: "accepted" }, Math.ceil(batches / SLICE), (slice) => {
     const first = slice * SLICE;
     const end = Math.min(first + SLICE, batches);
     return perRecord((end - first) * data.batchLength, async () => {
@@ -29,6 +36,11 @@ export async function append(contestant: Contestant, data: DataSet, folder: stri
   await session.sync();
   const synced = now() - start;
   await session.close();
-  const withSync = { ...slices, mode: "with one final sync", kind: "synced" };
+  const withSync = { ...slices, mode: `with one final sync${how}`, kind: "synced" };
   return [overall(slices, data.count, accepted), overall(withSync, data.count, synced)];
+}
+
+/** How a row calls so many batches under way at once. */
+function underWay(window: number): string {
+  return window === 1 ? "one batch awaited at a time" : `${window} batches under way`;
 }
