@@ -124,6 +124,43 @@ test("a damaged, cut or unknown batch is refused, and nothing is appended", asyn
   assert.is(partition.logEndOffset, 100);
 });
 
+// What KafkaJS 2.2.4 sends when one message of a batch has a time and another has none; a broker stores it so.
+test("a newest time that is not that of the records is set right, as a broker does", async ({ open }) => {
+  const sent = Buffer.from(
+    "00000000000000000000004200000000028a0bd5d5000000000001000001a22e15d8a0000001a22e15d8a0ffffffffffffffff" +
+      "000000000000000000020e000000010231001000ea4e0201023200",
+    "hex",
+  );
+  const log = await open();
+  await log.topic("t", { maxFutureMs: 1e12 });
+  const partition = log.raw.partition("t", 0);
+  await partition.append(sent);
+  const { bytes } = await partition.readInto(Buffer.alloc(1 << 10), { offset: 0 });
+  assert.is(bytes.readBigInt64BE(35) - bytes.readBigInt64BE(27), 5_045n, "the later of the two");
+  const stored = [];
+  for await (const { value, timestamp } of log.consumer({ topics: ["t"], until: "end" })) {
+    stored.push([String(value), timestamp - Number(bytes.readBigInt64BE(27))]);
+  }
+  assert.equal(stored, [
+    ["1", 0],
+    ["2", 5_045],
+  ]);
+});
+
+test("a header name that is not UTF-8 is stored as it is, and read with replacement characters", async ({ open }) => {
+  const sent = Buffer.from(
+    "00000000000000000000003f0000000002231fbd1000000000000000000174876e800000000174876e8000ffffffffffffffff" +
+      "ffffffffffff000000011a000000026b02760204fffe0231",
+    "hex",
+  );
+  const log = await open();
+  await log.topic("t");
+  await log.raw.partition("t", 0).append(sent);
+  for await (const { headers } of log.consumer({ topics: ["t"], until: "end" })) {
+    assert.equal(headers, [["\ufffd\ufffd", Buffer.from("1")]]);
+  }
+});
+
 test("a batch over the topic's limit is refused", async ({ open }) => {
   const log = await open();
   const { partition } = await filled(log, 100);

@@ -64,10 +64,22 @@ fn records(batch: &Batch<'_>) {
 fn encode_again(records: &[Record<'_>]) {
     let mut builder = BatchBuilder::new(Compression::None, TimestampType::CreateTime);
     for record in records {
-        let headers = record.headers.iter();
-        // Kafka has no limits where there are some here.
+        // Kafka has no limits where there are some here, and stores names that are not UTF-8.
+        let names: Option<Vec<_>> = record
+            .headers
+            .iter()
+            .map(|(name, value)| Some((std::str::from_utf8(name).ok()?, value)))
+            .collect();
+        let Some(headers) = names else {
+            return;
+        };
         if builder
-            .append(record.timestamp, record.key, record.value, headers)
+            .append(
+                record.timestamp,
+                record.key,
+                record.value,
+                headers.into_iter(),
+            )
             .is_err()
         {
             return;

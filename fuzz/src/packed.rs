@@ -48,7 +48,13 @@ pub fn run(data: &[u8]) {
         let record = record.unwrap();
         assert_eq!(record.timestamp, from.timestamp.unwrap_or(0));
         assert_eq!((record.key, record.value), (from.key, from.value));
-        assert!(record.headers.iter().eq(from.headers()));
+        let sent = from.headers().into_iter();
+        assert!(
+            record
+                .headers
+                .iter()
+                .eq(sent.map(|(name, value)| (name.as_bytes(), value)))
+        );
         let row = RecordRow::of(&record, 7);
         row.write(&mut table);
         let at = |position: u32, length: i32| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidelog_format::batch::{Batch, BatchHeader};
+use tidelog_format::batch::{Batch, BatchHeader, set_max_timestamp};
 
 use crate::catalog::id_text;
 use crate::compaction::CompactionReport;
@@ -255,14 +255,15 @@ impl Partition {
     }
 
     /// Appends an encoded record batch (version 2) and waits until it is as durable as the topic promises.
-    /// Base offset and leader epoch are set; all else is stored as given.
+    /// Base offset, leader epoch and, where it is not that of the records, the newest time are set, as a broker does; all
+    /// else is stored as given.
     ///
     /// # Errors
     /// [`Error::InvalidBatch`] if anything about it does not hold, [`Error::InvalidRecord`] for a record without a key in a
     /// topic that is compacted, [`Error::RecordTooLarge`],
     /// [`Error::StorageFull`], [`Error::Poisoned`] (the only one after which it may be stored).
     pub fn append(&self, mut batch: Vec<u8>) -> Result<Appended> {
-        let header = self.check_foreign(&batch)?;
+        let header = self.check_foreign(&mut batch)?;
         let (answer, wait) = std::sync::mpsc::sync_channel(1);
         let done = move |appended| {
             let _ = answer.send(appended);
@@ -281,7 +282,7 @@ impl Partition {
         mut batch: Vec<u8>,
         done: impl FnOnce(Result<Appended>) + Send + 'static,
     ) {
-        let header = self.check_foreign(&batch);
+        let header = self.check_foreign(&mut batch);
         match header {
             Ok(header) => {
                 self.log
@@ -291,7 +292,7 @@ impl Partition {
         }
     }
 
-    fn check_foreign(&self, batch: &[u8]) -> Result<BatchHeader> {
+    fn check_foreign(&self, batch: &mut [u8]) -> Result<BatchHeader> {
         self.store.check_writable()?;
         let keyed = self.log.topic().config().cleanup.compacts();
         let header = check_foreign(batch, keyed)?;
@@ -402,8 +403,9 @@ impl Partition {
     }
 }
 
-/// Checks a batch that somebody else has encoded: all of it, since it must never need to be doubted again.
-fn check_foreign(batch: &[u8], keyed: bool) -> Result<BatchHeader> {
+/// Checks all of a batch that another program has encoded, and corrects the newest time in its header.
+fn check_foreign(bytes: &mut [u8], keyed: bool) -> Result<BatchHeader> {
+    let batch = &*bytes;
     let invalid = |reason: &str| Error::InvalidBatch {
         reason: reason.to_owned(),
     };
@@ -448,8 +450,10 @@ fn check_foreign(batch: &[u8], keyed: bool) -> Result<BatchHeader> {
         }
         newest = newest.max(record.timestamp);
     }
-    if newest != header.max_timestamp {
-        return Err(invalid("its largest timestamp is not that of its records"));
+    if newest == header.max_timestamp {
+        return Ok(header);
     }
-    Ok(header)
+    set_max_timestamp(bytes, newest)
+        .and_then(|()| BatchHeader::parse(bytes))
+        .map_err(|error| Error::invalid_batch(&error))
 }

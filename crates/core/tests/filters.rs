@@ -120,7 +120,7 @@ fn expected(partition: &Partition, from: u64, filter: &Filter) -> Vec<Row> {
                     continue;
                 }
                 let (name, value) = record.headers.iter().next().unwrap();
-                let (name, value) = (name.as_bytes(), value.unwrap());
+                let (name, value) = (name, value.unwrap());
                 let header = [
                     name.len() as u8 * 2,
                     name[0],

@@ -119,7 +119,8 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The headers of a record, in order; a name may occur more than once.
+/// The headers of a record, in order; a name may occur more than once. Kafka says that names are UTF-8 and does not
+/// check it: a broker stores any bytes, and its clients replace what they can't read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Headers<'a> {
     /// All headers as encoded, and nothing else: checked when they were read.
@@ -170,15 +171,9 @@ impl<'a> Headers<'a> {
         };
         let mut at = start;
         for _ in 0..count {
-            let (name, position, behind) = field(bytes, at, "header name length")?;
-            let name =
-                name.ok_or_else(|| bad_length("header name length", -1, bytes.len() - behind))?;
-            // Nearly all are, and that is seen at once.
-            if !name.is_ascii() && std::str::from_utf8(name).is_err() {
-                return Err(FormatError::Utf8 {
-                    field: "header name",
-                    position,
-                });
+            let (name, _, behind) = field(bytes, at, "header name length")?;
+            if name.is_none() {
+                return Err(bad_length("header name length", -1, bytes.len() - behind));
             }
             (_, _, at) = field(bytes, behind, "header value length")?;
         }
@@ -190,7 +185,7 @@ impl<'a> Headers<'a> {
 }
 
 impl<'a> IntoIterator for Headers<'a> {
-    type Item = (&'a str, Option<&'a [u8]>);
+    type Item = (&'a [u8], Option<&'a [u8]>);
     type IntoIter = HeaderIter<'a>;
 
     fn into_iter(self) -> HeaderIter<'a> {
@@ -207,13 +202,13 @@ pub struct HeaderIter<'a> {
 }
 
 impl<'a> Iterator for HeaderIter<'a> {
-    type Item = (&'a str, Option<&'a [u8]>);
+    type Item = (&'a [u8], Option<&'a [u8]>);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let (name, value, at) = pair(self.bytes, self.at)?;
         self.at = at;
-        Some((std::str::from_utf8(name).ok()?, value))
+        Some((name, value))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

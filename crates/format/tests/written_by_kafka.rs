@@ -45,7 +45,13 @@ fn check(bytes: &[u8], compression: Compression) {
         (Some(&b"key"[..]), Some(&value[..]))
     );
     let headers: Vec<_> = first.headers.iter().collect();
-    assert_eq!(headers, [("trace", Some(&b"t-1"[..])), ("h\u{e9}", None)]);
+    assert_eq!(
+        headers,
+        [
+            (&b"trace"[..], Some(&b"t-1"[..])),
+            ("h\u{e9}".as_bytes(), None)
+        ]
+    );
     assert_eq!((second.offset, second.timestamp), (4712, 1_700_000_000_250));
     assert_eq!((second.key, second.value), (None, Some(&b"last"[..])));
     assert_eq!((third.offset, third.timestamp), (4713, 1_699_999_999_999));

@@ -8,7 +8,7 @@ use tidelog::import::{
     ImportOptions, ImportReport, ImportedPartition, ImportedTopic, import_kafka,
 };
 
-use crate::numbers::from_u64;
+use crate::numbers::{MAX_SAFE, from_u64};
 use crate::progress::{NativeStop, Progress, reporter};
 use crate::store::NativeStore;
 use crate::task::{Blocking, blocking};
@@ -87,7 +87,10 @@ impl NativeStore {
         stop: Option<&NativeStop>,
     ) -> AsyncTask<Blocking<NativeImportReport>> {
         let store = self.store().clone();
-        let options = ImportOptions { topic };
+        let options = ImportOptions {
+            topic,
+            max_offset: Some(MAX_SAFE),
+        };
         let report = reporter(progress, stop);
         blocking(move || {
             to_js(import_kafka(

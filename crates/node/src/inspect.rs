@@ -254,7 +254,7 @@ fn to_js_record(record: &Record<'_>) -> tidelog::Result<NativeRecord> {
             .headers
             .iter()
             .map(|(name, value)| NativeHeader {
-                name: name.to_owned(),
+                name: String::from_utf8_lossy(name).into_owned(),
                 value: value.map(buffer),
             })
             .collect(),

@@ -4,7 +4,7 @@
 use tidelog::{Error, Result};
 
 /// 2^53 - 1, `Number.MAX_SAFE_INTEGER`.
-const MAX_SAFE: u64 = (1 << 53) - 1;
+pub(crate) const MAX_SAFE: u64 = (1 << 53) - 1;
 
 /// A whole number from 0 to 2^53 - 1: offsets, byte counts, tickets.
 pub(crate) fn to_u64(argument: &'static str, value: f64) -> Result<u64> {

@@ -50,7 +50,7 @@ struct Checked {
 ///
 /// # Errors
 /// [`Error::InvalidArgument`] if the folder holds nothing to take over, records in the format of Kafka before
-/// 0.11, or a compaction that was interrupted; [`Error::CorruptFile`] with file and byte if it is damaged;
+/// 0.11, batches above the limits of a store, offsets above `max_offset`, or a compaction that was interrupted; [`Error::CorruptFile`] with file and byte if it is damaged;
 /// [`Error::TopicExists`]; those of [`Store::create_topic`] and of appends.
 pub fn import_kafka(
     store: &Store,
@@ -89,6 +89,13 @@ pub fn import_kafka(
                 report.stopped = true;
                 return Ok(report);
             };
+            if let Some(max) = options.max_offset.filter(|max| survey.end > *max) {
+                return Err(source::invalid(format!(
+                    "{} reaches offset {}, above the largest one that can be handled here, {max}",
+                    source.folder.display(),
+                    survey.end
+                )));
+            }
             partitions.push((source, survey));
         }
         checked.push(Checked { name, partitions });

@@ -6,6 +6,9 @@ pub struct ImportOptions {
     /// Of a folder with many topics, the only one to take over; of one partition's folder, the topic to take
     /// it over into, which may have another name than the folder. Default: every topic, each under its name.
     pub topic: Option<String>,
+    /// The largest offset that the caller can handle: a log that reaches beyond it is refused before anything is
+    /// written. Default: any.
+    pub max_offset: Option<u64>,
 }
 
 /// What was taken over.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidelog_format::batch::{Batch, BatchHeader, HEADER_LEN, LOG_OVERHEAD, MAGIC};
+use tidelog_format::limits::MAX_BATCH_BYTES;
 use tidelog_io::{OpenMode, Storage, StorageFile};
 
-use super::source::{SourceSegment, invalid};
+use super::source::{SourceSegment, invalid, too_large};
 use crate::error::{Error, IoContext, Result};
 
 /// Bytes read at once; a larger batch gets as much as it needs.
@@ -71,17 +72,29 @@ impl SegmentReader {
             return Ok(None);
         }
         if left < HEADER_LEN as u64 {
-            return self.end(format!("{left} bytes left, less than a batch header"));
-        }
-        let head = self.read(HEADER_LEN)?;
-        let magic = head.get(MAGIC_AT).copied().unwrap_or_default();
-        let header = match BatchHeader::parse(head) {
-            Ok(header) => header,
-            Err(_) if self.is_last && self.rest_is_zero()? => return Ok(None),
-            Err(_) if magic < MAGIC as u8 && self.rest_is_legacy()? => {
+            // The shortest messages of the older formats are shorter than a batch's header.
+            if let Some(magic) = self.legacy_message()? {
                 return Err(self.legacy(magic));
             }
-            Err(error) => return Err(self.damage(&error.to_string())),
+            return self.end(format!("{left} bytes left, less than a batch header"));
+        }
+        let header = match BatchHeader::parse(self.read(HEADER_LEN)?) {
+            Ok(header) => header,
+            Err(error) => {
+                if self.is_last && self.rest_is_zero()? {
+                    return Ok(None);
+                }
+                if let Some(magic) = self.legacy_message()? {
+                    return Err(self.legacy(magic));
+                }
+                return Err(match self.large_batch()? {
+                    Some(size) => {
+                        let what = format!("a batch of {size} bytes");
+                        too_large(&self.path, self.position, &what)
+                    }
+                    None => self.damage(&error.to_string()),
+                });
+            }
         };
         if header.size() as u64 > left {
             return self.end(format!(
@@ -195,15 +208,34 @@ impl SegmentReader {
         Ok(true)
     }
 
-    /// Whether a message of Kafka's older formats may stand here: offset, size, checksum, magic.
-    fn rest_is_legacy(&mut self) -> Result<bool> {
+    /// The bytes of the whole batch that may stand here, if it is larger than a batch may be in a store.
+    fn large_batch(&mut self) -> Result<Option<u64>> {
         let left = self.len - self.position;
         let head = self.read(HEADER_LEN)?;
         let size = head
             .get(8..LOG_OVERHEAD)
             .and_then(|size| size.try_into().ok())
+            .map_or(0, |size| {
+                u64::from(u32::from_be_bytes(size)) + LOG_OVERHEAD as u64
+            });
+        let is_large = size > MAX_BATCH_BYTES as u64 && size <= left;
+        Ok((is_large && head.get(MAGIC_AT) == Some(&(MAGIC as u8))).then_some(size))
+    }
+
+    /// The version of the message of Kafka's older formats that may stand here: offset, size, checksum, magic.
+    fn legacy_message(&mut self) -> Result<Option<u8>> {
+        let left = self.len - self.position;
+        if left <= MAGIC_AT as u64 {
+            return Ok(None);
+        }
+        let head = self.read(MAGIC_AT + 1)?;
+        let size = head
+            .get(8..LOG_OVERHEAD)
+            .and_then(|size| size.try_into().ok())
             .map_or(0, u32::from_be_bytes);
-        Ok((14..=left).contains(&u64::from(size)))
+        let is_whole = (14..=left - LOG_OVERHEAD as u64).contains(&u64::from(size));
+        let magic = head.get(MAGIC_AT).copied();
+        Ok(magic.filter(|magic| is_whole && *magic < MAGIC as u8))
     }
 
     fn read(&mut self, len: usize) -> Result<&[u8]> {

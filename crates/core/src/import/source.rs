@@ -68,9 +68,9 @@ pub(super) fn find(
         topics: BTreeMap::new(),
         skipped: Vec::new(),
     };
-    for entry in entries.into_iter().filter(|entry| entry.is_dir) {
+    for entry in entries {
         let Some((topic, number)) = file_name::parse_partition_folder(&entry.name) else {
-            if PASSING.iter().any(|suffix| entry.name.ends_with(suffix)) {
+            if entry.is_dir && PASSING.iter().any(|suffix| entry.name.ends_with(suffix)) {
                 source.skip(entry.name, "being deleted or moved by the broker");
             }
             continue;
@@ -86,8 +86,24 @@ pub(super) fn find(
             source.skip(entry.name, "internal to the broker");
             continue;
         }
-        let path = folder.join(&entry.name);
+        let mut path = folder.join(&entry.name);
+        if !entry.is_dir {
+            // A broker follows links, which is how a partition moves to another disk.
+            path = storage.canonicalize(&path).during("resolve", &path)?;
+            match storage.read_dir(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                    source.skip(entry.name, "not a folder");
+                    continue;
+                }
+                listed => drop(listed.during("list", &path)?),
+            }
+        }
         let partition = open_partition(storage, path, number, starts.get(&entry.name).copied())?;
+        if partition.segments.is_empty() {
+            // A broker makes a segment with the folder.
+            source.skip(entry.name, "without a segment");
+            continue;
+        }
         source
             .topics
             .entry(topic.to_owned())
@@ -238,6 +254,14 @@ fn parse_log_starts(text: &str) -> std::result::Result<HashMap<String, u64>, Str
         ));
     }
     Ok(starts)
+}
+
+/// A batch above Tidelog's limits, which says nothing against the folder.
+pub(super) fn too_large(path: &Path, position: u64, what: &str) -> Error {
+    invalid(format!(
+        "{} byte {position}: {what}, which is more than Tidelog takes; have the broker write the topic anew in smaller batches",
+        path.display()
+    ))
 }
 
 pub(super) fn invalid(reason: String) -> Error {

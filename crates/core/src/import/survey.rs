@@ -1,12 +1,15 @@
 //! The first walk over a partition's log, before anything is written: every batch and record is checked, and
 //! what became of its transactions is learnt.
 
+use std::path::Path;
+
+use tidelog_format::FormatError;
 use tidelog_format::batch::Batch;
 use tidelog_format::control::ControlKey;
 use tidelog_io::Storage;
 
 use super::segment::{SegmentReader, damage};
-use super::source::SourcePartition;
+use super::source::{SourcePartition, too_large};
 use super::transactions::Transactions;
 use crate::error::{Error, Result};
 
@@ -54,7 +57,7 @@ pub(super) fn survey(
             let size = batch.bytes().len();
             survey
                 .note(&batch, &mut scratch)
-                .map_err(|reason| damage(&path, position, &reason))?;
+                .map_err(|unfit| unfit.at(&path, position))?;
             survey.largest_batch = survey.largest_batch.max(size);
             position += size as u64;
             if !step(size as u64) {
@@ -77,20 +80,41 @@ pub(super) fn survey(
     Ok(Some(survey))
 }
 
+/// Why a batch can't be taken over.
+enum Unfit {
+    Damaged(String),
+    TooLarge(String),
+}
+
+impl Unfit {
+    fn at(self, path: &Path, position: u64) -> Error {
+        match self {
+            Unfit::Damaged(reason) => damage(path, position, &reason),
+            Unfit::TooLarge(reason) => too_large(path, position, &reason),
+        }
+    }
+}
+
 impl Survey {
-    fn note(
-        &mut self,
-        batch: &Batch<'_>,
-        scratch: &mut Vec<u8>,
-    ) -> std::result::Result<(), String> {
+    fn note(&mut self, batch: &Batch<'_>, scratch: &mut Vec<u8>) -> std::result::Result<(), Unfit> {
         let header = batch.header();
         let is_control = header.attributes.is_control();
         if !is_control {
             self.transactions.data(header);
         }
-        let at = |error: &dyn std::fmt::Display| format!("offset {}: {error}", header.base_offset);
+        let at = |error: &dyn std::fmt::Display| {
+            Unfit::Damaged(format!("offset {}: {error}", header.base_offset))
+        };
         // A checksum that holds does not say that the producer wrote records that can be read.
-        for record in batch.records(scratch).map_err(|error| at(&error))? {
+        let records = batch.records(scratch).map_err(|error| match error {
+            FormatError::DecompressedTooLarge { limit, .. } => Unfit::TooLarge(format!(
+                "the batch of offset {} holds more than {} MiB once decompressed",
+                header.base_offset,
+                limit >> 20
+            )),
+            error => at(&error),
+        })?;
+        for record in records {
             let record = record.map_err(|error| at(&error))?;
             if is_control {
                 let key = ControlKey::decode(record.key.unwrap_or_default())

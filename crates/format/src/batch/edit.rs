@@ -32,17 +32,32 @@ pub fn set_placement(
 /// # Errors
 /// Those of [`BatchHeader::parse`], and [`FormatError::TooShort`] if the batch is not whole; nothing is changed then.
 pub fn set_log_append_time(batch: &mut [u8], timestamp: i64) -> Result<(), FormatError> {
-    let header = BatchHeader::parse(batch)?;
-    let available = batch.len();
-    let batch = batch
-        .get_mut(..header.size())
-        .ok_or(FormatError::TooShort {
-            what: "a batch",
-            needed: header.size(),
-            available,
-        })?;
+    let batch = whole(batch)?;
     let attributes = i16_at(batch, at::ATTRIBUTES) | Attributes::LOG_APPEND_TIME;
     put(batch, at::ATTRIBUTES, attributes.to_be_bytes());
+    put(batch, at::MAX_TIMESTAMP, timestamp.to_be_bytes());
+    seal(batch);
+    Ok(())
+}
+
+/// The bytes of the batch that they begin with.
+fn whole(bytes: &mut [u8]) -> Result<&mut [u8], FormatError> {
+    let header = BatchHeader::parse(bytes)?;
+    let available = bytes.len();
+    bytes.get_mut(..header.size()).ok_or(FormatError::TooShort {
+        what: "a batch",
+        needed: header.size(),
+        available,
+    })
+}
+
+/// Sets the newest time that the header of a whole batch names, in ms, and computes the checksum again: a broker does
+/// so where a client has set another one than that of its records.
+///
+/// # Errors
+/// Those of [`BatchHeader::parse`], and [`FormatError::TooShort`] if the batch is not whole; nothing is changed then.
+pub fn set_max_timestamp(batch: &mut [u8], timestamp: i64) -> Result<(), FormatError> {
+    let batch = whole(batch)?;
     put(batch, at::MAX_TIMESTAMP, timestamp.to_be_bytes());
     seal(batch);
     Ok(())

@@ -8,7 +8,7 @@ mod records;
 
 pub use clean::{BatchCleaner, emptied_batch};
 pub(crate) use edit::{NewHeader, write_header};
-pub use edit::{Sequenced, empty_batch, set_log_append_time, set_placement};
+pub use edit::{Sequenced, empty_batch, set_log_append_time, set_max_timestamp, set_placement};
 pub use header::{Attributes, BatchHeader, TimestampType};
 pub use records::Records;
 

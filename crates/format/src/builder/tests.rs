@@ -94,7 +94,7 @@ proptest! {
             prop_assert_eq!(found.timestamp, if append_time { newest } else { *timestamp });
             prop_assert_eq!(found.key, key.as_deref());
             prop_assert_eq!(found.value, value.as_deref());
-            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+            let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_deref())).collect();
             prop_assert_eq!(found.headers.iter().collect::<Vec<_>>(), headers);
         }
     }

@@ -136,7 +136,10 @@ fn bytes_of(field: &Field, here: &Here<'_>) -> Option<Vec<u8>> {
         Field::Key => here.record.key.map(<[u8]>::to_vec),
         Field::Header(name) => {
             let all: Vec<_> = here.record.headers.iter().collect();
-            let (_, value) = all.into_iter().rev().find(|(other, _)| other == name)?;
+            let (_, value) = all
+                .into_iter()
+                .rev()
+                .find(|(other, _)| *other == name.as_bytes())?;
             value.map(<[u8]>::to_vec)
         }
         _ => panic!("{field} is no text"),

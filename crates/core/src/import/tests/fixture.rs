@@ -39,9 +39,7 @@ fn lines(topic: &str, partition: &Partition) -> Vec<String> {
                 let headers: Vec<String> = record
                     .headers
                     .iter()
-                    .map(|(name, value)| {
-                        format!("[{},{}]", base64(Some(name.as_bytes())), base64(value))
-                    })
+                    .map(|(name, value)| format!("[{},{}]", base64(Some(name)), base64(value)))
                     .collect();
                 let mut line = format!(
                     "{{\"topic\":\"{topic}\",\"partition\":{},",

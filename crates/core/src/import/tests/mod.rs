@@ -17,6 +17,7 @@ use crate::topic::Partition;
 
 mod damage;
 mod fixture;
+mod left_by_others;
 
 const TIME: i64 = 1_700_000_000_000;
 const TRANSACTIONAL: u8 = 1 << 4;
@@ -65,6 +66,7 @@ impl Setup {
     fn import_from(&self, folder: &Path, topic: Option<&str>) -> Result<ImportReport> {
         let options = ImportOptions {
             topic: topic.map(str::to_owned),
+            max_offset: Some((1 << 53) - 1),
         };
         import_kafka(&self.store, folder, &options, |_, _| true)
     }
