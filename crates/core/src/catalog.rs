@@ -98,6 +98,9 @@ impl Catalog {
             self.root.join(NEW_FILE),
             self.root.join(TOPICS).join(&topic.name),
         );
+        // Before a name changes: a lack of handles is told while nothing has happened yet.
+        let topics = self.root.join(TOPICS);
+        let folder = self.storage.open_dir(&topics).during("open", &topics)?;
         let file = self
             .storage
             .open(&new, OpenMode::Create)
@@ -107,8 +110,7 @@ impl Catalog {
             .during("write", &new)?;
         file.sync_all().during("sync", &new)?;
         self.storage.rename(&new, &path).during("rename", &new)?;
-        let folder = self.root.join(TOPICS);
-        self.storage.sync_dir(&folder).during("sync", &folder)
+        folder.sync().during("sync", &topics)
     }
 
     pub fn partition_folder(&self, topic: &str, partition: u32) -> PathBuf {
@@ -176,17 +178,22 @@ impl Catalog {
             self.root.join(TOPICS).join(&topic.name),
             self.root.join(self.gone_name(topic)),
         );
-        self.storage.rename(&path, &gone).during("rename", &path)?;
-        self.sync_removals()
+        self.and_sync_removals(|| self.storage.rename(&path, &gone).during("rename", &path))
     }
 
-    /// Makes durable which topics were taken out.
-    fn sync_removals(&self) -> Result<()> {
-        let folder = self.root.join(TOPICS);
-        self.storage
-            .sync_dir(&self.root)
-            .during("sync", &self.root)?;
-        self.storage.sync_dir(&folder).during("sync", &folder)
+    /// Makes durable which topics were taken out, also what `work` takes out. Both folders are opened before that, so
+    /// that a lack of handles is told while nothing has happened yet.
+    fn and_sync_removals(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let topics = self.root.join(TOPICS);
+        let (here, there) = (
+            self.storage
+                .open_dir(&self.root)
+                .during("open", &self.root)?,
+            self.storage.open_dir(&topics).during("open", &topics)?,
+        );
+        work()?;
+        here.sync().during("sync", &self.root)?;
+        there.sync().during("sync", &topics)
     }
 
     /// Removes the files of a topic that is no longer in the catalog.
@@ -218,13 +225,25 @@ impl Catalog {
 
     /// Finishes what a crash cut short: deletions, and files that were being written.
     pub fn clean_up(&self) -> Result<()> {
+        self.finish_removals()?;
+        for left in [NEW_FILE, "checkpoint.tmp"] {
+            let path = self.root.join(left);
+            if self.storage.exists(&path).during("look for", &path)? {
+                self.storage.remove_file(&path).during("remove", &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the files of topics that are not in the catalog any more.
+    pub fn finish_removals(&self) -> Result<()> {
         let entries = self
             .storage
             .read_dir(&self.root)
             .during("list", &self.root)?;
         if entries.iter().any(|entry| is_gone(&entry.name)) {
             // That a topic was taken out may stand in the cache only: it could come back without its files.
-            self.sync_removals()?;
+            self.and_sync_removals(|| Ok(()))?;
         }
         for entry in entries
             .iter()
@@ -238,12 +257,6 @@ impl Catalog {
         {
             if let Some(topic) = self.load_file(&self.root.join(&entry.name))? {
                 self.unlink(&topic)?;
-            }
-        }
-        for left in [NEW_FILE, "checkpoint.tmp"] {
-            let path = self.root.join(left);
-            if self.storage.exists(&path).during("look for", &path)? {
-                self.storage.remove_file(&path).during("remove", &path)?;
             }
         }
         Ok(())

@@ -162,11 +162,7 @@ impl CheckpointFile {
             self.file
                 .write_all_at(slot * self.slot_len, &bytes)
                 .during("write", &self.path)?;
-            self.file.sync_data().map_err(|error| {
-                context
-                    .health
-                    .poison(format!("sync of the checkpoint: {error}"))
-            })?;
+            self.file.sync_data().during("sync", &self.path)?;
             self.current = slot;
         }
         self.generation = checkpoint.generation;
@@ -181,23 +177,8 @@ impl CheckpointFile {
         checkpoint: &Checkpoint,
         needed: u64,
     ) -> Result<()> {
-        let slot_len = needed.next_power_of_two().max(SLOT_MIN);
-        let new = folder.join(NEW_FILE);
-        let file = context
-            .storage
-            .open(&new, OpenMode::Create)
-            .during("create", &new)?;
-        write_new(&*file, &new, slot_len, checkpoint)
-            .map_err(|error| context.health.final_if_sync(error))?;
-        context
-            .storage
-            .rename(&new, &self.path)
-            .during("rename", &new)?;
-        context.sync_dir(folder)?;
-        self.file = context
-            .storage
-            .open(&self.path, OpenMode::Write)
-            .during("open", &self.path)?;
+        let slot_len = slot_len_for(needed);
+        self.file = replace(&*context.storage, folder, slot_len, checkpoint)?;
         self.slot_len = slot_len;
         self.current = 0;
         Ok(())
@@ -205,17 +186,36 @@ impl CheckpointFile {
 }
 
 /// Replaces the file by one that holds this checkpoint, durably and in one step, whatever its slots held.
-pub(crate) fn replace(storage: &dyn Storage, folder: &Path, checkpoint: &Checkpoint) -> Result<()> {
+pub(crate) fn replace_file(
+    storage: &dyn Storage,
+    folder: &Path,
+    checkpoint: &Checkpoint,
+) -> Result<()> {
+    let slot_len = slot_len_for(checkpoint.encode().len() as u64);
+    replace(storage, folder, slot_len, checkpoint).map(|_| ())
+}
+
+fn slot_len_for(needed: u64) -> u64 {
+    needed.next_power_of_two().max(SLOT_MIN)
+}
+
+/// As `replace_file`, and gives the new file.
+fn replace(
+    storage: &dyn Storage,
+    folder: &Path,
+    slot_len: u64,
+    checkpoint: &Checkpoint,
+) -> Result<Arc<dyn StorageFile>> {
     let (new, path) = (folder.join(NEW_FILE), folder.join(FILE_NAME));
-    let slot_len = (checkpoint.encode().len() as u64)
-        .next_power_of_two()
-        .max(SLOT_MIN);
+    // Before the name changes: a lack of handles is told while nothing has happened yet.
+    let names = storage.open_dir(folder).during("open", folder)?;
     let file = storage
         .open(&new, OpenMode::Create)
         .during("create", &new)?;
     write_new(&*file, &new, slot_len, checkpoint)?;
     storage.rename(&new, &path).during("rename", &new)?;
-    storage.sync_dir(folder).during("sync", folder)
+    names.sync().during("sync", folder)?;
+    Ok(file)
 }
 
 /// What a slot holds.

@@ -8,6 +8,8 @@ use std::sync::atomic::Ordering;
 use tidelog_io::Storage;
 
 use crate::bell::Bell;
+use crate::disk::Disk;
+use crate::error::{IoContext, Result};
 use crate::health::Health;
 use crate::journal::Journal;
 use crate::metrics::Counters;
@@ -22,12 +24,14 @@ use crate::workers::Workers;
 const CHECKPOINT_BYTES: u64 = 1 << 30;
 
 pub(crate) struct Context {
+    pub disk: Arc<Disk>,
+    /// The disk, for what needs no more than files and folders.
     pub storage: Arc<dyn Storage>,
     pub read_only: bool,
     /// Raised durably at each open for writing; every batch appended in this life carries it as its leader
     /// epoch, so that stale bytes behind a cut tail can't come back to life.
     pub incarnation: i32,
-    pub health: Health,
+    pub health: Arc<Health>,
     pub producer_ids: ProducerIds,
     pub segments: OpenSegments,
     pub tables: RecordTables,
@@ -46,17 +50,18 @@ pub(crate) struct Context {
 
 impl Context {
     pub fn new(
-        storage: Arc<dyn Storage>,
+        disk: Arc<Disk>,
         read_only: bool,
         incarnation: i32,
         open_segments: usize,
         journal: Journal,
     ) -> Context {
         Context {
-            storage,
+            storage: Arc::clone(&disk) as Arc<dyn Storage>,
+            health: Arc::clone(disk.health()),
+            disk,
             read_only,
             incarnation,
-            health: Health::default(),
             producer_ids: ProducerIds::new(incarnation),
             segments: OpenSegments::new(open_segments),
             tables: RecordTables::default(),
@@ -84,10 +89,8 @@ impl Context {
         }
     }
 
-    /// Syncs a folder; a failure is final, as with any sync.
-    pub fn sync_dir(&self, path: &Path) -> crate::Result<()> {
-        self.health.check_disk()?;
-        self.health
-            .final_sync_dir(path, self.storage.sync_dir(path))
+    /// Syncs a folder.
+    pub fn sync_dir(&self, path: &Path) -> Result<()> {
+        self.storage.sync_dir(path).during("sync", path)
     }
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidelog_format::FormatError;
+use tidelog_io::HandleLimit;
 
+use crate::disk::FailedSync;
 use crate::filter::excerpt;
 
 /// The result of an engine call.
@@ -360,6 +362,16 @@ pub enum Error {
         /// The file that could not grow.
         path: PathBuf,
     },
+    /// No file handle is left to this process or machine. Nothing was changed; works again once some are closed.
+    #[error("{operation} {path}: too many open files ({limit}); close some, raise the limit, or open the store with fewer openSegments", path = path.display())]
+    TooManyOpenFiles {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Whose limit it is, and how high.
+        limit: String,
+    },
     /// The operating system refused something.
     #[error("{operation} {path}: {source}", path = path.display())]
     Io {
@@ -379,6 +391,16 @@ pub enum Error {
         /// The first failure.
         cause: String,
     },
+}
+
+fn limit_text(limit: HandleLimit) -> String {
+    match (limit, tidelog_io::open_file_limit()) {
+        (HandleLimit::Process, Some(most)) => {
+            format!("EMFILE: this process may have {most}, see `ulimit -n`")
+        }
+        (HandleLimit::Process, None) => "EMFILE: the limit of this process".to_owned(),
+        (HandleLimit::Machine, _) => "ENFILE: the limit of this machine".to_owned(),
+    }
 }
 
 fn holder(pid: Option<u32>) -> String {
@@ -428,6 +450,7 @@ impl Error {
             Error::InvalidAssignment { .. } => "ERR_TIDELOG_INVALID_ASSIGNMENT",
             Error::UnknownOutcome { .. } => "ERR_TIDELOG_UNKNOWN_OUTCOME",
             Error::StorageFull { .. } => "ERR_TIDELOG_STORAGE_FULL",
+            Error::TooManyOpenFiles { .. } => "ERR_TIDELOG_TOO_MANY_OPEN_FILES",
             Error::Io { .. } => "ERR_TIDELOG_IO",
             Error::Poisoned { .. } => "ERR_TIDELOG_POISONED",
         }
@@ -435,7 +458,18 @@ impl Error {
 
     /// Whether the same call may succeed later without anything being mended in the program.
     pub fn retriable(&self) -> bool {
-        matches!(self, Error::StorageFull { .. } | Error::StoreLocked { .. })
+        matches!(
+            self,
+            Error::StorageFull { .. } | Error::StoreLocked { .. } | Error::TooManyOpenFiles { .. }
+        )
+    }
+
+    /// Whether the disk or the process is short of something for now, so that nothing was done.
+    pub(crate) fn is_shortage(&self) -> bool {
+        matches!(
+            self,
+            Error::StorageFull { .. } | Error::TooManyOpenFiles { .. }
+        )
     }
 
     /// Whether it is unknown if the records were stored: they may be found when the store is opened again.
@@ -443,7 +477,21 @@ impl Error {
         matches!(self, Error::Poisoned { .. })
     }
 
+    /// What a failed call of the disk means. That a sync failed has been decided by the [`Disk`](crate::disk::Disk).
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Error {
+        let inner = source.get_ref();
+        if let Some(FailedSync { cause }) = inner.and_then(|inner| inner.downcast_ref()) {
+            return Error::Poisoned {
+                cause: cause.clone(),
+            };
+        }
+        if let Some(limit) = HandleLimit::behind(&source) {
+            return Error::TooManyOpenFiles {
+                operation,
+                path: path.to_owned(),
+                limit: limit_text(limit),
+            };
+        }
         // A quota is a disk of one's own that is full.
         if matches!(
             source.kind(),

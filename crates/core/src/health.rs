@@ -1,8 +1,6 @@
 //! The latch of the first failure that leaves the disk's content unknown. Once set it never clears:
 //! a sync that succeeds after one that failed proves nothing.
 
-use std::io;
-use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
@@ -55,21 +53,6 @@ impl Health {
         let cause = self.cause.get_or_init(|| cause.to_string());
         Error::Poisoned {
             cause: cause.clone(),
-        }
-    }
-
-    /// Latches the failure of a folder's sync.
-    pub fn final_sync_dir(&self, path: &Path, synced: io::Result<()>) -> Result<()> {
-        synced.map_err(|error| self.poison(format!("sync of folder {}: {error}", path.display())))
-    }
-
-    /// Latches an error if it is that of a sync.
-    pub fn final_if_sync(&self, error: Error) -> Error {
-        match error {
-            Error::Io {
-                operation: "sync", ..
-            } => self.poison(error),
-            other => other,
         }
     }
 

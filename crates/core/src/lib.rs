@@ -37,6 +37,7 @@ mod compaction;
 mod config;
 mod context;
 mod coordinator;
+mod disk;
 mod encode;
 mod engine;
 mod error;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, PoisonError};
 
 use crate::config::OpenOptions;
+use crate::disk::Disk;
 use crate::engine::Engine;
 use crate::error::{Error, IoContext, Result};
 use crate::sync::{Condvar, Mutex, lock};
@@ -91,7 +92,7 @@ pub(crate) fn release(engine: &Arc<Engine>) -> Result<()> {
     let key = key(
         engine.path.clone(),
         engine.context.read_only,
-        &engine.context.storage,
+        engine.context.disk.inner(),
     );
     {
         let mut guard = lock(&ENGINES);
@@ -127,16 +128,22 @@ fn create_folders(options: &OpenOptions, path: &Path) -> Result<()> {
             None => break,
         }
     }
+    // A folder of its own to begin with: no store of this process has to do with these.
+    let disk = Disk::new(Arc::clone(&options.storage));
     for folder in missing.into_iter().rev() {
-        match options.storage.create_dir(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => other.during("create", folder)?,
-        }
         let parent = folder
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        options.storage.sync_dir(parent).during("sync", parent)?;
+        let names = disk.open_dir(parent).during("open", parent)?;
+        match disk.create_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            other => other.during("create", folder)?,
+        }
+        names.sync().during("sync", parent).inspect_err(|_| {
+            // Else the next opening would find it there, and not make it durable.
+            let _ = disk.remove_dir(folder);
+        })?;
     }
     Ok(())
 }

@@ -19,8 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use support::*;
-use tidelog::io::{CrashKind, FaultKind, SimulatedStorage, Storage};
-use tidelog::{Durability, JournalOptions, OpenOptions, Result, Store, TopicChange, TopicConfig};
+use tidelog::io::{CallKind, CrashKind, FaultKind, SimulatedStorage, Storage};
+use tidelog::{
+    Durability, Error, JournalOptions, OpenOptions, Result, Store, TopicChange, TopicConfig,
+};
 
 const ROOT: &str = "/data";
 const TOPICS: [(&str, Durability, u32); 4] = [
@@ -56,6 +58,8 @@ struct Told {
     sends: BTreeMap<(&'static str, u32), Sends>,
     there: BTreeMap<&'static str, There>,
     poisoned: bool,
+    /// What was told, in order.
+    errors: Vec<Error>,
     context: String,
 }
 
@@ -64,7 +68,49 @@ impl Told {
     fn note<T>(&mut self, step: &str, answer: &Result<T>) {
         match answer {
             Ok(_) => assert!(!self.poisoned, "{}: {step} after a poisoning", self.context),
-            Err(error) => self.poisoned |= error.indefinite(),
+            Err(error) => {
+                self.poisoned |= error.indefinite();
+                self.errors.push(error.clone());
+            }
+        }
+    }
+
+    /// What is told, and latched, goes by what the call was that failed, and only then by the error that it had.
+    fn check_told(&self, kind: FaultKind, hit: CallKind) {
+        let context = &self.context;
+        let shortage = match kind {
+            FaultKind::NoHandles => Some("ERR_TIDELOG_TOO_MANY_OPEN_FILES"),
+            FaultKind::NoSpace | FaultKind::Quota => Some("ERR_TIDELOG_STORAGE_FULL"),
+            _ => None,
+        };
+        for (n, error) in self.errors.iter().enumerate() {
+            let poisoned = error.code() == "ERR_TIDELOG_POISONED";
+            assert_eq!(error.indefinite(), poisoned, "{context}: {error}");
+            if let Some(code) = shortage
+                && !poisoned
+                && n == 0
+            {
+                // What can't be read is told as damage, whatever keeps it from being read.
+                let unread = hit == CallKind::Look && error.code() == "ERR_TIDELOG_CORRUPTION";
+                assert!(error.code() == code || unread, "{context}: {error}");
+                assert!(error.retriable() || unread, "{context}: {error}");
+            }
+        }
+        match hit {
+            CallKind::Sync => {
+                let first = self.errors.first();
+                assert!(
+                    first.is_none_or(Error::indefinite),
+                    "{context}: a sync failed, told was {first:?}"
+                );
+            }
+            // A round of the journal waits for handles. Any other failure on its way is final: its frame is written.
+            CallKind::Look if kind == FaultKind::NoHandles => assert!(
+                !self.poisoned,
+                "{context}: nothing was synced, told was {:?}",
+                self.errors.first()
+            ),
+            _ => {}
         }
     }
 
@@ -129,7 +175,9 @@ fn open(disk: &SimulatedStorage) -> Result<Store> {
 
 /// Goes on whatever fails, as a program may. What it leaves open is to be killed.
 fn script(disk: &SimulatedStorage, told: &mut Told, close: bool) -> Option<Store> {
-    let store = open(disk).ok()?;
+    let opened = open(disk);
+    told.note("opening", &opened);
+    let store = opened.ok()?;
     for (name, durability, partitions) in TOPICS {
         told.create(&store, name, durability, partitions);
     }
@@ -184,6 +232,14 @@ fn script(disk: &SimulatedStorage, told: &mut Told, close: bool) -> Option<Store
             }
             _ => {}
         }
+    }
+    if disk.failed_calls().contains(&CallKind::Sync) {
+        // Whoever was told of it, nothing is written any more.
+        let answer = store.create_topic("late", TopicConfig::default());
+        let error = answer.err();
+        let final_error = error.as_ref().is_some_and(Error::indefinite);
+        assert!(final_error, "{}: told was {error:?}", told.context);
+        told.poisoned = true;
     }
     if close {
         let answer = store.close();
@@ -262,6 +318,9 @@ fn one(call: u64, kind: FaultKind, poisonings: &AtomicU64) -> bool {
     let left = script(&disk, &mut told, call.is_multiple_of(2));
     poisonings.fetch_add(u64::from(told.poisoned), Ordering::Relaxed);
     let reached = disk.counters().calls >= call;
+    if let [hit] = disk.failed_calls()[..] {
+        told.check_told(kind, hit);
+    }
     for crash in [CrashKind::Kill, CrashKind::PowerLoss] {
         let disk = disk.duplicate();
         disk.crash(crash, call);
@@ -307,6 +366,16 @@ fn a_call_that_fails() {
 #[test]
 fn a_call_that_finds_no_space() {
     every_call_fails_with(FaultKind::NoSpace);
+}
+
+#[test]
+fn a_call_that_is_over_the_quota() {
+    every_call_fails_with(FaultKind::Quota);
+}
+
+#[test]
+fn a_call_that_finds_no_handle() {
+    every_call_fails_with(FaultKind::NoHandles);
 }
 
 #[test]

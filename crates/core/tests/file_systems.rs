@@ -18,7 +18,7 @@ use std::sync::Arc;
 use support::*;
 use tidelog::io::{
     DirEntry, FileSystemKind, LockAttempt, OpenMode, ReadAt, SimulatedStorage, Storage,
-    StorageFile, WriterLock,
+    StorageFile, StorageFolder, WriterLock,
 };
 use tidelog::{Durability, Error, OpenOptions, Store};
 
@@ -87,8 +87,8 @@ impl Storage for Flawed {
         self.0.remove_dir(path)
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.0.sync_dir(path)
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn StorageFolder>> {
+        self.0.open_dir(path)
     }
 
     fn lock(&self, path: &Path) -> io::Result<LockAttempt> {

@@ -19,7 +19,7 @@ use std::sync::{Arc, mpsc};
 use support::*;
 use tidelog::io::{
     CrashKind, DirEntry, FileSystemKind, LockAttempt, OpenMode, ReadAt, SimulatedStorage, Storage,
-    StorageFile,
+    StorageFile, StorageFolder,
 };
 use tidelog::{Appended, Durability, Error, Partition, Result, Store, TopicConfig};
 
@@ -67,8 +67,8 @@ impl Storage for Panicking {
         self.0.remove_dir(path)
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.0.sync_dir(path)
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn StorageFolder>> {
+        self.0.open_dir(path)
     }
 
     fn lock(&self, path: &Path) -> io::Result<LockAttempt> {

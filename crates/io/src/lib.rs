@@ -10,6 +10,7 @@
 
 mod extent;
 mod file_system;
+mod handles;
 mod map;
 mod one_byte;
 mod os;
@@ -18,9 +19,10 @@ mod simulated;
 mod writer_lock;
 
 pub use file_system::FileSystemKind;
+pub use handles::{HandleLimit, open_file_limit};
 pub use one_byte::OneByteStorage;
 pub use os::OsStorage;
-pub use simulated::{Counters, CrashKind, Device, FaultKind, SimulatedStorage};
+pub use simulated::{CallKind, Counters, CrashKind, Device, FaultKind, SimulatedStorage};
 pub use writer_lock::{LockAttempt, WriterLock};
 
 use std::fmt::Debug;
@@ -105,12 +107,21 @@ pub trait Storage: Send + Sync + Debug {
     /// `NotFound`, `NotADirectory`, `DirectoryNotEmpty`, and what the system says.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the names in this folder as they are now survive a loss of power.
+    /// Opens a folder, to sync its names later. Nothing is read or changed: an error of this call
+    /// says nothing about what is on the disk. Open it before names in it change, so that a lack
+    /// of handles is known while nothing has happened yet.
     ///
     /// # Errors
-    /// What the system says. After a failure nothing may be assumed to be durable, and trying
-    /// again proves nothing: a second sync can succeed without the disk having the first one's data.
-    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+    /// `NotFound`, `NotADirectory`, and what the system says, such as EMFILE.
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn StorageFolder>>;
+
+    /// [`Storage::open_dir`] and [`StorageFolder::sync`] in one call.
+    ///
+    /// # Errors
+    /// As these two. Which of them failed is not told.
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.open_dir(path)?.sync()
+    }
 
     /// Tries, without waiting, to become the one holder of the lock file at `path`, which is made
     /// if there is none. The holder's process id is kept in it for people and for
@@ -133,6 +144,16 @@ pub trait Storage: Send + Sync + Debug {
     /// # Errors
     /// `NotFound`, and what the system says.
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf>;
+}
+
+/// An open folder. Dropping it closes it, without syncing.
+pub trait StorageFolder: Send + Sync + Debug {
+    /// Makes the names in this folder as they are now survive a loss of power.
+    ///
+    /// # Errors
+    /// What the system says. After a failure nothing may be assumed to be durable, and trying
+    /// again proves nothing: a second sync can succeed without the disk having the first one's data.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// Something whose bytes can be read at any position.

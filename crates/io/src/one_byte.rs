@@ -2,7 +2,9 @@
 //! the least that the system promises. What works on it does not depend on whole transfers.
 
 use crate::retry::{self, ShortIo};
-use crate::{DirEntry, FileSystemKind, LockAttempt, OpenMode, ReadAt, Storage, StorageFile};
+use crate::{
+    DirEntry, FileSystemKind, LockAttempt, OpenMode, ReadAt, Storage, StorageFile, StorageFolder,
+};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,8 +58,8 @@ impl Storage for OneByteStorage {
         self.inner.remove_dir(path)
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.sync_dir(path)
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn StorageFolder>> {
+        self.inner.open_dir(path)
     }
 
     fn lock(&self, path: &Path) -> io::Result<LockAttempt> {

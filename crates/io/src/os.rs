@@ -6,8 +6,8 @@ use crate::extent::Extent;
 use crate::map::FileMap;
 use crate::retry::{self, ShortIo, uninterrupted};
 use crate::{
-    DirEntry, FileSystemKind, LockAttempt, OpenMode, ReadAt, Storage, StorageFile, file_system,
-    writer_lock,
+    DirEntry, FileSystemKind, LockAttempt, OpenMode, ReadAt, Storage, StorageFile, StorageFolder,
+    file_system, writer_lock,
 };
 use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -111,15 +111,12 @@ impl Storage for OsStorage {
         std::fs::remove_dir(path)
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn StorageFolder>> {
         let folder = OpenOptions::new()
             .read(true)
             .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
             .open(path)?;
-        folder.sync_all()?;
-        // XFS may call a folder synced whose changes it has just given up, when an error makes it shut down in that moment.
-        // Reading it fails then.
-        std::fs::read_dir(path)?.next().transpose().map(|_| ())
+        Ok(Box::new(OsFolder(folder)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<LockAttempt> {
@@ -133,6 +130,33 @@ impl Storage for OsStorage {
     fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
         std::fs::canonicalize(path)
     }
+}
+
+#[derive(Debug)]
+struct OsFolder(File);
+
+impl StorageFolder for OsFolder {
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()?;
+        read_an_entry(&self.0)
+    }
+}
+
+/// XFS may call a folder synced whose changes it has just given up, when an error makes it shut down in that moment.
+/// Reading it fails then. It is read through the same handle: another one may not be had.
+#[cfg(target_os = "linux")]
+fn read_an_entry(folder: &File) -> io::Result<()> {
+    rustix::fs::seek(folder, rustix::fs::SeekFrom::Start(0))?;
+    // Room for one entry with the longest name.
+    let mut space = [std::mem::MaybeUninit::uninit(); 1024];
+    let mut entries = rustix::fs::RawDir::new(folder, &mut space);
+    let first = entries.next().transpose();
+    first.map(|_| ()).map_err(io::Error::from)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_an_entry(_folder: &File) -> io::Result<()> {
+    Ok(())
 }
 
 #[derive(Debug)]

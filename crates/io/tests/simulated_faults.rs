@@ -6,7 +6,9 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
-use tidelog_io::{CrashKind, FaultKind, OpenMode, SimulatedStorage, Storage, StorageFile};
+use tidelog_io::{
+    CallKind, CrashKind, FaultKind, HandleLimit, OpenMode, SimulatedStorage, Storage, StorageFile,
+};
 
 fn open(storage: &SimulatedStorage, path: &str) -> Arc<dyn StorageFile> {
     storage.open(Path::new(path), OpenMode::Create).unwrap()
@@ -126,8 +128,10 @@ fn after_a_failed_sync_the_cache_shows_what_the_disk_does_not_have() {
 fn a_failed_sync_of_a_folder_leaves_its_names_to_the_next() {
     let (storage, _file) = disk();
     open(&storage, "/g").sync_all().unwrap();
+    let folder = storage.open_dir(Path::new("/")).unwrap();
     fail_next(&storage, FaultKind::Eio);
-    assert!(is_eio(storage.sync_dir(Path::new("/"))));
+    assert!(is_eio(folder.sync()));
+    assert_eq!(storage.failed_calls(), [CallKind::Sync]);
     assert!(storage.exists(Path::new("/g")).unwrap());
     let lost = (0..20).any(|seed| {
         let copy = storage.duplicate();
@@ -138,6 +142,37 @@ fn a_failed_sync_of_a_folder_leaves_its_names_to_the_next() {
     storage.sync_dir(Path::new("/")).unwrap();
     storage.crash(CrashKind::PowerLoss, 0);
     assert!(storage.exists(Path::new("/g")).unwrap());
+}
+
+#[test]
+fn opening_a_folder_and_syncing_it_fail_apart() {
+    let (storage, _file) = disk();
+    fail_next(&storage, FaultKind::NoHandles);
+    let error = storage.open_dir(Path::new("/")).unwrap_err();
+    assert_eq!(HandleLimit::behind(&error), Some(HandleLimit::Process));
+    assert_eq!(storage.failed_calls(), [CallKind::Look]);
+    let syncs = storage.counters().syncs;
+    storage.sync_dir(Path::new("/")).unwrap();
+    assert_eq!(storage.counters().syncs, syncs + 1);
+}
+
+#[test]
+fn as_many_files_are_open_as_the_limit_says() {
+    let (storage, file) = disk();
+    storage.limit_handles(Some(2));
+    let second = open(&storage, "/g");
+    let full = |error: io::Error| HandleLimit::behind(&error) == Some(HandleLimit::Process);
+    assert!(
+        storage
+            .open(Path::new("/f"), OpenMode::Read)
+            .is_err_and(full)
+    );
+    assert!(storage.open_dir(Path::new("/")).is_err_and(full));
+    assert!(storage.read_dir(Path::new("/")).is_err_and(full));
+    assert!(storage.exists(Path::new("/f")).unwrap());
+    file.write_all_at(0, b"no handle is needed").unwrap();
+    drop(second);
+    storage.sync_dir(Path::new("/")).unwrap();
 }
 
 #[test]
@@ -157,7 +192,7 @@ fn a_planned_crash_stops_the_machine_at_its_call() {
     let all = storage.counters();
     assert_eq!(
         (all.calls, all.changes, all.writes, all.syncs),
-        (12, 8, 3, 4)
+        (13, 8, 3, 4)
     );
     for call in 1..=all.calls {
         let storage = SimulatedStorage::new();

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::partition::now_ms;
 use crate::published;
-use crate::sync::read;
+use crate::sync::{lock, read};
 
 /// How long moved ends gather before they are written out.
 const PUBLISH_DELAY: Duration = Duration::from_millis(5);
@@ -112,6 +112,11 @@ impl Engine {
 
     /// Unlinks the files whose records were deleted, also those that a crash or a failure came before.
     fn finish_deletions(&self) {
+        if self.removals_left.swap(false, Ordering::AcqRel)
+            && lock(&self.catalog).finish_removals().is_err()
+        {
+            self.removals_left.store(true, Ordering::Release);
+        }
         let logs = self.all_logs().into_iter();
         for log in logs.filter(|log| log.has_segments_to_unlink()) {
             // A failure passes: what it leaves is unlinked the next time, or when the store is opened.

@@ -10,6 +10,7 @@ pub(crate) mod recovery;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use tidelog_format::topic_name;
@@ -27,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::fan_out;
 use crate::partition::{Log, TopicMeta, is_internal};
 use crate::published;
+use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, RwLock, lock, read, write};
 
 #[cfg(test)]
@@ -52,6 +54,8 @@ pub(crate) struct Engine {
     logs: RwLock<BTreeMap<u64, Arc<Log>>>,
     /// Held while the catalog changes.
     catalog: Mutex<Catalog>,
+    /// Files of a deleted topic are left that could not be removed.
+    removals_left: AtomicBool,
     checkpoint: Mutex<Option<CheckpointFile>>,
     writer_lock: Mutex<Option<Box<dyn WriterLock>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -97,8 +101,7 @@ impl Engine {
         };
         catalog
             .create_folders(&stored, 0..stored.config.partitions)
-            .and_then(|()| catalog.save(&stored))
-            .map_err(|error| self.context.health.final_if_sync(error))?;
+            .and_then(|()| catalog.save(&stored))?;
         let state = self.add_topic(&stored, |meta, number| {
             let folder = catalog.partition_folder(name, number);
             Ok(Log::create(
@@ -266,18 +269,24 @@ impl Engine {
                 name: name.to_owned(),
             })?;
         let stored = stored(&state);
-        let final_if_sync = |error| self.context.health.final_if_sync(error);
-        catalog.remove(&stored).map_err(final_if_sync)?;
+        catalog.remove(&stored)?;
         write(&self.topics).remove(name);
         for log in read(&state.logs).iter() {
             write(&self.logs).remove(&log.uid());
             log.delete();
             self.context.tables.forget_log(log.uid());
         }
-        let unlinked = catalog.unlink(&stored).map_err(final_if_sync);
+        let unlinked = catalog.unlink(&stored);
         drop(catalog);
         self.coordinator.groups.topic_changed(self, name);
-        unlinked
+        match unlinked {
+            // The topic is deleted, durably. Its files go with the next upkeep, or the next opening.
+            Err(error) if !error.indefinite() => {
+                self.removals_left.store(true, Ordering::Release);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     pub fn alter_topic(&self, state: &TopicState, change: &TopicChange) -> Result<()> {
@@ -292,9 +301,7 @@ impl Engine {
         stored.config = change.apply(&stored.config)?;
         let after = stored.config.partitions;
         if after > before {
-            catalog
-                .create_folders(&stored, before..after)
-                .map_err(|error| self.context.health.final_if_sync(error))?;
+            catalog.create_folders(&stored, before..after)?;
         }
         let durability = stored.config.durability.unwrap_or(self.durability);
         let logs = read(&state.logs).clone();
@@ -307,11 +314,7 @@ impl Engine {
             (_, true) => join(),
             _ => Ok(()),
         };
-        let saved = routed.and_then(|()| {
-            catalog
-                .save(&stored)
-                .map_err(|error| self.context.health.final_if_sync(error))
-        });
+        let saved = routed.and_then(|()| catalog.save(&stored));
         if let Err(error) = saved {
             // It is an `fsync` topic still: what is sent to it must be as durable as that.
             if leaves && let Err(error) = join() {
@@ -440,7 +443,7 @@ impl Engine {
         self.checkpoint(true)?;
         match self.publish_ends() {
             // Readers are told at the next opening.
-            Err(Error::StorageFull { .. }) => Ok(()),
+            Err(error) if error.is_shortage() => Ok(()),
             other => other,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tidelog_format::checkpoint::Checkpoint;
-use tidelog_io::{FileSystemKind, WriterLock};
+use tidelog_io::{FileSystemKind, Storage, WriterLock};
 
 use super::folder::{check_vacant, create_store, lock_holds, no_store, store_id, take_lock, unfit};
 use super::maintenance::{self, Intervals};
@@ -21,15 +21,18 @@ use crate::compaction;
 use crate::config::OpenOptions;
 use crate::context::Context;
 use crate::coordinator::Coordinator;
+use crate::disk::Disk;
 use crate::error::{Error, IoContext, Result};
 use crate::journal::{self, Files, Journal, Replay, Replayed};
 use crate::partition::Left;
+use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, RwLock, lock, read};
 
 impl Engine {
     pub fn open(path: PathBuf, options: OpenOptions) -> Result<Engine> {
         let began = Instant::now();
-        let storage = &options.storage;
+        let disk = Disk::new(Arc::clone(&options.storage));
+        let storage = &(Arc::clone(&disk) as Arc<dyn Storage>);
         if let FileSystemKind::Network(kind) =
             storage.file_system(&path).during("examine", &path)?
             && !options.allow_network_file_system
@@ -42,7 +45,7 @@ impl Engine {
         if options.read_only {
             let id = store_id(&**storage, &path)?.ok_or_else(|| no_store(&path))?;
             let files = Files::new(storage, journal::folder(&path), options.journal);
-            let context = context(&options, files, &Checkpoint::default());
+            let context = context(&options, &disk, files, &Checkpoint::default());
             return Engine::start(
                 path,
                 id,
@@ -108,7 +111,7 @@ impl Engine {
             frame: replayed.frame,
             ..last.clone()
         };
-        let context = context(&options, files, &now);
+        let context = context(&options, &disk, files, &now);
         let load = LoadTopics {
             context: &context,
             catalog: &catalog,
@@ -170,6 +173,7 @@ impl Engine {
             topics: RwLock::default(),
             logs: RwLock::default(),
             catalog: Mutex::new(catalog),
+            removals_left: AtomicBool::new(false),
             checkpoint: Mutex::new(checkpoint),
             writer_lock: Mutex::new(writer_lock),
             threads: Mutex::default(),
@@ -261,15 +265,25 @@ impl Engine {
 }
 
 /// `last` is the checkpoint, brought up to the last frame of the journal.
-fn context(options: &OpenOptions, files: Files, last: &Checkpoint) -> Arc<Context> {
+fn context(
+    options: &OpenOptions,
+    disk: &Arc<Disk>,
+    files: Files,
+    last: &Checkpoint,
+) -> Arc<Context> {
     let incarnation = i32::try_from(last.incarnation.saturating_add(1)).unwrap_or(i32::MAX);
     let journal = Journal::new(files, options.journal, last.frame);
-    let storage = Arc::clone(&options.storage);
-    Arc::new(Context::new(
-        storage,
+    let context = Arc::new(Context::new(
+        Arc::clone(disk),
         options.read_only,
         incarnation,
         options.open_segments,
         journal,
-    ))
+    ));
+    let weak = Arc::downgrade(&context);
+    disk.let_go_by(move || {
+        let context = weak.upgrade();
+        context.is_some_and(|context| context.segments.let_go(&context))
+    });
+    context
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidelog_format::journal::{PAGE, padded};
-use tidelog_io::{OpenMode, Storage, StorageFile};
+use tidelog_io::{OpenMode, Storage, StorageFile, StorageFolder};
 
 use super::JournalOptions;
 use crate::error::{Error, IoContext, Result};
@@ -37,8 +37,8 @@ pub(crate) struct JournalFile {
     /// Bytes that have been written, with frames or with zeros.
     pub written: u64,
     last_frame: u64,
-    /// Its folder entry is not durable yet.
-    new: bool,
+    /// Its folder, as long as its entry there is not durable.
+    new: Option<Box<dyn StorageFolder>>,
 }
 
 /// Where a frame goes.
@@ -47,8 +47,9 @@ pub(crate) struct Spot {
     pub path: PathBuf,
     pub file: Arc<dyn StorageFile>,
     pub position: u64,
-    /// The file's folder entry has to become durable with the frame.
-    pub new: bool,
+    /// The file's folder, if its entry there has to become durable with the frame. It was opened together with the file:
+    /// once a frame is written, a lack of handles must not keep it from being durable.
+    pub new: Option<Box<dyn StorageFolder>>,
 }
 
 impl Files {
@@ -126,7 +127,7 @@ impl Files {
             path: file.path.clone(),
             file: Arc::clone(&file.file),
             position: self.position,
-            new: std::mem::take(&mut file.new),
+            new: file.new.take(),
         };
         self.position += padded(len) as u64;
         Some(spot)
@@ -161,6 +162,8 @@ impl Files {
     fn create(&mut self) -> Result<usize> {
         let number = self.files.last().map_or(0, |last| last.number + 1);
         let path = self.folder.join(format!("{number:08}{EXTENSION}"));
+        let folder = self.storage.open_dir(&self.folder);
+        let folder = folder.during("open", &self.folder)?;
         let file = self
             .storage
             .open(&path, OpenMode::Create)
@@ -171,7 +174,7 @@ impl Files {
             file,
             written: 0,
             last_frame: 0,
-            new: true,
+            new: Some(folder),
         });
         Ok(self.files.len() - 1)
     }
@@ -228,7 +231,7 @@ pub(crate) fn open_all(
             file,
             written: entry.len - entry.len % PAGE as u64,
             last_frame: 0,
-            new: false,
+            new: None,
         });
     }
     files.sort_by_key(|file| file.number);

@@ -4,16 +4,20 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tidelog_format::journal::FrameBuilder;
 
 use super::files::Spot;
 use super::{Group, Member, Synced};
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::knock_out::{self, Rule};
 use crate::partition::Log;
+
+/// How long a frame that is written waits for file handles, and how often it asks for them.
+const WAIT_FOR_HANDLES: Duration = Duration::from_secs(10);
+const HANDLES_PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Round {
     sequence: u64,
@@ -83,20 +87,17 @@ impl Round {
     pub fn sync(&mut self, context: &Context) -> Result<()> {
         let began = Instant::now();
         if !knock_out::is_out(Rule::SyncExtents) {
-            self.sync.iter().try_for_each(|log| log.sync_files())?;
+            for log in &self.sync {
+                with_handles(context, || log.sync_files())?;
+            }
         }
         context.health.check_disk()?;
         let Some(spot) = &self.spot else {
             return Ok(());
         };
-        spot.file.sync_data().map_err(|error| {
-            let path = spot.path.display();
-            context.health.poison(format!("sync of {path}: {error}"))
-        })?;
-        if spot.new
-            && let Some(folder) = spot.path.parent()
-        {
-            context.sync_dir(folder)?;
+        spot.file.sync_data().during("sync", &spot.path)?;
+        if let Some(folder) = &spot.new {
+            folder.sync().during("sync", &spot.path)?;
         }
         // A sync counts only if none had failed by its end.
         context.health.check_disk()?;
@@ -139,6 +140,21 @@ impl Round {
             }
         }
         context.journal.round_ended(self.frame);
+    }
+}
+
+/// What a frame names is written already and can't be taken back, so a lack of file handles is waited out for a while.
+fn with_handles(context: &Context, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        match work() {
+            Err(Error::TooManyOpenFiles { .. })
+                if began.elapsed() < WAIT_FOR_HANDLES && !context.health.is_closed() =>
+            {
+                std::thread::sleep(HANDLES_PAUSE);
+            }
+            done => return done,
+        }
     }
 }
 

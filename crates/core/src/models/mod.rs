@@ -20,6 +20,7 @@ use tidelog_io::{SimulatedStorage, Storage};
 use crate::Compression;
 use crate::config::{Durability, TopicConfig};
 use crate::context::Context;
+use crate::disk::Disk;
 use crate::error::Result;
 use crate::journal::{Files, Journal, JournalOptions};
 use crate::partition::{Appended, Log, Terms, TopicMeta};
@@ -79,7 +80,7 @@ impl Shop {
         let journal = Journal::new(files, journal, 0);
         Shop {
             disk,
-            context: Arc::new(Context::new(storage, false, 1, 16, journal)),
+            context: Arc::new(Context::new(Disk::new(storage), false, 1, 16, journal)),
         }
     }
 

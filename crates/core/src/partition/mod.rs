@@ -268,10 +268,10 @@ impl Log {
 
     fn sync_folder(&self) -> Result<()> {
         self.context.health.check_disk()?;
-        match self.context.storage.sync_dir(&self.folder) {
+        match self.context.sync_dir(&self.folder) {
             // The topic was deleted meanwhile, and its folder with it.
-            Err(_) if self.is_deleted() => Ok(()),
-            other => self.context.health.final_sync_dir(&self.folder, other),
+            Err(Error::Io { .. }) if self.is_deleted() => Ok(()),
+            other => other,
         }
     }
 
@@ -284,8 +284,9 @@ impl Log {
         self.sync_files()?;
         if self.damage.is_none() {
             match self.save_producers(1, || Ok(())) {
-                // It is made again from the log, or needed no more.
-                Ok(()) | Err(Error::StorageFull { .. } | Error::TopicDeleted { .. }) => {}
+                // It is made again from the log, or not needed any more.
+                Ok(()) | Err(Error::TopicDeleted { .. }) => {}
+                Err(error) if error.is_shortage() => {}
                 Err(error) => return Err(error),
             }
         }

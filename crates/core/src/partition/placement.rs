@@ -365,7 +365,7 @@ impl Log {
                     writer.allocated = u64::MAX;
                     return Ok(());
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::StorageFull && to != end => {}
+                Err(error) if is_full(&error) && to != end => {}
                 Err(error) => return Err(error).during("reserve space for", segment.path()),
             }
         }
@@ -395,6 +395,12 @@ impl Log {
                 .poison(format!("{error}; and cutting it off: {cut}")),
         }
     }
+}
+
+/// Whether there is no space, or none left for this user.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 /// Wall-clock time in ms since the epoch.

@@ -223,16 +223,18 @@ impl Log {
         let (context, path) = (self.context(), self.snapshot_path(offset));
         let new = path.with_extension("snapshot.tmp");
         let storage = &context.storage;
+        // Before the name changes: a lack of handles is told while nothing has happened yet.
+        let folder = storage
+            .open_dir(self.folder())
+            .during("open", self.folder())?;
         let file = storage
             .open(&new, OpenMode::Create)
             .during("create", &new)?;
         file.set_len(0).during("shorten", &new)?;
         file.write_all_at(0, bytes).during("write", &new)?;
-        file.sync_all()
-            .during("sync", &new)
-            .map_err(|error| context.health.final_if_sync(error))?;
+        file.sync_all().during("sync", &new)?;
         storage.rename(&new, &path).during("rename", &new)?;
-        context.sync_dir(self.folder())?;
+        folder.sync().during("sync", self.folder())?;
         for old in self.snapshots()?.into_iter().skip(KEPT) {
             let path = self.snapshot_path(old);
             storage.remove_file(&path).during("remove", &path)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tidelog_format::file_name;
-use tidelog_io::OpenMode;
+use tidelog_io::{OpenMode, StorageFolder};
 
 use super::Log;
 use super::load::unlink;
@@ -126,6 +126,14 @@ impl Log {
             return there;
         }
         let others = old.get(1..).unwrap_or_default();
+        // Before names change: a lack of handles is told while the old ones still count.
+        let folder = match context.storage.open_dir(self.folder()) {
+            Ok(folder) => folder,
+            Err(error) => {
+                keep_old(new);
+                return Err(error).during("open", self.folder());
+            }
+        };
         let moved = match others.is_empty() {
             true => new.move_to_log(context),
             false => new.move_to_swap(context),
@@ -135,29 +143,35 @@ impl Log {
             return Err(error);
         }
         // From here on the new one counts at the next opening.
-        self.finish_replacing(others, &mut new)
+        self.finish_replacing(&*folder, others, &mut new)
             .inspect_err(|_| self.set_stuck())?;
         let segment = new.into_segment(context, capacity);
         self.publish_replaced(old, segment);
         Ok(true)
     }
 
-    fn finish_replacing(&self, others: &[Arc<Segment>], new: &mut CleanedSegment) -> Result<()> {
+    fn finish_replacing(
+        &self,
+        folder: &dyn StorageFolder,
+        others: &[Arc<Segment>],
+        new: &mut CleanedSegment,
+    ) -> Result<()> {
         let context = self.context();
+        let sync = || folder.sync().during("sync", self.folder());
         if others.is_empty() {
-            return context.sync_dir(self.folder());
+            return sync();
         }
         if !knock_out::is_out(Rule::SwapInOrder) {
-            context.sync_dir(self.folder())?;
+            sync()?;
         }
         for segment in others {
             unlink(context, segment)?;
         }
         if !knock_out::is_out(Rule::SwapInOrder) {
-            context.sync_dir(self.folder())?;
+            sync()?;
         }
         new.move_to_log(context)?;
-        context.sync_dir(self.folder())
+        sync()
     }
 
     fn holds(&self, run: &[Arc<Segment>]) -> bool {

@@ -19,6 +19,7 @@ use tidelog_io::{OpenMode, Storage, WriterLock};
 
 use crate::catalog::Catalog;
 use crate::checkpoint;
+use crate::disk::Disk;
 use crate::engine::folder::{no_store, store_id, take_lock};
 use crate::error::{Error, IoContext, Result};
 use crate::fan_out;
@@ -47,6 +48,7 @@ pub fn survey(
     progress: impl FnMut(u64, u64) -> bool,
 ) -> Result<Survey> {
     let path = path.as_ref();
+    let storage = &(Disk::new(Arc::clone(storage)) as Arc<dyn Storage>);
     store_id(&**storage, path)?.ok_or_else(|| no_store(path))?;
     let lock = take_lock(&**storage, path)?;
     let plan = to_plan(&assess(storage, path, false, progress)?);
@@ -90,7 +92,7 @@ impl Survey {
         // and that is so before positions in the segments change.
         sync(storage, &assessed.partitions)?;
         let mut checkpoint = settled(&assessed, Surveyed::end_before);
-        checkpoint::replace(storage, &self.path, &checkpoint)?;
+        checkpoint::replace_file(storage, &self.path, &checkpoint)?;
 
         let mut plan = to_plan(&assessed);
         let mut kept = Vec::new();
@@ -117,7 +119,7 @@ impl Survey {
         }
         checkpoint.generation += 1;
         checkpoint.partitions = marks(&assessed, Surveyed::end_after);
-        checkpoint::replace(storage, &self.path, &checkpoint)?;
+        checkpoint::replace_file(storage, &self.path, &checkpoint)?;
         Ok(RepairReport { done: plan })
     }
 }

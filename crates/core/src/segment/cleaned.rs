@@ -8,7 +8,7 @@ use tidelog_format::batch::BatchHeader;
 use tidelog_format::file_name::{self, CLEANED, SegmentFile};
 use tidelog_io::{OpenMode, StorageFile};
 
-use super::{Indexes, Segment, sync};
+use super::{Indexes, Segment};
 use crate::context::Context;
 use crate::error::{IoContext, Result};
 use crate::knock_out::{self, Rule};
@@ -91,7 +91,7 @@ impl CleanedSegment {
             return Ok(());
         }
         context.health.check_disk()?;
-        sync(context, &*self.file, &self.path)
+        self.file.sync_data().during("sync", &self.path)
     }
 
     /// Writes its indexes, durably, too.
@@ -101,7 +101,8 @@ impl CleanedSegment {
         self.indexes.time.flush(&*context.storage)?;
         for path in [self.indexes.offset.path(), self.indexes.time.path()] {
             let file = context.storage.open(path, OpenMode::Write);
-            sync(context, &*file.during("open", path)?, path)?;
+            let file = file.during("open", path)?;
+            file.sync_data().during("sync", path)?;
         }
         Ok(())
     }

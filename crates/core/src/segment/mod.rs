@@ -22,7 +22,7 @@ use tidelog_io::{OpenMode, ReadAt, StorageFile};
 use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::sync::atomic::{AtomicBool, AtomicU64};
-use crate::sync::{Mutex, RwLock, lock, read, write};
+use crate::sync::{Mutex, MutexGuard, RwLock, lock, read, try_lock, try_write, write};
 
 pub(crate) use cleaned::CleanedSegment;
 use index::SparseIndex;
@@ -252,8 +252,8 @@ impl Segment {
     pub fn seal(self: &Arc<Self>, context: &Context, index_interval: u32) -> Result<()> {
         match self.complete_indexes(context, index_interval) {
             // They are made again from the log when they are needed.
-            Err(Error::StorageFull { .. }) | Ok(()) => {}
-            Err(error) => return Err(error),
+            Err(error) if error.is_shortage() => {}
+            other => other?,
         }
         let files = self.files(context)?;
         files.file.set_len(self.size()).during("trim", &self.path)
@@ -283,10 +283,19 @@ impl Segment {
     /// Makes what was written durable, index files that were completed, too. Syncs of one file are serialised: whoever
     /// finds the mark cleared must know that the sync that cleared it has ended.
     pub fn sync(self: &Arc<Self>, context: &Context) -> Result<()> {
-        let _one_at_a_time = lock(&self.sync);
+        let one_at_a_time = lock(&self.sync);
+        self.sync_alone(&one_at_a_time, context)
+    }
+
+    fn sync_alone(
+        self: &Arc<Self>,
+        _one_at_a_time: &MutexGuard<'_, ()>,
+        context: &Context,
+    ) -> Result<()> {
         context.health.check_disk()?;
         clearing(&self.dirty, || {
-            sync(context, &*self.files(context)?.file, &self.path)?;
+            let files = self.files(context)?;
+            files.file.sync_data().during("sync", &self.path)?;
             // Those of a segment that is written on are made again after a crash, and not worth a sync.
             clearing(&self.indexes_dirty, || self.sync_indexes(context))
         })
@@ -297,7 +306,8 @@ impl Segment {
         for extension in ["index", "timeindex"] {
             let path = self.path.with_extension(extension);
             let file = context.storage.open(&path, OpenMode::Write);
-            sync(context, &*file.during("open", &path)?, &path)?;
+            let file = file.during("open", &path)?;
+            file.sync_data().during("sync", &path)?;
         }
         Ok(())
     }
@@ -318,6 +328,40 @@ impl Segment {
                 indexes.time.close();
             }
         }
+    }
+
+    /// Closes its files unless they are in use, for a thread that may hold any locks: it waits for none, and passes over a
+    /// segment that it would have to wait for. One that is not synced is closed only if it may be `synced` first.
+    pub fn let_go(self: &Arc<Self>, context: &Context, synced: bool) -> bool {
+        let Some(one_at_a_time) = try_lock(&self.sync) else {
+            return false;
+        };
+        let is_dirty = || self.dirty.load(Ordering::Acquire);
+        let idle = |open: &Option<Arc<OpenFiles>>| {
+            let files = open.as_ref();
+            files.is_some_and(|files| Arc::strong_count(files) == 1)
+        };
+        // Asked first, and let go again: a sync takes these locks itself.
+        let worth_it = try_write(&self.open).is_some_and(|open| idle(&open));
+        if !worth_it || self.is_retired() || (is_dirty() && !synced) {
+            return false;
+        }
+        if is_dirty() && self.sync_alone(&one_at_a_time, context).is_err() {
+            return false;
+        }
+        let (Some(mut open), Some(mut indexes)) = (try_write(&self.open), try_lock(&self.indexes))
+        else {
+            return false;
+        };
+        if !idle(&open) || self.is_retired() || is_dirty() {
+            return false;
+        }
+        *open = None;
+        if let Some(indexes) = &mut *indexes {
+            indexes.offset.close();
+            indexes.time.close();
+        }
+        true
     }
 
     /// Makes all of it durable and has its files open for good, for a segment whose names will soon be another's: whoever
@@ -391,13 +435,6 @@ fn clearing(mark: &AtomicBool, work: impl FnOnce() -> Result<()>) -> Result<()> 
         true => work().inspect_err(|_| mark.store(true, Ordering::Release)),
         false => Ok(()),
     }
-}
-
-fn sync(context: &Context, file: &dyn StorageFile, path: &Path) -> Result<()> {
-    file.sync_data().map_err(|error| {
-        let path = path.display();
-        context.health.poison(format!("sync of {path}: {error}"))
-    })
 }
 
 impl Indexes {

@@ -1,5 +1,5 @@
-//! Bounds how many segments keep a file and a map open. A segment that is used again is opened again; the
-//! least recently used are synced, if they need it, and closed.
+//! Bounds how many segments keep their files open. A segment that is used again is opened again; the least recently used
+//! are synced, if they need it, and closed: when there are more than the bound, and when the system has no handle left.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -53,6 +53,32 @@ impl OpenSegments {
                 victim.close_if_idle(context);
             }
         }
+        self.forget_closed();
+    }
+
+    /// Closes some segments because there is no file handle left, those first that need no sync. False if there are none
+    /// that could be closed. The caller may hold any locks, except of this list.
+    pub fn let_go(&self, context: &Context) -> bool {
+        let mut live: Vec<Arc<Segment>> =
+            lock(&self.open).iter().filter_map(Weak::upgrade).collect();
+        live.sort_by_cached_key(|segment| segment.last_used());
+        let most = (live.len() / 4).max(1);
+        let mut closed = 0;
+        for synced in [false, true] {
+            let victims = live.iter();
+            closed = victims
+                .filter(|segment| segment.let_go(context, synced))
+                .take(most)
+                .count();
+            if closed > 0 {
+                break;
+            }
+        }
+        self.forget_closed();
+        closed > 0
+    }
+
+    fn forget_closed(&self) {
         lock(&self.open).retain(|weak| weak.upgrade().is_some_and(|s| s.is_open()));
     }
 }

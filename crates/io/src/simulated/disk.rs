@@ -39,6 +39,7 @@ pub(super) enum Change {
 pub(super) struct Disk {
     pub(super) plan: Plan,
     pub(super) capacity: Option<u64>,
+    pub(super) most_handles: Option<usize>,
     pub(super) names: Names,
     pub(super) files: BTreeMap<NodeId, FileNode>,
     device: Device,
@@ -53,6 +54,7 @@ impl Disk {
         Disk {
             plan: Plan::default(),
             capacity: None,
+            most_handles: None,
             names: Names::new(),
             files: BTreeMap::new(),
             device,
@@ -88,6 +90,18 @@ impl Disk {
             Err(down())
         } else {
             Ok(())
+        }
+    }
+
+    pub(super) fn open_handles(&self) -> usize {
+        self.files.values().map(|file| file.handles).sum()
+    }
+
+    /// Refuses one more handle when there are as many as may be.
+    pub(super) fn check_handles(&self) -> io::Result<()> {
+        match self.most_handles {
+            Some(most) if self.open_handles() >= most => Err(FaultKind::NoHandles.error()),
+            _ => Ok(()),
         }
     }
 

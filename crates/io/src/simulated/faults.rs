@@ -10,8 +10,12 @@ pub enum FaultKind {
     /// longer waiting: reads show it until [`drop_cache`](crate::StorageFile::drop_cache), no
     /// later sync writes it, and the next power loss takes it.
     Eio,
-    /// As [`FaultKind::Eio`], but with `StorageFull`.
+    /// As [`FaultKind::Eio`], but with ENOSPC (`StorageFull`).
     NoSpace,
+    /// As [`FaultKind::Eio`], but with EDQUOT (`QuotaExceeded`).
+    Quota,
+    /// As [`FaultKind::Eio`], but with EMFILE, whatever the call is.
+    NoHandles,
     /// A write does only so many bytes, at most all but one, and fails with `StorageFull`. Any
     /// other call does nothing and fails alike.
     ShortWrite(usize),
@@ -34,11 +38,15 @@ pub struct Counters {
 }
 
 /// What a call is counted as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CallKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallKind {
+    /// It leaves the disk as it is: opening what is there, reading, listing.
     Look,
+    /// It changes names, a length or what space is taken.
     Change,
+    /// It writes bytes.
     Write,
+    /// It syncs a file or folder.
     Sync,
 }
 
@@ -54,6 +62,8 @@ pub(super) enum Verdict {
 pub(super) struct Plan {
     pub(super) counters: Counters,
     faults: Vec<(u64, FaultKind)>,
+    /// What the calls were that failed.
+    pub(super) hit: Vec<CallKind>,
     crash_at_call: Option<u64>,
     crash_at_change: Option<u64>,
 }
@@ -93,7 +103,10 @@ impl Plan {
             return Verdict::Crash;
         }
         match self.faults.iter().find(|(at, _)| *at == call) {
-            Some((_, kind)) => Verdict::Fail(*kind),
+            Some((_, fault)) => {
+                self.hit.push(kind);
+                Verdict::Fail(*fault)
+            }
             None => Verdict::Proceed,
         }
     }
@@ -104,6 +117,8 @@ impl FaultKind {
         match self {
             FaultKind::Eio | FaultKind::LateEio => rustix::io::Errno::IO.into(),
             FaultKind::NoSpace | FaultKind::ShortWrite(_) => no_space(),
+            FaultKind::Quota => rustix::io::Errno::DQUOT.into(),
+            FaultKind::NoHandles => rustix::io::Errno::MFILE.into(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::disk::{Change, Disk};
 use super::faults::CallKind;
 use super::lock_disk;
 use super::names::NodeId;
-use crate::{ReadAt, StorageFile, WriterLock, end_of, unexpected_eof};
+use crate::{ReadAt, StorageFile, StorageFolder, WriterLock, end_of, unexpected_eof};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -76,6 +76,40 @@ impl SimulatedFile {
             }
         }
         disk.finish(verdict, change)
+    }
+}
+
+/// An open folder. It works on when it is renamed or removed.
+pub(super) struct SimulatedFolder {
+    disk: SharedDisk,
+    node: NodeId,
+    life: u64,
+}
+
+impl SimulatedFolder {
+    pub(super) fn new(shared: &SharedDisk, disk: &Disk, node: NodeId) -> SimulatedFolder {
+        SimulatedFolder {
+            disk: Arc::clone(shared),
+            node,
+            life: disk.life(),
+        }
+    }
+}
+
+impl StorageFolder for SimulatedFolder {
+    fn sync(&self) -> io::Result<()> {
+        let mut disk = lock_disk(&self.disk);
+        let verdict = disk.begin(self.life, CallKind::Sync)?;
+        disk.finish(verdict, Change::SyncFolder(self.node))
+    }
+}
+
+impl fmt::Debug for SimulatedFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatedFolder")
+            .field("node", &self.node)
+            .field("life", &self.life)
+            .finish_non_exhaustive()
     }
 }
 

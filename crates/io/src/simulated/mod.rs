@@ -9,13 +9,13 @@ mod handle;
 mod names;
 mod random;
 
-pub use faults::{Counters, FaultKind};
+pub use faults::{CallKind, Counters, FaultKind};
 
-use crate::{DirEntry, FileSystemKind, LockAttempt, OpenMode, Storage, StorageFile};
+use crate::{DirEntry, FileSystemKind, LockAttempt, OpenMode, Storage, StorageFile, StorageFolder};
 use bytes::Edit;
 use disk::{Change, Disk, FileNode};
-use faults::{CallKind, Verdict};
-use handle::{SimulatedFile, SimulatedLock};
+use faults::Verdict;
+use handle::{SimulatedFile, SimulatedFolder, SimulatedLock};
 use names::{NodeId, Place};
 use std::fmt;
 use std::io;
@@ -149,6 +149,24 @@ impl SimulatedStorage {
         self.disk().plan.fail_at(call, kind);
     }
 
+    /// What the calls of this life were that failed because it was planned, in order.
+    #[must_use]
+    pub fn failed_calls(&self) -> Vec<CallKind> {
+        self.disk().plan.hit.clone()
+    }
+
+    /// Lets opening files and folders, listing and locking fail with EMFILE while so many files are open, as with a
+    /// limit of file handles. None: no limit, the default.
+    pub fn limit_handles(&self, most: Option<usize>) {
+        self.disk().most_handles = most;
+    }
+
+    /// How many handles of files are open in this life.
+    #[must_use]
+    pub fn open_handles(&self) -> usize {
+        self.disk().open_handles()
+    }
+
     /// Stops the machine at the call that makes [`Counters::calls`] equal `call`: it and all later
     /// ones fail until [`SimulatedStorage::crash`], which decides how much of it was done.
     pub fn crash_at(&self, call: u64) {
@@ -231,6 +249,7 @@ impl SimulatedStorage {
 impl Storage for SimulatedStorage {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StorageFile>> {
         let mut disk = self.disk();
+        disk.check_handles()?;
         if mode == OpenMode::CreateNew && disk.names.find(path).is_ok() {
             self.begin(&mut disk, CallKind::Look)?;
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -259,6 +278,7 @@ impl Storage for SimulatedStorage {
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let disk = self.look()?;
+        disk.check_handles()?;
         let folder = disk.names.find(path)?;
         if !disk.names.is_folder(folder) {
             return Err(io::ErrorKind::NotADirectory.into());
@@ -336,18 +356,19 @@ impl Storage for SimulatedStorage {
         disk.finish(verdict, Change::Name(vec![(place.name, None)]))
     }
 
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        let mut disk = self.disk();
-        let verdict = self.begin(&mut disk, CallKind::Sync)?;
+    fn open_dir(&self, path: &Path) -> io::Result<Box<dyn StorageFolder>> {
+        let disk = self.look()?;
+        disk.check_handles()?;
         let folder = disk.names.find(path)?;
         if !disk.names.is_folder(folder) {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        disk.finish(verdict, Change::SyncFolder(folder))
+        Ok(Box::new(SimulatedFolder::new(&self.disk, &disk, folder)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<LockAttempt> {
         let mut disk = self.disk();
+        disk.check_handles()?;
         let node = self.file_at(&mut disk, path, true)?;
         let file = disk.file(node)?;
         if file.locked {
