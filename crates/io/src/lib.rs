@@ -124,7 +124,7 @@ pub trait Storage: Send + Sync + Debug {
     }
 
     /// Tries, without waiting, to become the one holder of the lock file at `path`, which is made
-    /// if there is none. The holder's process id is kept in it for people and for
+    /// if there is none, and of its folder: one who deletes the file lets nobody else in. The holder's process id is kept in it for people and for
     /// [`LockAttempt::Busy`]. The lock ends when the [`WriterLock`] is dropped or the process dies.
     /// A second attempt in the same process is refused like any other.
     ///

@@ -35,7 +35,7 @@ impl OsStorage {
     }
 }
 
-fn open(path: &Path, mode: OpenMode) -> io::Result<File> {
+pub(crate) fn open(path: &Path, mode: OpenMode) -> io::Result<File> {
     // NONBLOCK has no meaning for a regular file, and keeps a named pipe in our place from making
     // us wait for ever. The standard library adds CLOEXEC and repeats after a signal.
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
@@ -58,6 +58,13 @@ fn open(path: &Path, mode: OpenMode) -> io::Result<File> {
         ));
     }
     Ok(file)
+}
+
+pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
+        .open(path)
 }
 
 impl Storage for OsStorage {
@@ -112,15 +119,11 @@ impl Storage for OsStorage {
     }
 
     fn open_dir(&self, path: &Path) -> io::Result<Box<dyn StorageFolder>> {
-        let folder = OpenOptions::new()
-            .read(true)
-            .custom_flags(OFlags::DIRECTORY.bits().cast_signed())
-            .open(path)?;
-        Ok(Box::new(OsFolder(folder)))
+        Ok(Box::new(OsFolder(open_folder(path)?)))
     }
 
     fn lock(&self, path: &Path) -> io::Result<LockAttempt> {
-        writer_lock::try_lock(open(path, OpenMode::Create)?)
+        writer_lock::try_lock(path)
     }
 
     fn file_system(&self, path: &Path) -> io::Result<FileSystemKind> {

@@ -72,6 +72,53 @@ fn another_process_is_refused_until_the_holder_is_gone() {
 }
 
 #[test]
+fn a_deleted_lock_file_lets_nobody_in_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".lock");
+    let mut child = child_with_lock(&path);
+    std::fs::remove_file(&path).unwrap();
+    // Whose it is went with the file.
+    assert_eq!(busy(&OsStorage, &path), None);
+    assert_eq!(busy(&OsStorage, &path), None);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let lock = held(&OsStorage, &path);
+    std::fs::remove_file(&path).unwrap();
+    assert!(lock.keep().unwrap());
+    // Also against a program that asks for nothing but the file.
+    let file = std::fs::File::open(&path).unwrap();
+    assert!(file.try_lock().is_err());
+    assert_eq!(busy(&OsStorage, &path), Some(std::process::id()));
+    drop(file);
+    drop(lock);
+    drop(held(&OsStorage, &path));
+}
+
+#[test]
+fn a_holder_learns_that_its_place_is_anothers() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let path = store.join(".lock");
+    std::fs::create_dir(&store).unwrap();
+    let lock = held(&OsStorage, &path);
+    assert!(lock.keep().unwrap());
+    // A program that locks the file only has come in.
+    std::fs::remove_file(&path).unwrap();
+    let other = std::fs::File::create(&path).unwrap();
+    other.try_lock().unwrap();
+    assert!(!lock.keep().unwrap());
+    drop(other);
+    assert!(lock.keep().unwrap());
+    // Another folder has the store's name.
+    std::fs::rename(&store, folder.path().join("moved")).unwrap();
+    assert!(!lock.keep().unwrap());
+    std::fs::create_dir(&store).unwrap();
+    drop(held(&OsStorage, &path));
+    assert!(!lock.keep().unwrap());
+}
+
+#[test]
 fn the_same_process_is_refused_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".lock");
@@ -123,6 +170,10 @@ fn the_simulated_lock_does_the_same() {
     let path = Path::new("/.lock");
     let lock = held(&storage, path);
     assert_eq!(busy(&storage, path), Some(std::process::id()));
+    storage.remove_file(path).unwrap();
+    assert_eq!(busy(&storage, path), None);
+    assert!(lock.keep().unwrap());
+    assert_eq!(busy(&storage, path), None);
     drop(lock);
     let old = held(&storage, path);
     storage.crash(tidelog_io::CrashKind::Kill, 1);

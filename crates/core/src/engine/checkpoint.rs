@@ -33,6 +33,19 @@ impl Engine {
         })
     }
 
+    /// Writing stops for good where the lock keeps others out no more: another process may write to the same files.
+    fn keep_lock(&self) -> Result<()> {
+        let held = lock(&self.writer_lock);
+        // What can't be asked now is asked with the next checkpoint.
+        match held.as_ref().map(|held| held.keep()) {
+            Some(Ok(false)) => Err(self.context.health.poison(format!(
+                "the lock of {} is another process's now: its .lock or the folder itself was replaced",
+                self.path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Notes the ends as of the last durable frame.
     pub fn begin_checkpoint(&self, clean: bool) -> Result<CheckpointRun<'_>> {
         if let Some(damage) = self.context.health.damage() {
@@ -42,6 +55,7 @@ impl Engine {
         if file.is_none() {
             return Err(Error::Closed);
         }
+        self.keep_lock()?;
         let logs = self.all_logs();
         let noted = self.context.journal.as_of(|synced| Checkpoint {
             generation: 0,

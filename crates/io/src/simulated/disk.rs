@@ -7,7 +7,7 @@ use super::faults::{CallKind, Plan, Verdict, down, no_space};
 use super::names::{NameOp, Names, NodeId, ROOT};
 use super::random::Random;
 use super::{BLOCK, CrashKind, Device, FaultKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// Files are kept in memory, so a length out of all reason is refused instead of dying of it.
@@ -42,6 +42,8 @@ pub(super) struct Disk {
     pub(super) most_handles: Option<usize>,
     pub(super) names: Names,
     pub(super) files: BTreeMap<NodeId, FileNode>,
+    /// Folders that are locked.
+    pub(super) locked: BTreeSet<NodeId>,
     device: Device,
     life: u64,
     down: bool,
@@ -57,6 +59,7 @@ impl Disk {
             most_handles: None,
             names: Names::new(),
             files: BTreeMap::new(),
+            locked: BTreeSet::new(),
             device,
             life: 0,
             down: false,
@@ -251,6 +254,7 @@ impl Disk {
             file.handles = 0;
             file.locked = false;
         }
+        self.locked.clear();
         self.sweep();
         self.plan.clear();
         self.life += 1;

@@ -2,14 +2,15 @@
 //! which it was made, and fails in any later one.
 
 use super::bytes::Edit;
-use super::disk::{Change, Disk};
+use super::disk::{Change, Disk, FileNode};
 use super::faults::CallKind;
 use super::lock_disk;
-use super::names::NodeId;
+use super::names::{NodeId, Place};
 use crate::{ReadAt, StorageFile, StorageFolder, WriterLock, end_of, unexpected_eof};
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type SharedDisk = Arc<Mutex<Disk>>;
 
@@ -233,40 +234,81 @@ impl ReadAt for SimulatedMap {
 }
 
 pub(super) struct SimulatedLock {
-    handle: Handle,
+    path: PathBuf,
+    handle: Mutex<Handle>,
+    folder: NodeId,
 }
 
 impl SimulatedLock {
-    /// The file's lock, which is free.
+    /// The lock of a file, which is free, and of its folder, which is taken.
     pub(super) fn new(
         shared: &SharedDisk,
         disk: &mut Disk,
+        path: &Path,
         node: NodeId,
+        folder: NodeId,
     ) -> io::Result<SimulatedLock> {
         disk.file(node)?.locked = true;
         Ok(SimulatedLock {
-            handle: Handle::new(shared, disk, node)?,
+            path: path.to_owned(),
+            handle: Mutex::new(Handle::new(shared, disk, node)?),
+            folder,
         })
+    }
+
+    fn handle(&self) -> MutexGuard<'_, Handle> {
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl WriterLock for SimulatedLock {}
+impl WriterLock for SimulatedLock {
+    fn keep(&self) -> io::Result<bool> {
+        let mut handle = self.handle();
+        let shared = Arc::clone(&handle.disk);
+        let mut disk = lock_disk(&shared);
+        disk.check_life(handle.life)?;
+        let Place { name, node } = disk.names.place(&self.path)?;
+        if name.0 != self.folder {
+            return Ok(false);
+        }
+        let node = match node {
+            Some(node) if node == handle.node => return Ok(true),
+            Some(node) => node,
+            None => {
+                let node = disk.new_node();
+                disk.files.insert(node, FileNode::default());
+                disk.names.perform(vec![(name, Some(node))]);
+                node
+            }
+        };
+        let file = disk.file(node)?;
+        if std::mem::replace(&mut file.locked, true) {
+            return Ok(false);
+        }
+        let again = Handle::new(&shared, &mut disk, node)?;
+        drop(disk);
+        *handle = again;
+        Ok(true)
+    }
+}
 
 impl fmt::Debug for SimulatedLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SimulatedLock")
-            .field("node", &self.handle.node)
-            .finish()
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
 impl Drop for SimulatedLock {
     fn drop(&mut self) {
-        let mut disk = lock_disk(&self.handle.disk);
-        if disk.life() == self.handle.life
-            && let Ok(file) = disk.file(self.handle.node)
-        {
-            file.locked = false;
+        let handle = self.handle();
+        let mut disk = lock_disk(&handle.disk);
+        if disk.life() == handle.life {
+            disk.locked.remove(&self.folder);
+            if let Ok(file) = disk.file(handle.node) {
+                file.locked = false;
+            }
         }
     }
 }

@@ -131,6 +131,7 @@ impl SimulatedStorage {
             file.handles = 0;
             file.locked = false;
         }
+        disk.locked.clear();
         SimulatedStorage {
             disk: Arc::new(Mutex::new(disk)),
             life: None,
@@ -370,8 +371,10 @@ impl Storage for SimulatedStorage {
         let mut disk = self.disk();
         disk.check_handles()?;
         let node = self.file_at(&mut disk, path, true)?;
+        let (folder, _) = disk.names.place(path)?.name;
+        let folder_locked = !disk.locked.insert(folder);
         let file = disk.file(node)?;
-        if file.locked {
+        if file.locked || folder_locked {
             let pid = std::str::from_utf8(file.bytes.live()).ok();
             let pid = pid.and_then(|text| text.strip_suffix('\n')?.parse().ok());
             return Ok(LockAttempt::Busy { pid });
@@ -383,7 +386,7 @@ impl Storage for SimulatedStorage {
             bytes: pid,
         });
         Ok(LockAttempt::Held(Box::new(SimulatedLock::new(
-            &self.disk, &mut disk, node,
+            &self.disk, &mut disk, path, node, folder,
         )?)))
     }
 
