@@ -32,8 +32,8 @@ export interface OpenOptions {
   /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
   create?: boolean | undefined;
   /**
-   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out or maps
-   * do not show what was written. Default false.
+   * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out.
+   * Default false.
    */
   allowNetworkFileSystem?: boolean | undefined;
   /** How often retention is applied, in ms or as a `Duration`. Default 300,000. */
@@ -43,7 +43,12 @@ export interface OpenOptions {
    * 10,000.
    */
   checkpointIntervalMs?: number | Duration | undefined;
-  /** How many segments keep their files open at once. Default 1024. */
+  /**
+   * How many segments keep their files open at once; the least recently used are closed. A segment takes one file handle,
+   * and up to two more for its indexes while records are looked for. Default: an eighth of the files that the process may
+   * have open (`ulimit -n`), at most 1024. When the system has none left, segments that are not in use are closed
+   * whatever this says, and a call that gets no handle even so fails with `ERR_TIDELOG_TOO_MANY_OPEN_FILES`.
+   */
   openSegments?: number | undefined;
   /** How topics with `cleanup: "compact"` are cleaned, in the background and one partition at a time. */
   compaction?: CompactionOptions | undefined;

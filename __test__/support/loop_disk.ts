@@ -2,7 +2,16 @@
 // below it, or cut off from its power: the kernel's shutdown call drops all that was not synced, as power loss does.
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { sleep } from "./expect.js";
 import { collectGarbage } from "./garbage.js";
@@ -57,6 +66,19 @@ export class LoopDisk {
     const device = execFileSync("losetup", ["--noheadings", "--output", "NAME", "--associated", this.#image]);
     const name = basename(device.toString().trim());
     writeFileSync(`/sys/block/${name}/queue/max_sectors_kb`, `${kibibytes}`);
+  }
+
+  /** While it is not mounted: changes a byte wherever this text is on it, and says how often. */
+  damage(text: string): number {
+    const bytes = readFileSync(this.#image);
+    const file = openSync(this.#image, "r+");
+    let times = 0;
+    for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1), times++) {
+      writeSync(file, Buffer.of(bytes[at]! ^ 1), 0, 1, at);
+    }
+    fsyncSync(file);
+    closeSync(file);
+    return times;
   }
 
   /** Whatever used it must have ended or been closed. */

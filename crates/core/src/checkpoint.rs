@@ -19,9 +19,6 @@ const NEW_FILE: &str = "checkpoint.tmp";
 /// Slots start at this size and double when the partitions outgrow them.
 const SLOT_MIN: u64 = 64 << 10;
 
-/// As much of a slot is compared.
-const PROBED: usize = 4096;
-
 /// The file, open for the life of the store. Its two slots have the same size: half of the file's.
 pub(crate) struct CheckpointFile {
     path: PathBuf,
@@ -114,30 +111,6 @@ impl CheckpointFile {
             },
             checkpoint,
         ))
-    }
-
-    /// As `write`, and reads the slot back through a map: on a file system whose maps do not show what was written,
-    /// readers would be served something else.
-    pub fn write_and_probe(
-        &mut self,
-        context: &Context,
-        folder: &Path,
-        checkpoint: Checkpoint,
-    ) -> Result<bool> {
-        let map = self.file.map(self.slot_len * 2).during("map", &self.path)?;
-        let slot_len = self.slot_len;
-        self.write(context, folder, checkpoint)?;
-        if slot_len != self.slot_len {
-            // It is another file now; the next opening asks again.
-            return Ok(true);
-        }
-        let at = self.current * slot_len;
-        let probed = PROBED.min(slot_len as usize);
-        let (mut mapped, mut read) = (vec![0; probed], vec![0; probed]);
-        map.read_exact_at(at, &mut mapped)
-            .and_then(|()| self.file.read_exact_at(at, &mut read))
-            .during("read", &self.path)?;
-        Ok(mapped == read)
     }
 
     /// Whether the slot that was read may not be the newest that was written.

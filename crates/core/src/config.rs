@@ -62,7 +62,10 @@ pub struct OpenOptions {
     pub journal: JournalOptions,
     /// How the logs of topics that are compacted are cleaned.
     pub compaction: CompactionOptions,
-    /// How many segments keep files or maps open; the least recently used are closed. Default 1024.
+    /// How many segments keep their files open; the least recently used are closed. A segment takes one file handle, and up
+    /// to two more for its indexes while records are looked for. Default: an eighth of the files that this process may
+    /// have open (`ulimit -n`), and at most 1024, so that most handles are left to the rest of the program. When the
+    /// system has none left, segments that are not in use are closed whatever this says.
     pub open_segments: usize,
     /// Told how far the recovery of a store that was not closed in order has come. Default none.
     pub on_recovery: Option<RecoveryProgress>,
@@ -96,6 +99,15 @@ impl fmt::Debug for RecoveryProgress {
 }
 
 /// The one value of the operating system's storage: stores opened on the same one share their engine.
+/// Most open segments by default.
+const OPEN_SEGMENTS_MAX: u64 = 1024;
+
+/// With up to three handles a segment, more than half of the limit is left to the program.
+fn default_open_segments() -> usize {
+    let limit = tidelog_io::open_file_limit().unwrap_or(u64::MAX);
+    (limit / 8).clamp(1, OPEN_SEGMENTS_MAX) as usize
+}
+
 fn os_storage() -> Arc<dyn Storage> {
     static OS: OnceLock<Arc<OsStorage>> = OnceLock::new();
     OS.get_or_init(|| Arc::new(OsStorage)).clone()
@@ -113,7 +125,7 @@ impl Default for OpenOptions {
             journal: JournalOptions::default(),
             compaction: CompactionOptions::default(),
             on_recovery: None,
-            open_segments: 1024,
+            open_segments: default_open_segments(),
             storage: os_storage(),
         }
     }

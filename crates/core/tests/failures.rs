@@ -21,6 +21,7 @@ use tidelog::io::{CrashKind, FaultKind, SimulatedStorage, Storage};
 use tidelog::{Durability, Error, OpenOptions, Store, TopicConfig};
 
 const ROOT: &str = "/data";
+const UNDER_A_LIMIT: &str = "TIDELOG_TEST_UNDER_A_LIMIT";
 
 #[test]
 fn the_first_failed_sync_is_final_and_nothing_is_acknowledged_after_it() {
@@ -278,6 +279,237 @@ fn many_partitions_share_few_open_files() {
         );
     }
     store.close().unwrap();
+}
+
+#[test]
+fn without_a_file_handle_calls_are_refused_for_now_and_go_on_when_there_are_some() {
+    let disk = SimulatedStorage::new();
+    let storage: Arc<dyn Storage> = Arc::new(disk.process());
+    let store = Store::open(ROOT, options(&storage, Durability::Fsync)).unwrap();
+    let topic = store.create_topic("t", TopicConfig::default()).unwrap();
+    let partition = topic.partition(0).unwrap();
+    for n in 0..4 {
+        partition.append(batch(&[value(n, 100)])).unwrap();
+    }
+    let refused = |answer: Result<(), Error>| {
+        let error = answer.unwrap_err();
+        assert_eq!(error.code(), "ERR_TIDELOG_TOO_MANY_OPEN_FILES", "{error}");
+        assert!(error.retriable() && !error.indefinite());
+        assert!(error.to_string().contains("ulimit -n"), "{error}");
+    };
+    disk.limit_handles(Some(0));
+    // Its checkpoint has a new segment's folder to sync.
+    refused(partition.delete_records(1).map(drop));
+    refused(store.create_topic("u", TopicConfig::default()).map(drop));
+    refused(store.delete_topic("t"));
+    disk.limit_handles(None);
+    partition.delete_records(2).unwrap();
+    let appended = partition.append(batch(&[value(9, 100)])).unwrap();
+    assert_eq!(appended.base_offset, 4);
+    store.create_topic("u", TopicConfig::default()).unwrap();
+    store.close().unwrap();
+    disk.crash(CrashKind::PowerLoss, 5);
+    let storage: Arc<dyn Storage> = Arc::new(disk.process());
+    let store = Store::open(ROOT, options(&storage, Durability::Fsync)).unwrap();
+    let partition = store.open_topic("t").unwrap().partition(0).unwrap();
+    assert_eq!(
+        (partition.log_start_offset(), partition.high_watermark()),
+        (2, 5)
+    );
+    store.close().unwrap();
+}
+
+#[test]
+fn segments_let_their_files_go_when_no_handle_is_left() {
+    const PARTITIONS: u32 = 40;
+    let disk = SimulatedStorage::new();
+    let storage: Arc<dyn Storage> = Arc::new(disk.process());
+    let open = || {
+        let options = OpenOptions {
+            open_segments: 1024,
+            ..options(&storage, Durability::Fsync)
+        };
+        Store::open(ROOT, options).unwrap()
+    };
+    disk.limit_handles(Some(12));
+    let store = open();
+    let config = TopicConfig {
+        partitions: PARTITIONS,
+        ..TopicConfig::default()
+    };
+    let topic = store.create_topic("t", config).unwrap();
+    for round in 0..3 {
+        for n in 0..PARTITIONS {
+            let partition = topic.partition(n).unwrap();
+            partition.append(batch(&[value(round, 100)])).unwrap();
+            assert_eq!(read_all(&partition).unwrap().len() as u64, round + 1);
+        }
+    }
+    assert!(disk.open_handles() <= 12);
+    topic.partition(7).unwrap().delete_records(1).unwrap();
+    store.delete_topic("t").unwrap();
+    store.close().unwrap();
+    open().close().unwrap();
+}
+
+/// What a child process is to do under a limit of open files. It is a test only to be found by name, and passes when it
+/// is not a child.
+#[test]
+fn child_under_a_limit() {
+    let Ok(what) = std::env::var(UNDER_A_LIMIT) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), OpenOptions::default()).unwrap();
+    match what.as_str() {
+        "burst" => handles_are_gone_for_a_moment(&store),
+        partitions => use_all_partitions(&store, partitions.parse().unwrap()),
+    }
+    store.close().unwrap();
+}
+
+/// Everything works in more partitions than there are handles, and half of these are left to the program.
+fn use_all_partitions(store: &Store, partitions: u32) {
+    let config = TopicConfig {
+        partitions,
+        ..TopicConfig::default()
+    };
+    let topic = store.create_topic("many", config).unwrap();
+    for n in 0..partitions {
+        let partition = topic.partition(n).unwrap();
+        partition.append(batch(&[value(u64::from(n), 20)])).unwrap();
+    }
+    let limit = tidelog::io::open_file_limit().unwrap();
+    let held: Vec<_> = (0..limit / 2)
+        .map(|_| std::fs::File::open("/dev/null").unwrap())
+        .collect();
+    for n in 0..partitions {
+        let partition = topic.partition(n).unwrap();
+        assert_eq!(
+            read_all(&partition).unwrap(),
+            [(0, value(u64::from(n), 20))]
+        );
+        partition.append(batch(&[value(0, 20)])).unwrap();
+    }
+    topic.partition(0).unwrap().delete_records(1).unwrap();
+    drop(held);
+}
+
+fn handles_are_gone_for_a_moment(store: &Store) {
+    let partition = store
+        .create_topic("t", TopicConfig::default())
+        .unwrap()
+        .partition(0)
+        .unwrap();
+    partition.append(batch(&[value(0, 20)])).unwrap();
+    let take_all =
+        || std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect::<Vec<_>>();
+    let mut held = take_all();
+    // A checkpoint, which has a folder to sync, and what else opens one.
+    let answers = [
+        partition.delete_records(1).map(drop),
+        store.create_topic("u", TopicConfig::default()).map(drop),
+        store.delete_topic("t"),
+    ];
+    // What it has let go may be gone already, too.
+    held.extend(take_all());
+    for error in answers.into_iter().filter_map(Result::err) {
+        assert_eq!(error.code(), "ERR_TIDELOG_TOO_MANY_OPEN_FILES", "{error}");
+    }
+    drop(held);
+    let topic = store
+        .open_topic("t")
+        .or_else(|_| store.create_topic("t", TopicConfig::default()))
+        .unwrap();
+    topic
+        .partition(0)
+        .unwrap()
+        .append(batch(&[value(1, 20)]))
+        .unwrap();
+    store.sync().unwrap();
+}
+
+fn under_a_limit(limit: u32, what: &str) {
+    let child = std::process::Command::new("sh")
+        .args(["-c", &format!("ulimit -n {limit} && exec \"$@\""), "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["child_under_a_limit", "--exact", "--nocapture"])
+        .env(UNDER_A_LIMIT, what)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success(), "ulimit -n {limit}, {what}: {said}");
+}
+
+#[test]
+fn more_partitions_than_file_handles() {
+    under_a_limit(256, "296");
+    under_a_limit(1024, "1064");
+}
+
+#[test]
+fn no_file_handle_for_a_moment_stops_nothing_for_good() {
+    under_a_limit(128, "burst");
+}
+
+#[test]
+fn a_second_writer_is_kept_out_though_the_lock_file_was_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Store::open(folder.path(), OpenOptions::default()).unwrap();
+    let topic = first.create_topic("t", TopicConfig::default()).unwrap();
+    let partition = topic.partition(0).unwrap();
+    partition.append(batch(&[value(0, 10)])).unwrap();
+    let lock = folder.path().join(".lock");
+    std::fs::remove_file(&lock).unwrap();
+    // Another process would be refused by the same: the lock does not ask who tries.
+    let survey =
+        tidelog::repair::survey(&OpenOptions::default().storage, folder.path(), |_, _| true);
+    assert_eq!(survey.err().unwrap().code(), "ERR_TIDELOG_STORE_LOCKED");
+    // The next checkpoint puts the file back.
+    std::fs::remove_file(&lock).unwrap();
+    partition.delete_records(1).unwrap();
+    let pid = std::fs::read_to_string(&lock).unwrap();
+    assert_eq!(pid, format!("{}\n", std::process::id()));
+    // A program that locks nothing but the file and came in between.
+    std::fs::remove_file(&lock).unwrap();
+    let other = std::fs::File::create(&lock).unwrap();
+    other.try_lock().unwrap();
+    partition.append(batch(&[value(2, 10)])).unwrap();
+    let error = partition.delete_records(2).unwrap_err();
+    assert_eq!(error.code(), "ERR_TIDELOG_POISONED");
+    assert!(error.to_string().contains(".lock"), "{error}");
+    let error = partition.append(batch(&[value(1, 10)])).unwrap_err();
+    assert_eq!(error.code(), "ERR_TIDELOG_POISONED");
+    first.close().unwrap_err();
+}
+
+#[test]
+fn a_file_that_another_program_cuts_is_an_error_and_other_partitions_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), OpenOptions::default()).unwrap();
+    let config = TopicConfig {
+        partitions: 2,
+        ..TopicConfig::default()
+    };
+    let topic = store.create_topic("t", config).unwrap();
+    let partitions = [topic.partition(0).unwrap(), topic.partition(1).unwrap()];
+    for partition in &partitions {
+        for n in 0..50 {
+            partition.append(batch(&[value(n, 5000)])).unwrap();
+        }
+        assert_eq!(read_all(partition).unwrap().len(), 50);
+    }
+    let log = folder.path().join("t-0/00000000000000000000.log");
+    let file = std::fs::OpenOptions::new().write(true).open(&log).unwrap();
+    file.set_len(20_000).unwrap();
+    let error = read_all(&partitions[0]).unwrap_err();
+    assert!(
+        matches!(&error, Error::Corruption { file, reason, .. } if *file == log && reason.contains("cut")),
+        "{error}"
+    );
+    assert_eq!(read_all(&partitions[1]).unwrap().len(), 50);
+    partitions[1].append(batch(&[value(50, 5000)])).unwrap();
+    let _ = store.close();
 }
 
 #[test]

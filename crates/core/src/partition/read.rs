@@ -209,6 +209,7 @@ impl Log {
                 Err(error) => return Err(self.check().err().unwrap_or(error)),
             };
             let size = segment.size();
+            let files = files.in_a_row(size);
             while place.offset < end && place.position < size {
                 let header = self.header(&files, segment, place, size)?;
                 let after = Place {
@@ -290,12 +291,16 @@ impl Log {
         Ok(())
     }
 
-    /// Why a batch can't be read, when the file is shorter than it was, or something else stands there.
+    /// Why a batch can't be read, when the file is shorter than it was, something else stands there, or the disk fails.
     pub(crate) fn unreadable(&self, segment: &Segment, place: Place, error: Error) -> Error {
         match error {
             Error::InvalidBatch { reason } => self.corruption(segment, place, reason),
             Error::Io { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => {
                 self.corruption(segment, place, format!("the file was cut: {source}"))
+            }
+            // A sector that the disk does not give. What lies before it is served, and other partitions are not concerned.
+            Error::Io { source, .. } => {
+                self.corruption(segment, place, format!("it can't be read: {source}"))
             }
             other => other,
         }

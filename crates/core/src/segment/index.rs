@@ -6,9 +6,12 @@ use std::sync::Arc;
 
 use tidelog_format::offset_index::OffsetEntry;
 use tidelog_format::time_index::TimeEntry;
-use tidelog_io::{OpenMode, ReadAt, Storage};
+use tidelog_io::{OpenMode, ReadAt, Storage, StorageFile};
 
 use crate::error::{IoContext, Result};
+
+/// So many bytes of a file are read at once at the end of a search.
+const PAGE_BYTES: usize = 4096;
 
 /// Entries held back before they are written to the file: a page of the smaller kind.
 const PENDING_MAX: usize = 512;
@@ -46,15 +49,15 @@ pub(crate) struct SparseIndex<E> {
     flushed: usize,
     pending: Vec<E>,
     last: Option<E>,
-    data: Option<(usize, Arc<dyn ReadAt>)>,
+    data: Option<(usize, Arc<dyn StorageFile>)>,
 }
 
-/// What a search needs, taken under the lock and used outside of it: reading a map may wait for the disk.
+/// What a search needs, taken under the lock and used outside of it: reading may wait for the disk.
 pub(crate) enum Lookup<E> {
     Found(Option<E>),
     Search {
         entries: usize,
-        data: Arc<dyn ReadAt>,
+        data: Arc<dyn StorageFile>,
     },
 }
 
@@ -109,7 +112,7 @@ impl<E: Entry> SparseIndex<E> {
     }
 
     /// Writes what is pending. The file is not synced: after a crash it is checked, and rebuilt if need be.
-    /// A first write replaces the file, since a reader may still have the old one mapped.
+    /// A first write replaces the file, since a reader may still have the old one open.
     pub fn flush(&mut self, storage: &dyn Storage) -> Result<()> {
         if self.pending.is_empty() && self.flushed > 0 {
             return Ok(());
@@ -138,7 +141,7 @@ impl<E: Entry> SparseIndex<E> {
         Ok(())
     }
 
-    /// Gives back the open map or file; the next search opens it again.
+    /// Gives back the open file; the next search opens it again.
     pub fn close(&mut self) {
         self.data = None;
     }
@@ -147,7 +150,6 @@ impl<E: Entry> SparseIndex<E> {
     pub fn lookup(
         &mut self,
         storage: &dyn Storage,
-        mapped: bool,
         before: impl Fn(&E) -> bool,
     ) -> Result<Lookup<E>> {
         let in_pending = self.pending.partition_point(&before);
@@ -156,7 +158,7 @@ impl<E: Entry> SparseIndex<E> {
                 in_pending.checked_sub(1).map(|i| self.pending[i]),
             ));
         }
-        self.open(storage, mapped)?;
+        self.open(storage)?;
         match &self.data {
             Some((entries, data)) => Ok(Lookup::Search {
                 entries: *entries,
@@ -167,7 +169,7 @@ impl<E: Entry> SparseIndex<E> {
     }
 
     /// Has the entries of the file at hand, whatever becomes of its name.
-    pub fn open(&mut self, storage: &dyn Storage, mapped: bool) -> Result<()> {
+    pub fn open(&mut self, storage: &dyn Storage) -> Result<()> {
         if self.flushed == 0 || matches!(&self.data, Some((entries, _)) if *entries == self.flushed)
         {
             return Ok(());
@@ -175,13 +177,7 @@ impl<E: Entry> SparseIndex<E> {
         let file = storage
             .open(&self.path, OpenMode::Read)
             .during("open", &self.path)?;
-        let data: Arc<dyn ReadAt> = if mapped {
-            file.map((self.flushed * E::LEN) as u64)
-                .during("map", &self.path)?
-        } else {
-            file
-        };
-        self.data = Some((self.flushed, data));
+        self.data = Some((self.flushed, file));
         Ok(())
     }
 
@@ -208,7 +204,7 @@ impl<E: Entry> Lookup<E> {
             Lookup::Search { entries, data } => (entries, data),
         };
         let (mut low, mut high, mut found) = (0, entries, None);
-        while low < high {
+        while high - low > PAGE_BYTES / E::LEN {
             let middle = low + (high - low) / 2;
             match read_entry::<E>(&*data, middle) {
                 Some(entry) if before(&entry) => {
@@ -218,7 +214,16 @@ impl<E: Entry> Lookup<E> {
                 _ => high = middle,
             }
         }
-        found
+        // The rest is read at once: a call of the system costs more than a page of entries.
+        let mut bytes = vec![0; (high - low) * E::LEN];
+        if data
+            .read_exact_at((low * E::LEN) as u64, &mut bytes)
+            .is_err()
+        {
+            return found;
+        }
+        let entries = bytes.chunks_exact(E::LEN).map_while(E::decode);
+        entries.take_while(|entry| before(entry)).last().or(found)
     }
 }
 

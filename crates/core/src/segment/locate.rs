@@ -81,9 +81,7 @@ impl Segment {
         for _ in 0..2 {
             let lookup =
                 self.with_checked_indexes(context, files, interval, |indexes, context| {
-                    indexes
-                        .time
-                        .lookup(&*context.storage, !context.read_only, before)
+                    indexes.time.lookup(&*context.storage, before)
                 })?;
             let Some(entry) = lookup.finish(before) else {
                 return Ok(self.start());
@@ -314,6 +312,7 @@ impl Segment {
             epoch_min: i32::MIN,
             epoch_max: i32::MAX,
         };
+        let files = files.in_a_row(self.size());
         let mut scanner = Scanner::new(files.log(), 0, self.size(), expect, false);
         while let Ok(Some(found)) = scanner.next() {
             indexes.enter(self.base, found.position, &found.header, interval);

@@ -6,6 +6,7 @@ mod index;
 mod listing;
 mod locate;
 mod open;
+mod read_ahead;
 mod scan;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use index::SparseIndex;
 pub(crate) use listing::{Listed, finish_swaps, listed};
 pub(crate) use locate::Place;
 pub(crate) use open::OpenSegments;
+use read_ahead::ReadAhead;
 pub(crate) use scan::{Damage, Expect, Found, Scanner};
 
 pub(crate) struct Segment {
@@ -36,7 +38,7 @@ pub(crate) struct Segment {
     path: PathBuf,
     /// Bytes of whole batches; raised after they are written.
     size: AtomicU64,
-    /// Largest size it may reach, which its map covers.
+    /// Largest size it may reach.
     capacity: u64,
     open: RwLock<Option<Arc<OpenFiles>>>,
     /// Its files are gone, or about to go, and their paths may become another's: they are not opened any more.
@@ -55,6 +57,8 @@ pub(crate) struct Segment {
     hint: Mutex<Option<Place>>,
 }
 
+/// The open file. It is read by position and not through a map: a page of a map that the disk does not give, or that
+/// another program has cut off, ends the process by a signal, and here it is an error.
 pub(crate) struct OpenFiles {
     file: Arc<dyn StorageFile>,
     log: Arc<dyn ReadAt>,
@@ -146,7 +150,7 @@ impl Segment {
         segment_bytes.max(MAX_BATCH_BYTES as u64)
     }
 
-    /// The open file and map, opened if need be.
+    /// The open file, opened if need be.
     pub fn files(self: &Arc<Self>, context: &Context) -> Result<Arc<OpenFiles>> {
         self.last_used
             .store(context.segments.tick(), Ordering::Relaxed);
@@ -168,23 +172,12 @@ impl Segment {
     }
 
     fn open_files(&self, context: &Context) -> Result<OpenFiles> {
-        // Where another process writes, a file may be cut by its recovery: a map could then end the process.
-        if context.read_only {
-            let file = context
-                .storage
-                .open(&self.path, OpenMode::Read)
-                .during("open", &self.path)?;
-            return Ok(OpenFiles {
-                log: file.clone(),
-                file,
-            });
-        }
-        let file = context
-            .storage
-            .open(&self.path, OpenMode::Write)
-            .during("open", &self.path)?;
-        let log = file.map(self.capacity).during("map", &self.path)?;
-        Ok(OpenFiles { file, log })
+        let mode = match context.read_only {
+            true => OpenMode::Read,
+            false => OpenMode::Write,
+        };
+        let file = context.storage.open(&self.path, mode);
+        Ok(OpenFiles::new(file.during("open", &self.path)?))
     }
 
     /// Makes the file of a new segment. Its folder entry is not durable until the folder is synced.
@@ -211,8 +204,7 @@ impl Segment {
             let exists = std::io::ErrorKind::AlreadyExists.into();
             return Err(Error::io("create", &self.path, exists));
         }
-        let log = file.map(self.capacity).during("map", &self.path)?;
-        Ok(OpenFiles { file, log })
+        Ok(OpenFiles::new(file))
     }
 
     /// Writes a batch at the end of the segment and enters it in the indexes. One writer at a time: the
@@ -312,7 +304,7 @@ impl Segment {
         Ok(())
     }
 
-    /// Closes file and map unless they are in use.
+    /// Closes its files unless they are in use.
     pub fn close_if_idle(self: &Arc<Self>, context: &Context) {
         if self.sync(context).is_err() {
             return;
@@ -370,8 +362,8 @@ impl Segment {
         self.retired.store(true, Ordering::Release);
         let files = self.files(context)?;
         self.with_checked_indexes(context, &files, index_interval, |indexes, context| {
-            indexes.offset.open(&*context.storage, true)?;
-            indexes.time.open(&*context.storage, true)
+            indexes.offset.open(&*context.storage)?;
+            indexes.time.open(&*context.storage)
         })?;
         self.sync(context)
     }
@@ -385,7 +377,7 @@ impl Segment {
         self.retired.load(Ordering::Acquire)
     }
 
-    /// Closes file and map for good, before the segment is deleted; a reader in it keeps its own until it is done.
+    /// Closes its files for good, before the segment is deleted; a reader in it keeps its own until it is done.
     pub fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
         *write(&self.open) = None;
@@ -420,6 +412,21 @@ impl Segment {
 }
 
 impl OpenFiles {
+    fn new(file: Arc<dyn StorageFile>) -> OpenFiles {
+        OpenFiles {
+            log: file.clone(),
+            file,
+        }
+    }
+
+    /// The same file for reading on and on. Bytes below `end`, the size of the segment, do not change.
+    pub fn in_a_row(&self, end: u64) -> OpenFiles {
+        OpenFiles {
+            file: Arc::clone(&self.file),
+            log: Arc::new(ReadAhead::new(&self.file, end)),
+        }
+    }
+
     pub fn log(&self) -> &dyn ReadAt {
         &*self.log
     }
@@ -453,8 +460,7 @@ impl Indexes {
         context: &Context,
         before: impl Fn(&OffsetEntry) -> bool,
     ) -> Result<index::Lookup<OffsetEntry>> {
-        self.offset
-            .lookup(&*context.storage, !context.read_only, before)
+        self.offset.lookup(&*context.storage, before)
     }
 
     /// Kafka's rule: an entry for a batch once more than the interval has gone by since the last entry.
