@@ -41,7 +41,7 @@ pub enum Error {
         reason: String,
     },
     /// A topic name that Kafka would refuse.
-    #[error("topic name {name:?} {reason}")]
+    #[error("topic name {name:?}: {reason}")]
     InvalidTopicName {
         /// The name.
         name: String,

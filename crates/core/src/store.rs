@@ -346,7 +346,7 @@ fn check_not_internal(name: &str) -> Result<()> {
     match is_internal(name) {
         true => Err(Error::InvalidTopicName {
             name: name.to_owned(),
-            reason: "belongs to the store itself; choose another".to_owned(),
+            reason: "it belongs to the store itself; choose another".to_owned(),
         }),
         false => Ok(()),
     }

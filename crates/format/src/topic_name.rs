@@ -20,13 +20,13 @@ pub struct TopicNameError {
 pub fn validate(name: &str) -> Result<(), TopicNameError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let reason = if name.is_empty() {
-        "it is empty"
+        "it is empty; give it at least one letter"
     } else if name == "." || name == ".." {
-        "that is the name of a folder"
+        "it names a folder; choose another"
     } else if !name.bytes().all(allowed) {
-        "only letters from a to z, digits, '.', '_' and '-' are allowed"
+        "it may hold only letters from a to z, digits, '.', '_' and '-'"
     } else if name.len() > MAX_TOPIC_NAME {
-        "it has more than 249 characters"
+        "it has more than 249 characters; choose a shorter one"
     } else {
         return Ok(());
     };
@@ -79,7 +79,10 @@ mod tests {
         assert!(validate(&"a".repeat(248)).is_ok());
         assert!(validate(&"a".repeat(249)).is_ok());
         let error = validate(&"a".repeat(250)).unwrap_err();
-        assert_eq!(error.reason, "it has more than 249 characters");
+        assert_eq!(
+            error.reason,
+            "it has more than 249 characters; choose a shorter one"
+        );
         assert_eq!(
             validate(&"é".repeat(1 << 20))
                 .unwrap_err()

@@ -86,6 +86,9 @@ impl<'t> Lexer<'t> {
         let Some(first) = rest.chars().next() else {
             return Ok(Token::End);
         };
+        if rest.starts_with("--") || rest.starts_with("/*") {
+            return Err(self.flaw("comments are not taken; leave it out"));
+        }
         if first == '\'' {
             return self.quoted('\'', "text").map(Token::Text);
         }
