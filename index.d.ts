@@ -23,8 +23,12 @@ export interface ProducerRecord<K, V> {
   value: V | null;
   /** Pairs of name and value, in order; a string is stored as UTF-8. Default none. */
   headers?: readonly HeaderInput[] | undefined;
-  /** When it happened, in ms since 1970. Default now. */
-  timestamp?: number | undefined;
+  /**
+   * When it happened: a `Date`, or a number of ms since 1970. Default now. A number is refused that is in seconds or
+   * microseconds by its size (10⁹ to 4·10⁹, 10¹⁵ to 4·10¹⁵); a `Date` never is, so `new Date(ms)` stores a time of January or
+   * February 1970.
+   */
+  timestamp?: number | Date | undefined;
   /** Where it goes. Default what the partitioner says. */
   partition?: number | undefined;
 }
@@ -248,8 +252,13 @@ export interface TopicDescription {
   readonly config: FullTopicConfig;
   readonly partitions: readonly PartitionDescription[];
 }
-/** Names a record. The partition may be left out of a topic that has only one. */
+/**
+ * Names a record: a place that was kept, a record that was read, or what `send` resolved with. The partition may be left out
+ * of a topic that has only one.
+ */
 export interface RecordPlace {
+  /** The topic's name, if it is given: another one is refused. */
+  topic?: string | undefined;
   partition?: number | undefined;
   offset: number;
 }
@@ -701,6 +710,10 @@ type SequenceOptions = SendOptions & {
 /**
  * Sends records. Those sent in one tick travel together: one crossing into the engine, and one sync for all.
  * A topic is given by its handle, or by its name for records of bytes.
+ *
+ * Make one and keep it: producers that send at the same time share syncs, but each costs some KB. One that is forgotten
+ * goes with the garbage, once all it has taken in is answered; close it to wait for that, or to hear of what `trySend` could
+ * not be told.
  */
 export declare class Producer implements AsyncDisposable {
   #private;
@@ -716,10 +729,10 @@ export declare class Producer implements AsyncDisposable {
    * With `expectOffset` or `sequence` it travels alone, behind what was sent before, and is appended only if that holds;
    * otherwise it rejects with `OffsetConflictError` or `OutOfOrderSequenceError`, and nothing was appended.
    */
-  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>, options?: PlainOptions): Promise<RecordMetadata>;
   send(topic: string, record: BytesRecord, options?: PlainOptions): Promise<RecordMetadata>;
-  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>, options: SequenceOptions): Promise<SequencedMetadata>;
   send(topic: string, record: BytesRecord, options: SequenceOptions): Promise<SequencedMetadata>;
+  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>, options?: PlainOptions): Promise<RecordMetadata>;
+  send<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>, options: SequenceOptions): Promise<SequencedMetadata>;
   /**
    * The sequence of the last record of this producer that a partition holds, null where it holds none. Of a named one
    * that is what was sent in earlier lives, too: a program that numbers its records after what it reads (lines of a file,
@@ -733,14 +746,14 @@ export declare class Producer implements AsyncDisposable {
    * memory: send more than that in several batches, and await each. Where it fails, `error.appended` tells which were
    * appended all the same: of each partition the first ones, of a batch of up to 256 KiB none unless the disk failed.
    */
-  sendBatch<K, V>(topic: Into<K, V>, records: readonly ProducerRecord<NoInfer<K>, NoInfer<V>>[], options?: WaitOptions): Promise<BatchResult>;
   sendBatch(topic: string, records: readonly BytesRecord[], options?: WaitOptions): Promise<BatchResult>;
+  sendBatch<K, V>(topic: Into<K, V>, records: readonly ProducerRecord<NoInfer<K>, NoInfer<V>>[], options?: WaitOptions): Promise<BatchResult>;
   /**
    * Sends one record without a promise: false if there is no room, and then nothing was taken; await `ready()` and
    * try again. Throws if the record can't be serialized. What goes wrong later is told by the next `flush()` or `close()`.
    */
-  trySend<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>): boolean;
   trySend(topic: string, record: BytesRecord): boolean;
+  trySend<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>): boolean;
   /** Resolves once `trySend` has room. */
   ready(options?: WaitOptions): Promise<void>;
   /**
@@ -1723,7 +1736,11 @@ export interface CompactionOptions {
 export declare function open(path: string | URL, options?: OpenOptions): Promise<Log>;
 /** Bytes as they are: takes any `Uint8Array`, gives a `Buffer`. The default. */
 export declare function bytes(): Serde<Uint8Array, Buffer>;
-/** Values as JSON. What is read is trusted to be a `T`; give a Standard Schema instead to have it checked. */
+/**
+ * Values as JSON. What is read is trusted to be a `T`; give a Standard Schema instead to have it checked. Refuses with
+ * `ERR_TIDELOG_SERIALIZATION` what has no JSON form of its own: functions, symbols, a BigInt, `NaN`, `Infinity`, an invalid
+ * `Date`. Inside of objects and arrays `JSON.stringify` makes `null` of the last three, as everywhere.
+ */
 export declare function json<T>(): Serde<T>;
 /** Text as UTF-8. Bytes that are not UTF-8, and lone surrogates, become U+FFFD, as everywhere in Node. */
 export declare function string(): Serde<string>;

@@ -3,6 +3,7 @@
 import type { Reading } from "./consumer/reading.js";
 import { ClosedError, InvalidArgumentError, TidelogError } from "./errors.js";
 import type { HandlerCounts } from "./handling/failures.js";
+import { IterableWeakSet } from "./iterable_weak_set.js";
 import { type NativeStore, type NativeTopic, settled } from "./native.js";
 import { nearestOf } from "./nearest.js";
 import { shown } from "./options.js";
@@ -21,7 +22,10 @@ export class LogContext {
   readonly native: NativeStore;
   /** The store's folder. */
   readonly path: string;
-  readonly producers = new Set<Producer>();
+  /** Those that are in use: one that is forgotten goes, once all it has taken in is answered. */
+  readonly producers = new IterableWeakSet<Producer>();
+  /** Producers with a failure that nobody was told yet. */
+  readonly failed = new Set<Producer>();
   readonly transactional = new Set<TransactionalProducer>();
   /** Those of `log.transaction`, by transactional id. */
   readonly turns = new Map<string, Turns>();

@@ -2,6 +2,7 @@
 // the outcome is unknown; subclasses where an error carries figures of its own. No decision anywhere is
 // taken by looking at message text.
 
+import { leaveOwnFramesOut, raiseStackLimit, restoreStackLimit } from "./call_site.js";
 import type { BatchResult } from "./producer/result.js";
 
 /** The codes, stable between releases. */
@@ -80,7 +81,10 @@ export class TidelogError extends Error {
   declare appended?: BatchResult;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    const limit = raiseStackLimit();
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    restoreStackLimit(limit);
+    leaveOwnFramesOut(this);
     this.code = code;
     this.retriable = details.retriable ?? false;
     this.indefinite = details.indefinite ?? false;

@@ -18,6 +18,7 @@ import { type Raw, rawOf } from "./raw.js";
 import type { ConsumerRecord } from "./record.js";
 import { bytes } from "./serdes/bytes.js";
 import { type AnySerde, codecOf, type Read, type Sent, type Serde } from "./serdes/serde.js";
+import { showAs } from "./shown_as.js";
 import { type AnyTopic, type Topic, topicOf } from "./topic.js";
 import { CONFIG_NAMES, checkSameConfig, type SerdeOptions, type TopicOptions, toNativeConfig } from "./topic_config.js";
 import { TopicState } from "./topic_state.js";
@@ -65,6 +66,12 @@ export class Log implements AsyncDisposable {
   }
 
   static {
+    showAs(Log, (log) => ({
+      path: log.path,
+      id: log.id,
+      readOnly: log.readOnly,
+      state: log.#context.closed ? "closed" : log.#closing !== undefined ? "closing" : "open",
+    }));
     makeLog = (native) => new Log(native);
   }
 
@@ -264,12 +271,12 @@ export class Log implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const { readings, producers, transactional } = this.#context;
+    const { readings, producers, failed, transactional } = this.#context;
     const inputs = () => [
       ...[...readings].map((reading) => within(timeoutMs, reading.close(timeoutMs))),
       ...[...transactional].map((producer) => producer.close({ timeoutMs })),
     ];
-    const outputs = () => [...producers].map((producer) => producer.close({ timeoutMs }));
+    const outputs = () => [...new Set([...producers, ...failed])].map((producer) => producer.close({ timeoutMs }));
     const closing = await Promise.allSettled([...inputs(), ...outputs()]);
     this.#context.closed = true;
     // Made while the others were closing.

@@ -20,8 +20,30 @@ import {
   TransactionTooLargeError,
 } from "./errors.js";
 
+/** Kafka's words for what are options here. Others are spelt the same, such as `retention.ms` for `retention: { ms }`. */
+const OPTIONS: ReadonlyMap<string, string> = new Map([
+  ["max.message.bytes", "maxBatchBytes"],
+  ["message.timestamp.after.max.ms", "maxFutureMs"],
+  ["message.timestamp.type", "timestamps"],
+  ["min.cleanable.dirty.ratio", "compaction.minDirtyRatio"],
+  ["min.compaction.lag.ms", "compaction.minLagMs"],
+  ["max.compaction.lag.ms", "compaction.maxLagMs"],
+  ["delete.retention.ms", "compaction.deleteRetentionMs"],
+  ["cleanup.policy", "cleanup"],
+  ["compression.type", "compression"],
+  ["index.interval.bytes", "indexIntervalBytes"],
+]);
+const KAFKA_WORDS = new RegExp(`(?<![\\w.])(?:${[...OPTIONS.keys()].join("|").replaceAll(".", "\\.")})(?![\\w.])`, "g");
+
+/** A message in the words of the options here; what is said of files keeps the words that stand in them. */
+function inWordsOfOptions({ code, message }: NativeError): string {
+  if (code === "ERR_TIDELOG_CORRUPTION") return message;
+  return message.replace(KAFKA_WORDS, (word) => OPTIONS.get(word)!);
+}
+
 /** Turns the binding's description of an error into the class a user catches. */
-export function fromNative(error: NativeError, cause?: unknown): TidelogError {
+export function fromNative(native: NativeError, cause?: unknown): TidelogError {
+  const error = { ...native, message: inWordsOfOptions(native) };
   const details = { retriable: error.retriable, indefinite: error.indefinite, cause };
   const numbers = error.numbers ?? [];
   switch (error.code) {

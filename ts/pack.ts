@@ -3,6 +3,8 @@
 // one after the other, and one that fails half way leaves nothing behind. A PackedRecord is one of them that waits
 // in memory of its own.
 
+import { TidelogError } from "./errors.js";
+
 /** Bytes of a row of the produce table: f64 timestamp, u32 partition, i32 key length, i32 value length, u32 headers. */
 export const PACKED_ROW_BYTES = 24;
 /** Bytes of a row of the read table: f64 timestamp, f64 offset, then positions and lengths of key, value and headers. */
@@ -119,6 +121,7 @@ export class Pack {
   /** Appends bytes. */
   writeBytes(source: Uint8Array): number {
     const count = source.length;
+    if (count === 0) checkAttached(source);
     const at = this.length;
     if (at + count > this.bytes.length) this.reserve(count);
     const bytes = this.bytes;
@@ -254,6 +257,19 @@ export function readText(bytes: Buffer, start: number, end: number): string {
     return text;
   }
   return utf8Slice.call(bytes, start, end);
+}
+
+/** Refuses bytes whose memory is somebody else's by now: they look empty. */
+function checkAttached(bytes: Uint8Array): void {
+  try {
+    // Any method of a typed array looks whether its memory is there.
+    Uint8Array.prototype.indexOf.call(bytes, 0);
+  } catch {
+    throw new TidelogError(
+      "ERR_TIDELOG_INVALID_RECORD",
+      "a Uint8Array whose memory was transferred or has shrunk below it has nothing to store; send it first, or send a copy",
+    );
+  }
 }
 
 /** A Buffer over the same memory as any Uint8Array. */

@@ -7,6 +7,7 @@ import { type Completion, direct, type NativePartition, settled, tickets } from 
 import { fromNative } from "./native_errors.js";
 import { checkInteger, checkName, checkOptions, checkSignal, checkTime, shown } from "./options.js";
 import type { WaitOptions } from "./producer/options.js";
+import { showAs } from "./shown_as.js";
 import type { AnyTopic } from "./topic.js";
 
 /** Where an appended batch went. */
@@ -47,6 +48,7 @@ export class RawPartition {
   }
 
   static {
+    showAs(RawPartition, ({ topic, partition }) => ({ topic, partition }));
     makePartition = (context, native) => new RawPartition(context, native);
   }
 

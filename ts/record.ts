@@ -1,6 +1,7 @@
 // Records as users send and receive them, and the rows in which the engine hands them over
 // (`crates/format/src/packed.rs`).
 
+import { markAsUntransferable } from "node:worker_threads";
 import { SerializationError, TidelogError } from "./errors.js";
 import { type Header, type HeaderInput, readHeaders } from "./headers.js";
 import { RECORD_ROW_BYTES } from "./pack.js";
@@ -16,8 +17,12 @@ export interface ProducerRecord<K, V> {
   value: V | null;
   /** Pairs of name and value, in order; a string is stored as UTF-8. Default none. */
   headers?: readonly HeaderInput[] | undefined;
-  /** When it happened, in ms since 1970. Default now. */
-  timestamp?: number | undefined;
+  /**
+   * When it happened: a `Date`, or a number of ms since 1970. Default now. A number is refused that is in seconds or
+   * microseconds by its size (10⁹ to 4·10⁹, 10¹⁵ to 4·10¹⁵); a `Date` never is, so `new Date(ms)` stores a time of January or
+   * February 1970.
+   */
+  timestamp?: number | Date | undefined;
   /** Where it goes. Default what the partitioner says. */
   partition?: number | undefined;
 }
@@ -91,7 +96,11 @@ export class RecordRows {
     this.count = count;
     this.length = bytesLength;
     const outgrown = this.bytes.length > KEPT_BYTES && bytesLength <= KEPT_BYTES;
-    if (keepsBytes || outgrown || this.bytes.length < bytesLength) this.bytes = Buffer.allocUnsafeSlow(bytesLength);
+    if (keepsBytes || outgrown || this.bytes.length < bytesLength) {
+      this.bytes = Buffer.allocUnsafeSlow(bytesLength);
+      // The values of one read share it: a transfer of one would take the others.
+      markAsUntransferable(this.bytes.buffer);
+    }
     if (this.table.length < tableLength) {
       const table = new ArrayBuffer(tableLength);
       this.table = new Uint8Array(table);

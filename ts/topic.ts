@@ -5,6 +5,7 @@ import { InvalidArgumentError } from "./errors.js";
 import { type Completion, direct, type NativePartitionDescription, settled, tickets } from "./native.js";
 import { checkInteger, checkOptions, shown } from "./options.js";
 import { type ConsumerRecord, RecordRows, recordAt } from "./record.js";
+import { showAs } from "./shown_as.js";
 import {
   CONFIG_NAMES,
   type FullTopicConfig,
@@ -39,14 +40,22 @@ export interface TopicDescription {
   readonly partitions: readonly PartitionDescription[];
 }
 
-/** Names a record. The partition may be left out of a topic that has only one. */
+/**
+ * Names a record: a place that was kept, a record that was read, or what `send` resolved with. The partition may be left out
+ * of a topic that has only one.
+ */
 export interface RecordPlace {
+  /** The topic's name, if it is given: another one is refused. */
+  topic?: string | undefined;
   partition?: number | undefined;
   offset: number;
 }
 
 /** Point reads that cross together at most: few enough that the engine reads some while others are asked for. */
 const GATHER = 64;
+
+/** What a place may hold: also all that records and the answers to sends do. */
+const PLACE_NAMES = ["partition", "offset", "topic", "timestamp", "key", "value", "headers", "commit", "duplicate"];
 
 interface Gathered {
   partition: number;
@@ -78,6 +87,7 @@ export class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
 
   static {
     makeTopic = (state) => new Topic(state);
+    showAs(Topic, ({ name, id, partitions }) => ({ name, id, partitions }));
     stateOf = (topic) => (#state in topic ? topic.#state : undefined);
   }
 
@@ -157,7 +167,11 @@ export class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
 
   #placeOf(place: RecordPlace): { partition: number; offset: number } {
     const where = `topic "${this.name}": get`;
-    checkOptions(where, place ?? null, ["partition", "offset"]);
+    checkOptions(where, place ?? null, PLACE_NAMES);
+    const { topic } = place;
+    if (topic !== undefined && topic !== this.name) {
+      throw new InvalidArgumentError(`${where}: the record is of topic ${shown(topic)}; ask that one for it`);
+    }
     const partition = this.#partitionOf(where, place.partition);
     this.#state.checkPartition(partition);
     return { partition, offset: checkInteger(where, "offset", place.offset) };

@@ -18,6 +18,8 @@ export class TopicState {
   maxBatchBytes = 0;
   maxFutureMs = 0;
   appendTime = false;
+  /** Whether it keeps the newest record of each key, and takes none without one. */
+  compacts = false;
   readonly #partitions: NativePartition[] = [];
   /** As many partitions as there were when it was asked last; their number only grows. */
   #known = 0;
@@ -37,6 +39,7 @@ export class TopicState {
     const config = direct(() => this.native.config());
     this.maxBatchBytes = config.maxBatchBytes ?? 0;
     this.maxFutureMs = config.maxFutureMs ?? 0;
+    this.compacts = config.cleanup !== undefined && config.cleanup !== "delete";
     this.appendTime = config.timestampType === "LogAppendTime";
   }
 

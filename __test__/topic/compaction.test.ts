@@ -159,7 +159,7 @@ test("words and numbers are checked, and can be changed", async ({ open }) => {
   await failure(
     "ERR_TIDELOG_INVALID_CONFIG",
     log.topic("t", { compaction: { minLagMs: 10, maxLagMs: 5 } }),
-    "max.compaction.lag.ms",
+    "compaction.maxLagMs",
   );
   const topic = await log.topic("t", { cleanup: "compact" });
   await failure("ERR_TIDELOG_TOPIC_EXISTS", log.topic("t", { cleanup: "delete" }), "cleanup");

@@ -13,6 +13,7 @@ import {
   type HandlerContext,
 } from "../run/options.js";
 import { type RunHandler, runConsumer } from "../run/run.js";
+import { showAs } from "../shown_as.js";
 import type { AnyTopic } from "../topic.js";
 import type { RecordBatch } from "./batch.js";
 import type { Chunk } from "./fetcher.js";
@@ -56,6 +57,10 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   }
 
   static {
+    showAs(Consumer, (consumer) => ({
+      ...(consumer.group === undefined ? {} : { group: consumer.group }),
+      state: consumer.#reading.isClosed ? "closed" : "open",
+    }));
     makeConsumer = (context, options) => new Consumer(context, options);
     readingInside = (consumer) => (#reading in consumer ? consumer.#reading : undefined);
   }

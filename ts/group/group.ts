@@ -7,6 +7,7 @@ import type { LogContext } from "../context.js";
 import { InvalidArgumentError, OffsetOutOfRangeError } from "../errors.js";
 import { direct, type NativeCommittedOffset, type NativeMemberDescription, settled, tickets } from "../native.js";
 import { checkInteger, checkName, checkOptions, checkTime, shown } from "../options.js";
+import { showAs } from "../shown_as.js";
 
 /** What a group has committed of one partition. */
 export interface GroupOffset {
@@ -76,6 +77,7 @@ export class Group {
   }
 
   static {
+    showAs(Group, ({ name }) => ({ name }));
     makeGroup = (context, name) => new Group(context, name);
     planOf = (group, options) => group.#plan(options);
   }

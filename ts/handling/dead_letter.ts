@@ -117,8 +117,9 @@ export class DeadLetter {
   }
 
   /** Its time, unless the dead letter topic would refuse it. */
-  #timeOf({ timestamp }: BytesRecord): number | undefined {
-    return timestamp >= 0 && timestamp <= Date.now() + this.#state.maxFutureMs ? timestamp : undefined;
+  #timeOf({ timestamp }: BytesRecord): Date | undefined {
+    // A Date: a number that looks like seconds would be refused.
+    return timestamp >= 0 && timestamp <= Date.now() + this.#state.maxFutureMs ? new Date(timestamp) : undefined;
   }
 
   /** Bytes that a record may have there, also where it does not shrink but grows by being compressed. */

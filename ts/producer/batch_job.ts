@@ -2,6 +2,7 @@
 // it are the caller's again when that returns. Pieces are handed over as fast as there is room, and the call is answered
 // once every one has been.
 
+import { CallSite } from "../call_site.js";
 import { TidelogError } from "../errors.js";
 import { fitted, givePack, type Pack, takePack } from "../pack.js";
 import type { ProducerRecord } from "../record.js";
@@ -25,6 +26,7 @@ export class BatchJob {
   #sent = 0;
   #open = 0;
   #error: TidelogError | undefined;
+  #site: CallSite | undefined;
 
   constructor(count: number, resolve: (result: BatchResult) => void, reject: (error: unknown) => void) {
     this.#count = count;
@@ -50,7 +52,8 @@ export class BatchJob {
       const pack = takePack();
       try {
         while (next < this.#count && pack.length < PACK_BYTES && pack.rows < PACK_ROWS) {
-          encode(pack, terms, records[next]!);
+          // One that may be refused.
+          if (encode(pack, terms, records[next]!)) this.#site ??= new CallSite();
           next++;
         }
       } catch (error) {
@@ -115,7 +118,7 @@ export class BatchJob {
       this.#resolve(result);
     } else {
       this.#error.appended = result;
-      this.#reject(this.#error);
+      this.#reject(this.#site?.addTo(this.#error) ?? this.#error);
     }
   }
 }

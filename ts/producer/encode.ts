@@ -9,6 +9,7 @@ import { givePack, type Pack, type PackedRecord, takePack, UNPLACED } from "../p
 import type { ProducerRecord } from "../record.js";
 import { bytesCodec, notBytes } from "../serdes/bytes.js";
 import type { Codec } from "../serdes/codec.js";
+import { timeMs, unitHint } from "../time.js";
 import type { TopicState } from "../topic_state.js";
 import { partitionOfKey } from "./murmur2.js";
 import type { Partitioner } from "./partitioner.js";
@@ -30,6 +31,7 @@ export interface Target {
   readonly maxBatchBytes: number;
   readonly maxFutureMs: number;
   readonly appendTime: boolean;
+  readonly compacts: boolean;
   refresh(): void;
   checkPartition(index: number): void;
 }
@@ -54,6 +56,7 @@ class UnopenedTopic implements Target {
   readonly maxBatchBytes = Number.POSITIVE_INFINITY;
   readonly maxFutureMs = Number.POSITIVE_INFINITY;
   readonly appendTime = false;
+  readonly compacts = false;
 
   constructor(name: string) {
     this.name = name;
@@ -94,9 +97,10 @@ export function encode(pack: Pack, terms: Terms, record: ProducerRecord<unknown,
     field = "value";
     let valueLength = -1;
     if (value !== null) {
-      if (value === undefined) throw noValue(topic.name);
+      if (value === undefined) throw noValue(record, topic.name);
       valueLength = topic.value === bytesCodec ? writeBytes(value, pack) : topic.value.write(value, pack);
     }
+    if (keyLength < 0 && topic.compacts) checkKeyless(topic);
     field = "headers";
     const headerCount = headers === undefined ? 0 : writeHeaders(headers, pack);
     field = "partition";
@@ -125,6 +129,7 @@ export function encodePacked(pack: Pack, terms: Terms, record: PackedRecord): bo
   try {
     pack.writeBytes(bytes);
     checkTime(timestamp, terms);
+    if (keyLength < 0 && topic.compacts) checkKeyless(topic);
     if (partition === UNPLACED) partition = choose(pack, start, keyLength, terms);
     topic.checkPartition(partition);
     pack.addRow(timestamp, partition, keyLength, valueLength, headers);
@@ -168,11 +173,17 @@ function choose(pack: Pack, start: number, keyLength: number, terms: Terms): num
   return partitionCount === 1 ? 0 : partitionOfKey(pack.bytes, start, keyLength, partitionCount);
 }
 
-function timeOf(timestamp: number, terms: Terms): number {
-  if (!Number.isSafeInteger(timestamp) || timestamp < 0) {
+function timeOf(given: number | Date, terms: Terms): number {
+  // What is ms without doubt.
+  if (typeof given === "number" && given >= 4e9 && given < 1e15 && Number.isInteger(given))
+    return checkTime(given, terms);
+  const timestamp = timeMs(given);
+  const hint = unitHint(given);
+  if (timestamp === undefined || hint !== undefined) {
     throw new TidelogError(
       "ERR_TIDELOG_INVALID_RECORD",
-      `timestamp must be an integer of ms since 1970, not ${shown(timestamp)}`,
+      `timestamp must be an integer of ms since 1970 or a Date from then on, not ${shown(given)}` +
+        (hint === undefined ? "" : `: ${hint}`),
     );
   }
   return checkTime(timestamp, terms);
@@ -197,12 +208,7 @@ function checkTime(timestamp: number, terms: Terms): number {
 
 function explained(error: unknown, field: string, record: unknown, topic: string): unknown {
   if (error instanceof TidelogError) return error;
-  if (typeof record !== "object" || record === null) {
-    return new TidelogError(
-      "ERR_TIDELOG_INVALID_RECORD",
-      `a record for topic "${topic}" must be an object such as { key, value }, not ${shown(record)}`,
-    );
-  }
+  if (typeof record !== "object" || record === null) return noRecord(record, topic);
   const reason = (error as Error)?.message ?? String(error);
   if (field === "partition") {
     return new TidelogError(
@@ -214,10 +220,29 @@ function explained(error: unknown, field: string, record: unknown, topic: string
   return new SerializationError(`the ${field} of a record for topic "${topic}" can't be serialized: ${reason}`, error);
 }
 
-function noValue(topic: string): TidelogError {
+/** Refuses a record without a key where the topic keeps the newest of each key. */
+function checkKeyless(topic: Target): void {
+  topic.refresh();
+  if (!topic.compacts) return;
+  throw new TidelogError(
+    "ERR_TIDELOG_INVALID_RECORD",
+    `a record for topic "${topic.name}" has no key, and the topic is compacted: it keeps the newest record of each key; give it one`,
+  );
+}
+
+function noValue(record: unknown, topic: string): TidelogError {
+  if (typeof record !== "object" || ArrayBuffer.isView(record) || Array.isArray(record)) return noRecord(record, topic);
   return new TidelogError(
     "ERR_TIDELOG_INVALID_RECORD",
     `a record for topic "${topic}" has no value; null makes a tombstone`,
+  );
+}
+
+function noRecord(given: unknown, topic: string): TidelogError {
+  const hint = given === undefined || given === null ? "" : `; pass { value: ${shown(given)} }`;
+  return new TidelogError(
+    "ERR_TIDELOG_INVALID_RECORD",
+    `a record for topic "${topic}" must be an object such as { key, value }, not ${shown(given)}${hint}`,
   );
 }
 

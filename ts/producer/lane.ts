@@ -2,6 +2,7 @@
 // together; each sender gets its own answer. While a record is being serialized its pack belongs to that call alone:
 // user code that sends or flushes from there finds the others in another pack, and comes before the record.
 
+import { CallSite } from "../call_site.js";
 import type { TidelogError } from "../errors.js";
 import { givePack, PACKED_ROW_BYTES, type Pack, type PackedRecord, takePack } from "../pack.js";
 import type { ProducerRecord, RecordMetadata } from "../record.js";
@@ -98,7 +99,7 @@ export class Lane {
     if (this.#pack === pack) this.#writing = false;
     else pack = this.#put(pack, start);
     this.#resolves.push(resolve);
-    this.#rejects.push(reject);
+    this.#rejects.push(large && isNew ? withCallSite(reject) : reject);
     this.#sink.inFlight += size + PACKED_ROW_BYTES;
     if (large) this.#sendAlone(pack, pack.length - size);
     else if (pack.length >= PACK_BYTES || pack.rows >= PACK_ROWS) this.flush();
@@ -184,6 +185,13 @@ export class Lane {
       }
     }
   }
+}
+
+/** Has a rejection that may well come show the line of the send. */
+function withCallSite(reject: Reject): Reject {
+  if (reject === null) return null;
+  const site = new CallSite();
+  return (error) => reject(site.addTo(error));
 }
 
 /** What must be remembered of a pack to tell its records' offsets later. */

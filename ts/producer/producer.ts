@@ -2,12 +2,14 @@
 // the calls is the order in the log.
 
 import { abortable, checkAborted, onAbort } from "../abort.js";
+import { CallSite } from "../call_site.js";
 import type { LogContext } from "../context.js";
 import { AbortedError, ClosedError, InvalidArgumentError, type TidelogError } from "../errors.js";
 import type { ProducerMetrics } from "../metrics.js";
 import { settled } from "../native.js";
 import { checkInteger, checkOptions, checkSignal, shown } from "../options.js";
 import type { ProducerRecord, RecordMetadata, SequencedMetadata } from "../record.js";
+import { showAs } from "../shown_as.js";
 import type { AnyTopic, Topic } from "../topic.js";
 import type { TopicState } from "../topic_state.js";
 import { BatchJob } from "./batch_job.js";
@@ -42,6 +44,10 @@ let metricsInside: (producer: Producer) => ProducerMetrics;
 /**
  * Sends records. Those sent in one tick travel together: one crossing into the engine, and one sync for all.
  * A topic is given by its handle, or by its name for records of bytes.
+ *
+ * Make one and keep it: producers that send at the same time share syncs, but each costs some KB. One that is forgotten
+ * goes with the garbage, once all it has taken in is answered; close it to wait for that, or to hear of what `trySend` could
+ * not be told.
  */
 export class Producer implements AsyncDisposable {
   readonly #context: LogContext;
@@ -74,6 +80,12 @@ export class Producer implements AsyncDisposable {
 
   static {
     makeProducer = (context, options) => new Producer(context, options);
+    showAs(Producer, (producer) => ({
+      ...(producer.name === undefined ? {} : { name: producer.name }),
+      state: producer.#closing !== undefined ? "closed" : producer.#channel.isOpen ? "open" : "opening",
+      inFlightBytes: producer.#channel.inFlight,
+      bufferBytes: producer.#limit,
+    }));
     metricsInside = (producer) => ({
       name: producer.name ?? null,
       inFlightBytes: producer.#channel.inFlight,
@@ -91,18 +103,19 @@ export class Producer implements AsyncDisposable {
    * With `expectOffset` or `sequence` it travels alone, behind what was sent before, and is appended only if that holds;
    * otherwise it rejects with `OffsetConflictError` or `OutOfOrderSequenceError`, and nothing was appended.
    */
+  send(topic: string, record: BytesRecord, options?: PlainOptions): Promise<RecordMetadata>;
+  send(topic: string, record: BytesRecord, options: SequenceOptions): Promise<SequencedMetadata>;
+  // The compiler shows the complaint of the last one that could be meant, so those of handles stand behind.
   send<K, V>(
     topic: Into<K, V>,
     record: ProducerRecord<NoInfer<K>, NoInfer<V>>,
     options?: PlainOptions,
   ): Promise<RecordMetadata>;
-  send(topic: string, record: BytesRecord, options?: PlainOptions): Promise<RecordMetadata>;
   send<K, V>(
     topic: Into<K, V>,
     record: ProducerRecord<NoInfer<K>, NoInfer<V>>,
     options: SequenceOptions,
   ): Promise<SequencedMetadata>;
-  send(topic: string, record: BytesRecord, options: SequenceOptions): Promise<SequencedMetadata>;
   send(
     topic: Into<unknown, unknown> | string,
     record: AnyRecord,
@@ -142,12 +155,12 @@ export class Producer implements AsyncDisposable {
    * memory: send more than that in several batches, and await each. Where it fails, `error.appended` tells which were
    * appended all the same: of each partition the first ones, of a batch of up to 256 KiB none unless the disk failed.
    */
+  sendBatch(topic: string, records: readonly BytesRecord[], options?: WaitOptions): Promise<BatchResult>;
   sendBatch<K, V>(
     topic: Into<K, V>,
     records: readonly ProducerRecord<NoInfer<K>, NoInfer<V>>[],
     options?: WaitOptions,
   ): Promise<BatchResult>;
-  sendBatch(topic: string, records: readonly BytesRecord[], options?: WaitOptions): Promise<BatchResult>;
   sendBatch(
     topic: Into<unknown, unknown> | string,
     records: readonly AnyRecord[],
@@ -187,8 +200,8 @@ export class Producer implements AsyncDisposable {
    * Sends one record without a promise: false if there is no room, and then nothing was taken; await `ready()` and
    * try again. Throws if the record can't be serialized. What goes wrong later is told by the next `flush()` or `close()`.
    */
-  trySend<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>): boolean;
   trySend(topic: string, record: BytesRecord): boolean;
+  trySend<K, V>(topic: Into<K, V>, record: ProducerRecord<NoInfer<K>, NoInfer<V>>): boolean;
   trySend(topic: Into<unknown, unknown> | string, record: AnyRecord): boolean {
     const state = this.#roomFor(topic);
     if (state !== undefined) {
@@ -306,10 +319,12 @@ export class Producer implements AsyncDisposable {
   ): void {
     this.#checkOpen();
     const own = packed(termsForLater(this.#context.resolve(topic) ?? (topic as string)), record);
-    const append = (state: TopicState) => appendIf(this.#lane(state), this.#channel, own, condition, resolve, reject);
+    const site = new CallSite();
+    const refuse = (error: unknown) => reject(site.addTo(error));
+    const append = (state: TopicState) => appendIf(this.#lane(state), this.#channel, own, condition, resolve, refuse);
     const state = this.#roomFor(topic);
     if (state !== undefined) append(state);
-    else this.#waitToSend(topic, reject, signal, append);
+    else this.#waitToSend(topic, refuse, signal, append);
   }
 
   /** A send that has to wait: the record is serialized all the same, since the caller may use it again. */
@@ -328,7 +343,10 @@ export class Producer implements AsyncDisposable {
     }
     const own = packed(terms, record);
     this.#checkOpen();
-    this.#waitToSend(topic, reject, signal, (opened) => this.#lane(opened).addPacked(own, resolve, reject));
+    // Of a name, nothing but its look is known yet.
+    const site = known === undefined ? new CallSite() : undefined;
+    const refuse = site === undefined ? reject : (error: unknown) => reject(site.addTo(error));
+    this.#waitToSend(topic, refuse, signal, (opened) => this.#lane(opened).addPacked(own, resolve, refuse));
   }
 
   #waitToSend(
@@ -429,11 +447,13 @@ export class Producer implements AsyncDisposable {
 
   #unheard(error: TidelogError): void {
     this.#failure ??= error;
+    this.#context.failed.add(this);
   }
 
   #throwFailure(): void {
     const failure = this.#failure;
     this.#failure = undefined;
+    this.#context.failed.delete(this);
     if (failure !== undefined) throw failure;
   }
 }

@@ -5,10 +5,15 @@ import { asBuffer, readText } from "../pack.js";
 import { CODEC, type Codec } from "./codec.js";
 import type { Serde } from "./serde.js";
 
-/** JSON text of a value that has one. */
+/** JSON text of a value that has one and is not read as something else: NaN, as `null`, would look like a tombstone. */
 export function toJson(value: unknown): string {
   const text: string | undefined = JSON.stringify(value);
   if (text === undefined) throw new TypeError(`${shown(value)} has no JSON form`);
+  if (text === "null" && value !== null) {
+    throw new TypeError(
+      `${shown(value)} has no JSON form but null, which is read as a tombstone; send null if you mean one`,
+    );
+  }
   return text;
 }
 
@@ -25,7 +30,11 @@ const serde: Serde<unknown> = Object.freeze({
   deserialize: (bytes: Uint8Array): unknown => JSON.parse(readText(asBuffer(bytes), 0, bytes.length)),
 });
 
-/** Values as JSON. What is read is trusted to be a `T`; give a Standard Schema instead to have it checked. */
+/**
+ * Values as JSON. What is read is trusted to be a `T`; give a Standard Schema instead to have it checked. Refuses with
+ * `ERR_TIDELOG_SERIALIZATION` what has no JSON form of its own: functions, symbols, a BigInt, `NaN`, `Infinity`, an invalid
+ * `Date`. Inside of objects and arrays `JSON.stringify` makes `null` of the last three, as everywhere.
+ */
 export function json<T>(): Serde<T> {
   return serde as Serde<T>;
 }

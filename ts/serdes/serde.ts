@@ -3,8 +3,11 @@
 
 import { InvalidArgumentError } from "../errors.js";
 import { shown } from "../options.js";
+import { bytes } from "./bytes.js";
 import { CODEC, type Codec } from "./codec.js";
+import { json } from "./json.js";
 import { type StandardSchema, schemaSerde } from "./standard_schema.js";
+import { string } from "./string.js";
 
 /** Turns values into bytes and back. `In` is what is sent, `Out` what is read; mostly one type. */
 export interface Serde<In, Out = In> {
@@ -35,8 +38,10 @@ export function codecOf(where: string, name: string, given: unknown): Codec {
     if (typeof serialize === "function" && typeof deserialize === "function")
       return plainCodec(given as Serde<unknown>);
   }
+  const maker = [json, string, bytes].find((make) => make === given)?.name;
   throw new InvalidArgumentError(
-    `${where}: ${name} must be a serde ({ serialize, deserialize }) or a Standard Schema, not ${shown(given)}`,
+    `${where}: ${name} must be a serde ({ serialize, deserialize }) or a Standard Schema, not ${shown(given)}` +
+      (maker === undefined ? "" : `; call it: ${maker}()`),
   );
 }
 

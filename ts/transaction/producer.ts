@@ -6,6 +6,7 @@ import { ClosedError, TidelogError } from "../errors.js";
 import { type NativeTransactionalProducer, settled, tickets } from "../native.js";
 import { checkName, checkOptions, checkSignal, shown } from "../options.js";
 import { type CloseOptions, closeTimeout } from "../producer/options.js";
+import { showAs } from "../shown_as.js";
 import {
   type BeginOptions,
   type CheckedTransactionOptions,
@@ -44,6 +45,10 @@ export class TransactionalProducer implements AsyncDisposable {
   }
 
   static {
+    showAs(TransactionalProducer, (producer) => ({
+      id: producer.id,
+      state: producer.#closing !== undefined ? "closed" : producer.#current === undefined ? "idle" : "in a transaction",
+    }));
     makeProducer = (context, native, id, options) => new TransactionalProducer(context, native, id, options);
   }
 

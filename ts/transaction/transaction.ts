@@ -20,6 +20,7 @@ import { fromNative } from "../native_errors.js";
 import { checkInteger, checkOptions, checkSignal, shown } from "../options.js";
 import type { BytesRecord, Into } from "../producer/producer.js";
 import type { ConsumerRecord, ProducerRecord } from "../record.js";
+import { showAs } from "../shown_as.js";
 import type { TopicState } from "../topic_state.js";
 import { numberText } from "./number.js";
 import type { CheckedTransactionOptions, OffsetToCommit, TakeOptions } from "./options.js";
@@ -126,6 +127,11 @@ export class Transaction implements AsyncDisposable {
   }
 
   static {
+    showAs(Transaction, (tx) => ({
+      id: tx.#owner.id,
+      ...(tx.#number === undefined ? {} : { number: numberText(tx.#number) }),
+      state: tx.#state,
+    }));
     makeTransaction = (owner, signal) => new Transaction(owner, signal);
     lend = (tx, lender) => {
       tx.#lender = lender;
