@@ -205,4 +205,19 @@ test("a reader in another process follows what is compacted", async ({ open }) =
   });
 });
 
+test("a record without a key is refused alone, and not with the others of its tick", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("state", { cleanup: "compact", key: string(), value: json<number>() });
+  const producer = log.producer();
+  const sent = await Promise.allSettled([
+    producer.send(topic, { key: "a", value: 1 }),
+    producer.send(topic, { value: 2 }),
+    producer.send(topic, { key: "b", value: 3 }),
+  ]);
+  assert.equal(
+    sent.map((one) => (one.status === "rejected" ? one.reason.code : "stored")),
+    ["stored", "ERR_TIDELOG_INVALID_RECORD", "stored"],
+  );
+});
+
 run();

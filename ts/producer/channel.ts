@@ -139,7 +139,9 @@ export class Channel implements Sink {
     this.inFlight -= group.bytes;
     if (error !== undefined) {
       if (error.code === "ERR_TIDELOG_TOPIC_DELETED") this.#context.forget(group.topic.name);
-      if (error.code === "ERR_TIDELOG_RECORD_TOO_LARGE") refresh(group.topic);
+      if (error.code === "ERR_TIDELOG_RECORD_TOO_LARGE" || error.code === "ERR_TIDELOG_INVALID_RECORD") {
+        refresh(group.topic);
+      }
       // In the log already, which is what was wanted.
       if (error.code !== "ERR_TIDELOG_DUPLICATE_SEQUENCE") {
         publishError({ path: this.#context.path, operation: "produce", topic: group.topic.name, error });

@@ -2,6 +2,7 @@
 // that are fixed. Runs once for every record sent, so it allocates nothing of its own. Getters, serdes and partitioners
 // are the user's code and may call the producer again: the pack must not be anybody else's meanwhile (lane.ts).
 
+import { systemTime } from "../clock.js";
 import { SerializationError, TidelogError } from "../errors.js";
 import { writeHeaders } from "../headers.js";
 import { shown } from "../options.js";
@@ -76,7 +77,7 @@ class UnopenedTopic implements Target {
 /** The terms of records whose partition, unless they name it, is chosen when their turn comes. */
 export function termsForLater(topic: TopicState | string): Terms {
   const target = typeof topic === "string" ? new UnopenedTopic(topic) : topic;
-  return { topic: target, partitionCount: 0, sticky: UNPLACED, now: Date.now(), partitioner: undefined };
+  return { topic: target, partitionCount: 0, sticky: UNPLACED, now: systemTime(), partitioner: undefined };
 }
 
 /**
@@ -93,6 +94,8 @@ export function encode(pack: Pack, terms: Terms, record: ProducerRecord<unknown,
     if (key !== null && key !== undefined) {
       keyLength = topic.key === bytesCodec ? writeBytes(key, pack) : topic.key.write(key, pack);
       if (keyLength > MAX_KEY_BYTES) throw keyTooLarge(keyLength);
+    } else if (topic.keyed) {
+      checkMayLackKey(topic);
     }
     field = "value";
     let valueLength = -1;
@@ -128,6 +131,7 @@ export function encodePacked(pack: Pack, terms: Terms, record: PackedRecord): bo
   let { partition } = record;
   try {
     pack.writeBytes(bytes);
+    if (keyLength < 0 && topic.keyed) checkMayLackKey(topic);
     checkTime(timestamp, terms);
     if (keyLength < 0 && topic.compacts) checkKeyless(topic);
     if (partition === UNPLACED) partition = choose(pack, start, keyLength, terms);
@@ -194,7 +198,7 @@ function checkTime(timestamp: number, terms: Terms): number {
   const { topic } = terms;
   if (!topic.appendTime && timestamp > terms.now + topic.maxFutureMs) {
     topic.refresh();
-    const latest = Date.now() + topic.maxFutureMs;
+    const latest = systemTime() + topic.maxFutureMs;
     if (timestamp > latest) {
       throw new TidelogError(
         "ERR_TIDELOG_INVALID_RECORD",

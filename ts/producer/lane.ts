@@ -3,6 +3,7 @@
 // user code that sends or flushes from there finds the others in another pack, and comes before the record.
 
 import { CallSite } from "../call_site.js";
+import { systemTime } from "../clock.js";
 import type { TidelogError } from "../errors.js";
 import { givePack, PACKED_ROW_BYTES, type Pack, type PackedRecord, takePack } from "../pack.js";
 import type { ProducerRecord, RecordMetadata } from "../record.js";
@@ -51,7 +52,7 @@ export class Lane {
     const { terms } = this;
     terms.partitionCount = terms.topic.partitionCount;
     terms.sticky = this.#sticky.next(terms.partitionCount);
-    terms.now = Date.now();
+    terms.now = systemTime();
     return terms;
   }
 

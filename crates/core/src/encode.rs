@@ -181,7 +181,7 @@ fn finish(
     };
     let batch = part
         .builder
-        .finish_for(sequenced)
+        .finish_within(sequenced, config.max_batch_bytes as usize)
         .map_err(|error| Error::invalid_batch(&error))?;
     part.sequence = sequence::advance(part.sequence, count);
     if batch.len() > config.max_batch_bytes as usize {

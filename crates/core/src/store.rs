@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use tidelog_format::topic_name;
+
 use crate::answer::{Answer, wait};
 use crate::config::{OpenOptions, TopicConfig};
 use crate::coordinator::check_name;
@@ -60,6 +62,15 @@ impl Store {
     /// # Errors
     /// [`Error::InvalidTopicName`], [`Error::InvalidConfig`], [`Error::TopicExists`].
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
+        topic_name::validate_new(name).map_err(|error| Error::InvalidTopicName {
+            name: name.to_owned(),
+            reason: error.reason.to_owned(),
+        })?;
+        self.take_over_topic(name, config)
+    }
+
+    /// As [`Store::create_topic`], under any name that Kafka allows.
+    pub(crate) fn take_over_topic(&self, name: &str, config: TopicConfig) -> Result<Topic> {
         self.check_writable()?;
         check_not_internal(name)?;
         let state = self.engine().create_topic(name, config)?;

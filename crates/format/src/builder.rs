@@ -179,10 +179,23 @@ impl BatchBuilder {
     /// # Errors
     /// See [`BatchBuilder::finish`].
     pub fn finish_for(&mut self, producer: Sequenced) -> Result<Vec<u8>, FormatError> {
+        self.finish_within(producer, MAX_BATCH_BYTES)
+    }
+
+    /// As [`BatchBuilder::finish_for`], of a batch that may have `limit` bytes: where compression takes it over that, and it
+    /// fits as it is, it is not compressed.
+    ///
+    /// # Errors
+    /// See [`BatchBuilder::finish`]. A batch that is over the limit either way is no error here.
+    pub fn finish_within(
+        &mut self,
+        producer: Sequenced,
+        limit: usize,
+    ) -> Result<Vec<u8>, FormatError> {
         if self.record_count == 0 {
             return Err(FormatError::NoRecords);
         }
-        let header = NewHeader {
+        let mut header = NewHeader {
             attributes: self.attributes,
             last_offset_delta: self.record_count - 1,
             base_timestamp: self.base_timestamp,
@@ -203,6 +216,12 @@ impl BatchBuilder {
             let mut batch = Vec::with_capacity(HEADER_LEN + records.len() / 2);
             batch.resize(HEADER_LEN, 0);
             self.compression.compress(records, &mut batch)?;
+            if batch.len() > limit && used <= limit {
+                header.attributes =
+                    Attributes::new(Compression::None, self.attributes.timestamp_type());
+                batch.truncate(HEADER_LEN);
+                batch.extend_from_slice(records);
+            }
             batch
         };
         if batch.len() > MAX_BATCH_BYTES {

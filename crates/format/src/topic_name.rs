@@ -36,6 +36,37 @@ pub fn validate(name: &str) -> Result<(), TopicNameError> {
     })
 }
 
+/// Checks the name of a topic that is to be made: [`validate`], and that a file of this name can be copied to Windows.
+/// Topics that are there, or are taken over from Kafka, may have others.
+///
+/// # Errors
+/// [`TopicNameError`].
+pub fn validate_new(name: &str) -> Result<(), TopicNameError> {
+    validate(name)?;
+    let stem = name.split('.').next().unwrap_or_default();
+    let numbered = |device: &str| {
+        let number = stem.get(device.len()..).filter(|_| {
+            stem.get(..device.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(device))
+        });
+        number.is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'9']))
+    };
+    let is_device = ["con", "prn", "aux", "nul"]
+        .iter()
+        .any(|device| stem.eq_ignore_ascii_case(device));
+    let reason = if is_device || numbered("com") || numbered("lpt") {
+        "Windows keeps that name for a device, so the store could not be copied there"
+    } else if name.ends_with('.') {
+        "it ends with a dot, which Windows leaves out, so the store could not be copied there"
+    } else {
+        return Ok(());
+    };
+    Err(TopicNameError {
+        name: name.to_owned(),
+        reason,
+    })
+}
+
 /// Whether two names are too alike for one store: the same but for upper and lower case, and for `.` and
 /// `_`, which Kafka folds into one in the names of its metrics.
 pub fn collides(a: &str, b: &str) -> bool {
@@ -71,6 +102,21 @@ mod tests {
             "", ".", "..", "a/b", "a b", "a\0", "ä", "a:b", "a\n", "a\\b", "a,b", "ſ",
         ] {
             assert!(validate(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn new_names_can_be_copied_to_windows() {
+        for good in [
+            "console", "com", "com10", "com0", "nul-1", "a.con", "lpt", "..a", ".hidden",
+        ] {
+            assert_eq!(validate_new(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "CON", "con", "nul.txt", "Aux", "prn.a.b", "COM1", "lpt9.x", "a.", "...",
+        ] {
+            assert_eq!(validate(bad), Ok(()), "{bad}");
+            assert!(validate_new(bad).is_err(), "{bad}");
         }
     }
 

@@ -162,7 +162,7 @@ fn write(
     for Checked { name, partitions } in checked {
         topics.push(match store.open_topic(name) {
             Err(Error::UnknownTopic { .. }) => {
-                let topic = store.create_topic(name, config_for(partitions))?;
+                let topic = store.take_over_topic(name, config_for(partitions))?;
                 made.push(name.clone());
                 topic
             }
