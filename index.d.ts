@@ -1160,7 +1160,10 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   filter?: string | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
   until?: "live" | "end" | undefined;
-  /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
+  /**
+   * What to do about an offset that is no longer, or not yet, held. Default `"error"`. Where reading begins at the earliest,
+   * retention may move that until the first record is read.
+   */
   onOutOfRange?: "error" | "earliest" | "latest" | undefined;
   /** Bytes to read at once, from one partition; two such reads are held. Default 1 MiB, 1 KiB to 64 MiB. */
   readBytes?: number | undefined;
@@ -1660,7 +1663,11 @@ export declare class Log implements AsyncDisposable {
   groups(): Promise<string[]>;
   /** A group by its name, to look at and to set back. */
   group(name: string): Group;
-  /** A consumer of partitions, or of whole topics; with a `group`, one that goes on where the group has committed. */
+  /**
+   * A consumer of partitions, or of whole topics; with a `group`, one that goes on where the group has committed. A log
+   * opened read-only has no members of groups, whatever the delivery: `group` is refused there with
+   * `ERR_TIDELOG_READ_ONLY`.
+   */
   consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T> & {
     group: string;
   }): Consumer<GroupRecordOf<T[number]>>;

@@ -108,6 +108,8 @@ export interface NativeGroupMembership {
   strategy?: string | null;
   stable: boolean;
   members: NativeMemberDescription[];
+  /** How many partitions each topic had when the group began to read it. */
+  began: { topic: string; partitions: number }[];
 }
 
 export interface NativeGroupEvent {
@@ -225,6 +227,7 @@ export interface NativeTopic {
   readonly name: string;
   readonly id: string;
   readonly partitionCount: number;
+  readonly deleted: boolean;
   config(): NativeTopicConfig;
   describe(): Promise<NativeTopicDescription>;
   alter(change: NativeTopicConfig): Promise<void>;

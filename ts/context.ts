@@ -60,6 +60,14 @@ export class LogContext {
     return state;
   }
 
+  /** As `resolve`; a topic given by name that was deleted since, by anybody, is none. */
+  current(topic: AnyTopic | string): TopicState | undefined {
+    const state = this.resolve(topic);
+    if (typeof topic !== "string" || state?.native.deleted !== true) return state;
+    this.forget(topic);
+    return undefined;
+  }
+
   /** Opens a topic for those who give only its name. */
   async open(name: string): Promise<TopicState> {
     this.checkOpen();

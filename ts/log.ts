@@ -240,13 +240,24 @@ export class Log implements AsyncDisposable {
     return groupOf(this.#context, name);
   }
 
-  /** A consumer of partitions, or of whole topics; with a `group`, one that goes on where the group has committed. */
+  /**
+   * A consumer of partitions, or of whole topics; with a `group`, one that goes on where the group has committed. A log
+   * opened read-only has no members of groups, whatever the delivery: `group` is refused there with
+   * `ERR_TIDELOG_READ_ONLY`.
+   */
   consumer<const T extends readonly (AnyTopic | string)[]>(
     options: ConsumerOptions<T> & { group: string },
   ): Consumer<GroupRecordOf<T[number]>>;
   consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>>;
   consumer<const T extends readonly (AnyTopic | string)[]>(options: ConsumerOptions<T>): Consumer<RecordOf<T[number]>> {
     this.#context.checkOpen();
+    if (this.readOnly && options?.group !== undefined) {
+      throw new TidelogError(
+        "ERR_TIDELOG_READ_ONLY",
+        "log.consumer: a log opened read-only can't commit for a group; read without the option group, and give in assign " +
+          "the offsets of log.group(name).describe() to begin where a group has committed",
+      );
+    }
     return consumerOf(this.#context, options);
   }
 

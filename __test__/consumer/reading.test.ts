@@ -336,4 +336,25 @@ test("compressed topics read the same", async ({ open }) => {
   }
 });
 
+test("from the earliest means the log start as it is when the first record is read", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: string() });
+  await log.producer().sendBatch(
+    topic,
+    range(10).map((i) => ({ value: `${i}` })),
+  );
+  const early = () => log.consumer({ topics: [topic], until: "end" });
+  const [before, sought, explicit, onwards] = [early(), early(), early(), early()];
+  await sought.seek({ to: "beginning" });
+  await explicit.seek({ offset: 0 });
+  await first(1, onwards);
+  await topic.deleteRecords({ before: 4 });
+  const offsets = async (consumer: ReturnType<typeof early>) => (await all(consumer)).map(({ offset }) => offset);
+  assert.equal(await offsets(before), [4, 5, 6, 7, 8, 9]);
+  assert.equal(await offsets(sought), [4, 5, 6, 7, 8, 9]);
+  // A place that was named, or reached by reading, is another matter.
+  await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", all(explicit));
+  await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", all(onwards));
+});
+
 run();

@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import * as assert from "uvu/assert";
-import { type AssignedPartition, type Consumer, json, type Log, type Transaction } from "../../ts/index.js";
+import { type AssignedPartition, type Consumer, json, type Log, string, type Transaction } from "../../ts/index.js";
 import { all, failure, first, range, sendInBatches, sleep } from "../support/expect.js";
 import { suite } from "../support/suite.js";
 import { worker } from "../support/worker.js";
@@ -335,6 +335,25 @@ test("a strategy of one's own is asked; one that shares wrongly, or another one,
   const none = { name: "none", assign: () => new Map() };
   await failure("ERR_TIDELOG_INVALID_ASSIGNMENT", all(log.consumer({ topics: [topic], group: "g", strategy: none })));
   assert.is((await log.group("g").describe()).members.length, 0);
+});
+
+test("the first records of a partition that is added are read from the latest, too", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: string() });
+  const producer = log.producer();
+  await producer.send(topic, { value: "before" });
+  const consumer = log.consumer({ group: "g", topics: [topic], from: "latest" });
+  await consumer.lag();
+  await topic.alter({ partitions: 2 });
+  await producer.send(topic, { value: "first", partition: 1 });
+  const got: unknown[] = [];
+  for await (const { value } of consumer) {
+    got.push(value);
+    if (got.length === 1) await producer.send(topic, { value: "second", partition: 1 });
+    if (got.length === 2) break;
+  }
+  assert.equal(got, ["first", "second"]);
+  await consumer.close();
 });
 
 run();

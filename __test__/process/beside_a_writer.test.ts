@@ -46,10 +46,12 @@ test("a read-only log reads and refuses to write", async ({ folder, open }) => {
     (await all(reader.consumer({ topics: [read], until: "end" }))).map(({ value }) => value),
     ["u", "v"],
   );
-  const grouped = reader.consumer({ topics: [read], group: "g", delivery: "manual", until: "end" });
-  const [record] = await all(grouped);
-  assert.is(record!.value, "v");
+  // From where the group has committed, without being in it.
   assert.equal(await reader.groups(), ["g"]);
+  const { offsets } = await reader.group("g").describe();
+  const assign = offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+  const [record] = await all(reader.consumer({ assign, until: "end" }));
+  assert.equal(record!.value, Buffer.from("v"));
   const writes = [
     () => reader.producer().send(read, { value: "w" }),
     () => reader.producer().sendBatch(read, [{ value: "w" }]),
@@ -61,7 +63,10 @@ test("a read-only log reads and refuses to write", async ({ folder, open }) => {
     () => reader.producer({ name: "n" }).send(read, { value: "w" }),
     () => reader.transaction("t", (tx) => tx.send(read, { value: "w" })),
     () => reader.process({ id: "p", from: read }, () => {}),
-    () => record!.commit(),
+    () => reader.consumer({ topics: [read], group: "g" }),
+    () => reader.consumer({ topics: [read], group: "g", delivery: "at-most-once" }),
+    () => reader.consumer({ topics: [read], group: "g", delivery: "manual" }),
+    () => reader.consumer({ assign: [{ topic: read, partition: 0 }], group: "g" }),
     () => reader.group("g").delete(),
     () => reader.group("g").reset({ to: "earliest" }),
   ];
@@ -89,5 +94,71 @@ test("a read-only log sees what a group commits meanwhile", async ({ folder, ope
   reader.tell("end");
   assert.is((await within(15_000, "end", reader.ended)).code, 0);
 }, 60_000);
+
+test("a reader finds records by time in what the writer is writing", async ({ folder, open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: string() });
+  const producer = log.producer();
+  for (const _ of range(10)) await producer.sendBatch(topic, Array(10).fill({ value: "v".repeat(100) }));
+  await using reader = await openLog(folder, { readOnly: true });
+  const read = async (from: "earliest" | { timestamp: number }) =>
+    (await all(reader.consumer({ topics: ["t"], from, until: "end" }))).length;
+  while ((await read("earliest")) < 100);
+  assert.is(await read({ timestamp: 0 }), 100);
+  assert.is((await reader.raw.partition("t", 0).offsetForTime(0))?.offset, 0);
+}, 30_000);
+
+test("a reader is told that its topic was deleted, and opens the one made anew", async ({ folder, open }) => {
+  const log = await open();
+  const producer = log.producer();
+  const old = await log.topic("t", { value: string() });
+  await producer.sendBatch(
+    old,
+    range(5).map((i) => ({ value: `old${i}` })),
+  );
+  await using reader = await openLog(folder, { readOnly: true });
+  const handle = await reader.openTopic("t", { value: string() });
+  const seen: string[] = [];
+  const ended = (async () => {
+    for await (const { value } of reader.consumer({ topics: [handle] })) seen.push(value as string);
+  })();
+  ended.catch(() => {});
+  while (seen.length < 5) await new Promise((resolve) => setTimeout(resolve, 1));
+  await log.deleteTopic("t");
+  const anew = await log.topic("t", { value: string() });
+  await producer.sendBatch(
+    anew,
+    range(8).map((i) => ({ value: `new${i}` })),
+  );
+  await failure("ERR_TIDELOG_TOPIC_DELETED", within(15_000, "end", ended));
+  assert.equal(
+    seen,
+    range(5).map((i) => `old${i}`),
+  );
+  await failure("ERR_TIDELOG_TOPIC_DELETED", handle.get({ partition: 0, offset: 0 }));
+  await failure("ERR_TIDELOG_TOPIC_DELETED", handle.describe());
+  const again = await reader.openTopic("t", { value: string() });
+  assert.is((await again.describe()).id, (await anew.describe()).id);
+  // By its handle, and by its name, which this log knows from before.
+  while ((await all(reader.consumer({ topics: [again], until: "end" }))).length < 8);
+  const records = await all(reader.consumer({ topics: ["t"], until: "end" }));
+  assert.equal(
+    records.map(({ value }) => `${value}`),
+    range(8).map((i) => `new${i}`),
+  );
+}, 60_000);
+
+test("a reader sees partitions that are added", async ({ folder, open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: string() });
+  await using reader = await openLog(folder, { readOnly: true });
+  const handle = await reader.openTopic("t", { value: string() });
+  await topic.alter({ partitions: 2 });
+  await log.producer().send(topic, { value: "v", partition: 1 });
+  assert.is((await reader.openTopic("t")).partitions, 2);
+  const values = async () => (await all(reader.consumer({ topics: [handle], until: "end" }))).map(({ value }) => value);
+  while ((await values()).length === 0);
+  assert.equal(await values(), ["v"]);
+}, 30_000);
 
 run();

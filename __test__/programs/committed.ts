@@ -3,8 +3,8 @@ import { createInterface } from "node:readline";
 import { open } from "../../ts/index.js";
 
 const log = await open(process.argv[2]!, { readOnly: true });
-const consumer = log.consumer({ topics: ["t"], group: "g", delivery: "manual" });
-const tell = async () => console.log(`t: ${(await consumer.committed())[0]!.offset ?? "none"}`);
+const group = log.group("g");
+const tell = async () => console.log(`t: ${(await group.describe()).offsets[0]?.offset ?? "none"}`);
 await tell();
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === "end") break;

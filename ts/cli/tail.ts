@@ -107,6 +107,8 @@ async function* batchesOf(log: Log, name: string, asked: Asked, signal: AbortSig
     from,
     filter: asked.filter,
     until: asked.untilEnd ? "end" : "live",
+    // What retention deletes meanwhile is passed over; an offset that was asked for must be there.
+    onOutOfRange: offset === undefined ? "earliest" : "error",
     signal,
   });
   try {

@@ -1,9 +1,23 @@
 // `tidelog topics`: what is in a store.
 
+import { TidelogError } from "../errors.js";
+import type { Log } from "../log.js";
+import type { TopicDescription } from "../topic.js";
 import { size } from "./bytes_text.js";
 import type { Command } from "./command.js";
 import { DONE } from "./exit.js";
 import { reading } from "./store.js";
+
+/** What a topic holds; undefined if it was deleted since it was listed. */
+async function describe(log: Log, name: string): Promise<TopicDescription | undefined> {
+  try {
+    return await (await log.openTopic(name)).describe();
+  } catch (error) {
+    const gone = ["ERR_TIDELOG_UNKNOWN_TOPIC", "ERR_TIDELOG_TOPIC_DELETED"];
+    if (error instanceof TidelogError && gone.includes(error.code)) return undefined;
+    throw error;
+  }
+}
 
 export const topics: Command = {
   name: "topics",
@@ -16,7 +30,9 @@ export const topics: Command = {
     reading(path, async (log) => {
       const found = [];
       for (const name of await log.topics()) {
-        const { id, config, partitions } = await (await log.openTopic(name)).describe();
+        const description = await describe(log, name);
+        if (description === undefined) continue;
+        const { id, config, partitions } = description;
         const offsets = partitions.reduce((sum, one) => sum + one.highWatermark - one.logStartOffset, 0);
         const bytes = partitions.reduce((sum, one) => sum + one.bytes, 0);
         found.push({ name, id, partitions: partitions.length, offsets, bytes, durability: config.durability });

@@ -243,11 +243,13 @@ export class Fetcher {
     this.#publish(pending, completion, error);
     if (error !== undefined) {
       this.#pending = null;
-      const { onOutOfRange } = this.#options;
+      // What "earliest" means moves on with retention until something is read.
+      const onOutOfRange = place.begun === pending.from ? "earliest" : this.#options.onOutOfRange;
       if (error.code === "ERR_TIDELOG_OFFSET_OUT_OF_RANGE" && onOutOfRange !== "error") {
         const { logStartOffset, highWatermark } = place.native;
         place.position = onOutOfRange === "earliest" ? logStartOffset : highWatermark;
         place.fetchAt = place.position;
+        if (place.begun >= 0) place.begun = logStartOffset;
         this.#schedule(place);
         this.#pump();
         this.#wake?.();

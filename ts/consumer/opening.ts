@@ -4,7 +4,7 @@
 import type { LogContext } from "../context.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { TopicPartition } from "../group/strategies/strategy.js";
-import { settled } from "../native.js";
+import { direct, settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
 import type { ReadingOptions, Start, Target } from "./options.js";
 import { Place } from "./place.js";
@@ -19,7 +19,7 @@ export function placesNow(context: LogContext, options: ReadingOptions): Place[]
 export async function placesSoon(context: LogContext, options: ReadingOptions): Promise<Place[]> {
   const { wanted, from, group } = options;
   for (const { topic } of wanted) {
-    if (typeof topic === "string" && context.resolve(topic) === undefined) await context.open(topic);
+    if (typeof topic === "string" && context.current(topic) === undefined) await context.open(topic);
   }
   // Where all topics are open, "latest" means the ends as they are at the call.
   const places = placesOf(context, options)!;
@@ -45,7 +45,7 @@ export async function placesSoon(context: LogContext, options: ReadingOptions): 
 export async function topicsOf(context: LogContext, { wanted }: ReadingOptions): Promise<TopicState[]> {
   const states: TopicState[] = [];
   for (const { topic } of wanted) {
-    const state = context.resolve(topic) ?? (await context.open(topic as string));
+    const state = context.current(topic) ?? (await context.open(topic as string));
     if (states.includes(state)) throw new InvalidArgumentError(`log.consumer: ${state.name} is given twice`);
     states.push(state);
   }
@@ -60,12 +60,18 @@ export async function placesGained(
   gained: readonly TopicPartition[],
 ): Promise<Place[]> {
   const committed = await settled(() => context.native.committedOffsets(group!));
+  const { began } = direct(() => context.native.groupMembers(group!));
+  // What is added while the group reads is read from its beginning: its first records have come since.
+  const isNew = ({ topic, partition }: TopicPartition) =>
+    began.some((size) => size.topic === topic && partition >= size.partitions);
   return Promise.all(
     gained.map(async ({ topic, partition }) => {
       const place = new Place(topics.find(({ name }) => name === topic)!, partition, 0);
       const known = committed.find((one) => one.topic === topic && one.partition === partition);
       if (known !== undefined) place.committed = known.offset;
-      place.move(known?.offset ?? (await place.offsetOf(begin(from))));
+      if (known !== undefined) place.move(known.offset);
+      else if (from === "earliest" || (from === "latest" && isNew({ topic, partition }))) place.moveToStart();
+      else place.move(await place.offsetOf(begin(from)));
       return place;
     }),
   );
@@ -81,7 +87,7 @@ function placesOf(context: LogContext, { wanted, from }: ReadingOptions): Place[
   const places: Place[] = [];
   const seen = new Set<string>();
   for (const { topic, partition, offset } of wanted) {
-    const state = context.resolve(topic);
+    const state = context.current(topic);
     if (state === undefined) return undefined;
     const numbers = partition === undefined ? Array.from({ length: state.partitionCount }, (_, n) => n) : [partition];
     for (const number of numbers) {
@@ -89,7 +95,9 @@ function placesOf(context: LogContext, { wanted, from }: ReadingOptions): Place[
       if (seen.has(id)) throw new InvalidArgumentError(`log.consumer: ${id} is given twice`);
       seen.add(id);
       const place = new Place(state, number, 0);
-      place.move(offset ?? (from === "latest" ? place.native.highWatermark : place.native.logStartOffset));
+      if (offset !== undefined) place.move(offset);
+      else if (from === "latest") place.move(place.native.highWatermark);
+      else place.moveToStart();
       places.push(place);
     }
   }

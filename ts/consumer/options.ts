@@ -112,7 +112,10 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   filter?: string | undefined;
   /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
   until?: "live" | "end" | undefined;
-  /** What to do about an offset that is no longer, or not yet, held. Default `"error"`. */
+  /**
+   * What to do about an offset that is no longer, or not yet, held. Default `"error"`. Where reading begins at the earliest,
+   * retention may move that until the first record is read.
+   */
   onOutOfRange?: "error" | "earliest" | "latest" | undefined;
   /** Bytes to read at once, from one partition; two such reads are held. Default 1 MiB, 1 KiB to 64 MiB. */
   readBytes?: number | undefined;

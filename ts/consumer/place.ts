@@ -23,6 +23,8 @@ export class Place {
   noted = -1;
   /** Commits for the group; none without one. */
   commit: CommitBefore | undefined;
+  /** Where it began, if that was the log start; else -1. Where the log start moves before anything is read, it moves along. */
+  begun = -1;
   /** Where reading ends, if it does. */
   until = Number.POSITIVE_INFINITY;
   /** Where it ends for now: there, or nearer where only what is in sight may be read. */
@@ -53,6 +55,13 @@ export class Place {
     this.position = position;
     this.done = position;
     this.noted = -1;
+    this.begun = -1;
+  }
+
+  /** Begins at the log start, wherever that is when the first record is read. */
+  moveToStart(): void {
+    this.move(this.native.logStartOffset);
+    this.begun = this.position;
   }
 
   /** Has nothing read of it, while it changes hands. */

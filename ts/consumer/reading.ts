@@ -74,7 +74,7 @@ export class Reading {
     this.#context = context;
     this.#options = options;
     const { group, membership } = options;
-    if (membership !== undefined && !context.native.readOnly) {
+    if (membership !== undefined) {
       this.#membership = new Membership(context, membership, this.#owner());
     }
     if (group !== undefined) this.progress = new Progress(context, group, options.delivery!, this.#membership);
@@ -408,7 +408,10 @@ export class Reading {
     const offsets = await Promise.all(places.map((place) => place.offsetOf(target)));
     this.checkOpen();
     this.#checkFree();
-    for (const [i, place] of places.entries()) this.moveTo(place, offsets[i]!);
+    for (const [i, place] of places.entries()) {
+      this.moveTo(place, offsets[i]!);
+      if ("to" in target && target.to === "beginning") place.begun = offsets[i]!;
+    }
   }
 
   /** Goes on somewhere else in one place. */

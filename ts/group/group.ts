@@ -164,7 +164,7 @@ export class Group {
   }
 
   async #place(name: string, partition: number): Promise<Place> {
-    return new Place(this.#context.resolve(name) ?? (await this.#context.open(name)), partition, 0);
+    return new Place(this.#context.current(name) ?? (await this.#context.open(name)), partition, 0);
   }
 
   async #chosen(where: string, { topic, partition }: PartitionChoice): Promise<Place[]> {
@@ -175,7 +175,7 @@ export class Group {
       return Promise.all(chosen.map((offset) => this.#place(offset.topic, offset.partition)));
     }
     this.#context.checkOpen();
-    const state = this.#context.resolve(topic) ?? (await this.#context.open(topic as string));
+    const state = this.#context.current(topic) ?? (await this.#context.open(topic as string));
     if (partition !== undefined) return [new Place(state, partition, 0)];
     return Array.from({ length: state.partitionCount }, (_, number) => new Place(state, number, 0));
   }

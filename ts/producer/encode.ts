@@ -94,8 +94,6 @@ export function encode(pack: Pack, terms: Terms, record: ProducerRecord<unknown,
     if (key !== null && key !== undefined) {
       keyLength = topic.key === bytesCodec ? writeBytes(key, pack) : topic.key.write(key, pack);
       if (keyLength > MAX_KEY_BYTES) throw keyTooLarge(keyLength);
-    } else if (topic.keyed) {
-      checkMayLackKey(topic);
     }
     field = "value";
     let valueLength = -1;
@@ -131,7 +129,6 @@ export function encodePacked(pack: Pack, terms: Terms, record: PackedRecord): bo
   let { partition } = record;
   try {
     pack.writeBytes(bytes);
-    if (keyLength < 0 && topic.keyed) checkMayLackKey(topic);
     checkTime(timestamp, terms);
     if (keyLength < 0 && topic.compacts) checkKeyless(topic);
     if (partition === UNPLACED) partition = choose(pack, start, keyLength, terms);

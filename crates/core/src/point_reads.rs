@@ -284,7 +284,7 @@ fn read_one(
         }
         None => {
             out.bytes.resize(start + range.len(), 0);
-            let files = match table.segment.files(context) {
+            let files = match log.files_of(&table.segment) {
                 Ok(files) => files,
                 // Retention took it meanwhile.
                 Err(_) if offset < log.log_start() => {

@@ -121,6 +121,14 @@ impl Topic {
         })
     }
 
+    /// Whether the topic was deleted: everything fails with [`Error::TopicDeleted`] then. A store opened read-only learns of
+    /// what its writer deletes a moment later.
+    pub fn is_deleted(&self) -> bool {
+        read(&self.state.logs)
+            .iter()
+            .any(|log| matches!(log.check(), Err(Error::TopicDeleted { .. })))
+    }
+
     pub(crate) fn log(&self, number: u32) -> Result<Arc<Log>> {
         let logs = read(&self.state.logs);
         logs.get(number as usize)
@@ -156,6 +164,9 @@ impl Topic {
     /// Ends and sizes of all partitions. Does not wait for the disk.
     pub fn describe(&self) -> Result<TopicDescription> {
         self.store.check()?;
+        read(&self.state.logs)
+            .iter()
+            .try_for_each(|log| log.check())?;
         Ok(TopicDescription {
             name: self.name().to_owned(),
             id: self.id(),
@@ -376,6 +387,8 @@ impl Partition {
         }
         let start = self.log.raise_start(before)?;
         self.store.engine().checkpoint(false)?;
+        // Readers in other processes learn where the log begins now before its files go. A full disk must not keep them.
+        let _ = self.log.publish_ends();
         self.log.unlink_below_start()?;
         Ok(start)
     }

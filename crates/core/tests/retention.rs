@@ -280,3 +280,83 @@ fn a_deleted_topic_has_nothing_to_do_with_the_files_of_its_successor() {
     assert!(deleted.into_inner() > 0);
     store.close().unwrap();
 }
+
+/// A topic whose first segment holds a record of the future, and whose others do not.
+#[test]
+fn records_from_the_future_do_not_hold_back_retention() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = OpenOptions {
+        maintenance_interval: Duration::from_millis(20),
+        ..OpenOptions::default()
+    };
+    let store = Store::open(folder.path(), options).unwrap();
+    let config = TopicConfig {
+        retention_ms: Some(300),
+        ..small_segments()
+    };
+    let topic = store.create_topic("t", config).unwrap();
+    let partition = topic.partition(0).unwrap();
+    let hour = 3_500_000;
+    for n in 0..12 {
+        let time = now() + if n < 6 { hour } else { 0 };
+        partition
+            .append(batch_at(time, Compression::None, &[value(n, 400)]))
+            .unwrap();
+    }
+    eventually("retention", || partition.log_start_offset() == 12);
+    // What the future's own segment is written to last is as fresh as any.
+    let change = TopicChange {
+        retention_ms: Some(Some(600_000)),
+        ..TopicChange::default()
+    };
+    topic.alter(&change).unwrap();
+    partition
+        .append(batch_at(now() + hour, Compression::None, &[value(12, 400)]))
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(partition.log_start_offset(), 12);
+}
+
+#[test]
+fn a_segment_without_records_does_not_hold_back_retention() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = OpenOptions {
+        maintenance_interval: Duration::from_millis(20),
+        ..OpenOptions::default()
+    };
+    let config = TopicConfig {
+        segment_bytes: 1024,
+        ..TopicConfig::default()
+    };
+    let store = Store::open(folder.path(), options.clone()).unwrap();
+    let partition = store.create_topic("t", config).unwrap().partition(0);
+    let partition = partition.unwrap();
+    for n in 0..12 {
+        partition
+            .append(batch_at(EPOCH_MS, Compression::None, &[value(n, 300)]))
+            .unwrap();
+    }
+    store.close().unwrap();
+    // A repair gives up a whole segment, and empty batches keep its offsets.
+    let mut segments: Vec<_> = std::fs::read_dir(folder.path().join("t-0"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|x| x == "log"))
+        .collect();
+    segments.sort();
+    std::fs::remove_file(&segments[1]).unwrap();
+    let storage: std::sync::Arc<dyn tidelog::io::Storage> =
+        std::sync::Arc::new(tidelog::io::OsStorage);
+    let survey = tidelog::repair::survey(&storage, folder.path(), |_, _| true).unwrap();
+    survey.repair(|_, _| ()).unwrap();
+    let store = Store::open(folder.path(), options).unwrap();
+    let topic = store.open_topic("t").unwrap();
+    let partition = topic.partition(0).unwrap();
+    assert_eq!(read_all(&partition).unwrap().len(), 12 - 2);
+    let change = TopicChange {
+        retention_ms: Some(Some(1)),
+        ..TopicChange::default()
+    };
+    topic.alter(&change).unwrap();
+    eventually("retention", || partition.log_start_offset() == 12);
+}

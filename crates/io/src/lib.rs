@@ -185,6 +185,14 @@ pub trait StorageFile: ReadAt + Debug {
         self.len().map(|len| len == 0)
     }
 
+    /// When the file was last written, in ms since 1970; `None` where the disk does not keep it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn modified(&self) -> io::Result<Option<i64>> {
+        Ok(None)
+    }
+
     /// Writes all bytes at `position`; the file grows as needed, and a gap reads as zeros. They
     /// survive the process, but not a loss of power before the next sync.
     ///

@@ -144,6 +144,10 @@ impl StorageFile for OneByteFile {
         self.0.inner.len()
     }
 
+    fn modified(&self) -> io::Result<Option<i64>> {
+        self.0.inner.modified()
+    }
+
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
         retry::write_all_at(&self.0, position, bytes)
     }

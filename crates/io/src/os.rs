@@ -190,6 +190,14 @@ impl StorageFile for OsFile {
         Ok(self.file.metadata()?.len())
     }
 
+    fn modified(&self) -> io::Result<Option<i64>> {
+        let written = self.file.metadata()?.modified()?;
+        let since_1970 = written.duration_since(std::time::UNIX_EPOCH);
+        Ok(since_1970
+            .ok()
+            .and_then(|time| i64::try_from(time.as_millis()).ok()))
+    }
+
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());

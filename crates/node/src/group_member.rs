@@ -89,6 +89,8 @@ pub struct NativeGroupMembership {
     /// Whether everyone has what is meant for them.
     pub stable: bool,
     pub members: Vec<NativeMemberDescription>,
+    /// How many partitions each topic had when the group began to read it.
+    pub began: Vec<NativeTopicSize>,
 }
 
 /// What the leader gives to one member.
@@ -226,12 +228,17 @@ pub(crate) fn members(store: &Store, group: &str) -> tidelog::Result<NativeGroup
         strategy,
         stable,
         members,
+        began,
     } = store.group_members(group)?;
     Ok(NativeGroupMembership {
         generation: from_u64("generation", generation)?,
         strategy,
         stable,
         members: members.into_iter().map(describe).collect(),
+        began: began
+            .into_iter()
+            .map(|(topic, partitions)| NativeTopicSize { topic, partitions })
+            .collect(),
     })
 }
 

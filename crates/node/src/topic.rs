@@ -79,6 +79,12 @@ impl NativeTopic {
         self.topic.partition_count()
     }
 
+    /// Whether it was deleted, as far as this store knows.
+    #[napi(getter, catch_unwind)]
+    pub fn deleted(&self) -> bool {
+        self.topic.is_deleted()
+    }
+
     /// The configuration, with the durability in force.
     #[napi(catch_unwind)]
     pub fn config(&self) -> Result<NativeTopicConfig, Thrown> {

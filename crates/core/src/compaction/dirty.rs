@@ -6,7 +6,7 @@ use crate::config::TopicConfig;
 use crate::context::Context;
 use crate::error::Result;
 use crate::partition::Log;
-use crate::segment::Segment;
+use crate::segment::{Newest, Segment};
 
 /// What of a partition is to be cleaned.
 pub(super) struct Dirty {
@@ -48,7 +48,7 @@ impl Dirty {
             } else {
                 // What nobody asks for is not looked up: there may be very many partitions.
                 if min_lag > 0
-                    && let Some(newest) = segment.max_timestamp(context, interval)?
+                    && let Newest::At(newest) = segment.newest(context, interval)?
                     && now.saturating_sub(newest) < min_lag as i64
                 {
                     break;

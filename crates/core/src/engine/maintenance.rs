@@ -1,8 +1,8 @@
 //! The store's upkeep: one thread tells readers in other processes how far they may read, and applies retention;
-//! another makes checkpoints. A store opened read-only has a thread that follows the writer's ends instead.
+//! another makes checkpoints.
 
+use std::sync::Weak;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::{Engine, Retained};
@@ -10,15 +10,12 @@ use crate::bell::{Bell, Woken};
 use crate::context::Context;
 use crate::error::Result;
 use crate::partition::now_ms;
-use crate::published;
-use crate::sync::{lock, read};
+use crate::sync::lock;
 
 /// How long moved ends gather before they are written out.
 const PUBLISH_DELAY: Duration = Duration::from_millis(5);
 /// How long a store without members is left alone.
 const NO_MEMBERS: Duration = Duration::from_secs(3600);
-/// How often a read-only store looks at the writer's ends.
-const FOLLOW_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How often upkeep is done.
 #[derive(Debug, Clone, Copy)]
@@ -68,14 +65,13 @@ pub(super) fn checkpoint(engine: &Weak<Engine>, context: &Context, intervals: In
 /// Expels members of groups that are not heard of.
 pub(super) fn watch_members(engine: &Weak<Engine>, deadlines: &Bell) {
     loop {
-        let now = Instant::now();
-        let Some(due) = engine
+        let Some(pause) = engine
             .upgrade()
-            .map(|engine| engine.coordinator.groups.expire(&engine, now))
+            .map(|engine| engine.coordinator.groups.expire(&engine))
         else {
             return;
         };
-        if deadlines.wait(due.unwrap_or(now + NO_MEMBERS)) == Woken::Stopped {
+        if deadlines.wait(Instant::now() + pause.unwrap_or(NO_MEMBERS)) == Woken::Stopped {
             return;
         }
     }
@@ -105,6 +101,9 @@ impl Engine {
         }
         if moved {
             self.checkpoint(false)?;
+            // Readers in other processes learn where the log begins now before its files go. A full disk must not keep
+            // them.
+            let _ = self.publish_ends();
         }
         self.finish_deletions();
         Ok(())
@@ -134,34 +133,4 @@ impl Engine {
             }
         }
     }
-}
-
-pub(super) fn follow(engine: &Weak<Engine>, context: &Context) {
-    let mut pause = FOLLOW_INTERVAL;
-    while context.changes.pause(pause) {
-        let Some(engine) = engine.upgrade() else {
-            return;
-        };
-        let began = Instant::now();
-        let topics: Vec<_> = read(&engine.topics).values().cloned().collect();
-        for topic in topics {
-            for log in read(&topic.logs).iter() {
-                let _ = follow_one(&engine, log);
-            }
-        }
-        // With very many partitions, looking must not become the main thing this process does.
-        pause = FOLLOW_INTERVAL.max(began.elapsed() * 4);
-    }
-}
-
-fn follow_one(engine: &Engine, log: &Arc<crate::partition::Log>) -> Result<()> {
-    let Some(ends) = published::load(&*engine.context.storage, log.folder())? else {
-        return Ok(());
-    };
-    if (ends.log_start, ends.high_watermark) != (log.log_start(), log.high_watermark()) {
-        // Files first: whoever sees the new end must find the segments that hold it.
-        log.refresh_segments()?;
-        log.follow(ends.log_start, ends.high_watermark);
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 pub(crate) mod folder;
+mod follow;
 mod listeners;
 mod maintenance;
 mod open;
@@ -27,7 +28,6 @@ use crate::coordinator::Coordinator;
 use crate::error::{Error, Result};
 use crate::fan_out;
 use crate::partition::{Log, TopicMeta, is_internal};
-use crate::published;
 use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, RwLock, lock, read, write};
 
@@ -172,43 +172,24 @@ impl Engine {
     }
 
     pub fn open_topic(&self, name: &str) -> Result<Arc<TopicState>> {
-        if let Some(state) = read(&self.topics).get(name) {
-            return Ok(Arc::clone(state));
-        }
-        let unknown = || Error::UnknownTopic {
-            name: name.to_owned(),
-        };
-        if !self.context.read_only {
-            return Err(unknown());
-        }
         // A reader beside the writer opens topics as it is asked for them.
-        topic_name::validate(name).map_err(|_| unknown())?;
-        let catalog = lock(&self.catalog);
-        if let Some(state) = read(&self.topics).get(name) {
-            return Ok(Arc::clone(state));
+        if self.context.read_only && topic_name::validate(name).is_ok() {
+            return self.open_beside_a_writer(name);
         }
-        let stored = catalog.load_one(name)?.ok_or_else(unknown)?;
-        self.add_topic(&stored, |meta, number| {
-            let folder = catalog.partition_folder(name, number);
-            let ends = published::load(&*self.context.storage, &folder)?;
-            let ends = ends.map(|ends| (ends.log_start, ends.high_watermark));
-            Log::load_read_only(
-                Arc::clone(&self.context),
-                Arc::clone(meta),
-                number,
-                folder,
-                ends,
-            )
+        let known = read(&self.topics).get(name).cloned();
+        known.ok_or_else(|| Error::UnknownTopic {
+            name: name.to_owned(),
         })
     }
 
     /// The id of the topic that has this name now.
     pub fn topic_id(&self, name: &str) -> Option<[u8; 16]> {
-        if self.context.read_only {
+        let known = read(&self.topics).get(name).map(|topic| topic.meta.id);
+        if known.is_none() && self.context.read_only {
             // A reader beside the writer knows only the topics that it was asked for.
             return self.open_topic(name).ok().map(|topic| topic.meta.id);
         }
-        read(&self.topics).get(name).map(|topic| topic.meta.id)
+        known
     }
 
     /// The name of a topic by its id.

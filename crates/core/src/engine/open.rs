@@ -10,6 +10,7 @@ use tidelog_format::checkpoint::Checkpoint;
 use tidelog_io::{FileSystemKind, Storage, WriterLock};
 
 use super::folder::{check_vacant, create_store, lock_holds, no_store, store_id, take_lock, unfit};
+use super::follow;
 use super::maintenance::{self, Intervals};
 use super::recovery::{
     LoadTopics, RecoveryReport, drop_caches, first_checkpoint, known_partitions,
@@ -223,7 +224,7 @@ impl Engine {
         if self.context.read_only {
             return spawn(
                 "tidelog-follow",
-                Box::new(move || maintenance::follow(&weak, &context)),
+                Box::new(move || follow::follow(&weak, &context)),
             );
         }
         let intervals = self.intervals;

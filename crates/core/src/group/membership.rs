@@ -36,6 +36,8 @@ pub(super) struct Membership {
     members: BTreeMap<MemberNumber, Member>,
     /// Partitions of the topics that members subscribe to.
     counts: BTreeMap<String, u32>,
+    /// How many they had when the first member came that subscribes to them.
+    began: BTreeMap<String, u32>,
     /// How many commits were admitted and are not over, by partition: nobody gets these before they are.
     committing: BTreeMap<Partition, u32>,
     /// Whether somebody waits for that.
@@ -55,6 +57,7 @@ impl Membership {
             leader: None,
             members: BTreeMap::new(),
             counts: BTreeMap::new(),
+            began: BTreeMap::new(),
             committing: BTreeMap::new(),
             withheld: false,
             joined: 0,
@@ -81,6 +84,14 @@ impl Membership {
 
     pub fn describe(&self) -> Vec<MemberDescription> {
         self.members.values().map(Member::describe).collect()
+    }
+
+    /// How many partitions each topic had when the group began to read it.
+    pub fn began(&self) -> Vec<(String, u32)> {
+        let began = self.began.iter();
+        began
+            .map(|(topic, count)| (topic.clone(), *count))
+            .collect()
     }
 
     /// Mailboxes to empty, now that they may be.
@@ -110,6 +121,11 @@ impl Membership {
                 given: strategy.to_owned(),
             });
         }
+        let read_before: BTreeSet<String> = self
+            .members
+            .values()
+            .flat_map(|member| member.terms.topics.iter().cloned())
+            .collect();
         self.strategy = Some(strategy.to_owned());
         self.joined += 1;
         let number = self.joined;
@@ -118,6 +134,9 @@ impl Membership {
             .as_ref()
             .is_none_or(|old| old.terms.topics != terms.topics);
         for (topic, count) in counts {
+            if !read_before.contains(&topic) {
+                self.began.insert(topic.clone(), count);
+            }
             changed |= self.counts.insert(topic, count) != Some(count);
         }
         let (mut owned, target) =
@@ -222,6 +241,10 @@ impl Membership {
         let Some(known) = self.counts.get_mut(topic) else {
             return;
         };
+        if count == 0 {
+            // One that is made again under its name is all new.
+            self.began.insert(topic.to_owned(), 0);
+        }
         if std::mem::replace(known, count) != count && !self.members.is_empty() {
             self.begin_generation(now);
         }
@@ -389,6 +412,7 @@ impl Membership {
         if self.members.is_empty() {
             (self.assigned, self.leader, self.strategy) = (self.generation, None, None);
             self.counts.clear();
+            self.began.clear();
             return;
         }
         self.ask(now);

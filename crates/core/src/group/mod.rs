@@ -2,6 +2,7 @@
 //! threads, so the coordinator is a table in memory: a member joins, is told what to read and what to give up, and commits
 //! offsets of what it owns and of nothing else. How partitions are shared is decided by one of the members, the leader.
 
+mod clock;
 mod mailbox;
 mod membership;
 mod registry;
@@ -150,6 +151,9 @@ pub struct GroupMembership {
     pub stable: bool,
     /// In the order of joining.
     pub members: Vec<MemberDescription>,
+    /// How many partitions each of their topics had when the first of them came: those beyond were added while the group
+    /// was reading.
+    pub began: Vec<(String, u32)>,
 }
 
 /// A member of a group. Clones are the same member; soon after the last of them was dropped it leaves, and so it does when
@@ -243,22 +247,22 @@ impl GroupMember {
         generation: u64,
         assignment: Vec<(String, Vec<(String, u32)>)>,
     ) -> Result<()> {
-        self.with(|group, number| group.assign(number, generation, assignment, Instant::now()))
+        self.with(|group, number, now| group.assign(number, generation, assignment, now))
     }
 
     /// It has given these partitions up.
     pub fn revoked(&self, partitions: &[(String, u32)]) {
-        self.with(|group, number| group.revoked(number, partitions, Instant::now()));
+        self.with(|group, number, now| group.revoked(number, partitions, now));
     }
 
     /// It is alive. To be called several times within its session timeout.
     pub fn heartbeat(&self) {
-        self.with(|group, number| group.beat(number, Instant::now()));
+        self.with(|group, number, now| group.beat(number, now));
     }
 
     /// It is `busy` with records that it was given, from now on, or has asked for more.
     pub fn polled(&self, busy: bool) {
-        self.with(|group, number| group.polled(number, busy, Instant::now()));
+        self.with(|group, number, now| group.polled(number, busy, now));
     }
 
     /// As [`Store::commit_offsets`], of partitions that it owns, those that it is giving up included. Until it returns,
@@ -292,7 +296,7 @@ impl GroupMember {
 
     /// Leaves the group, a static member for good. Its partitions go to others at once.
     pub fn leave(&self) {
-        self.with(|group, number| group.leave(number, true, Instant::now()));
+        self.with(|group, number, now| group.leave(number, true, now));
     }
 
     /// Runs a job on the core's threads.
@@ -306,9 +310,12 @@ impl GroupMember {
 
     fn with<T>(
         &self,
-        work: impl FnOnce(&mut membership::Membership, membership::MemberNumber) -> T,
+        work: impl FnOnce(&mut membership::Membership, membership::MemberNumber, Instant) -> T,
     ) -> T {
-        self.0.member.with(self.0.store.engine(), work)
+        let engine = self.0.store.engine();
+        let now = engine.coordinator.groups.clock.now();
+        let work = |group: &mut membership::Membership, number| work(group, number, now);
+        self.0.member.with(engine, work)
     }
 }
 
@@ -317,9 +324,9 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let (store, member) = (self.store.clone(), self.member.clone());
         self.store.spawn(move || {
-            member.with(store.engine(), |group, number| {
-                group.leave(number, false, Instant::now());
-            });
+            let engine = store.engine();
+            let now = engine.coordinator.groups.clock.now();
+            member.with(engine, |group, number| group.leave(number, false, now));
         });
     }
 }

@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::clock::{Clock, TICK};
 use super::mailbox::Mailbox;
 use super::membership::{MemberNumber, Membership, Partition, Terms};
 use super::{GroupEvent, GroupMembership};
@@ -23,6 +24,7 @@ pub(crate) struct Groups {
     by_name: Mutex<HashMap<String, Arc<Group>>>,
     /// Rung when a deadline comes before the one that is waited for.
     pub deadlines: Arc<Bell>,
+    pub clock: Clock,
 }
 
 /// A group with the lock that its members are under.
@@ -102,7 +104,7 @@ impl Groups {
             // Not before: whoever changes them tells the groups afterwards, and finds this member or is found by it.
             let counts = counts()?;
             let entered = Arc::clone(&mailbox);
-            let joined = membership.join(terms, strategy, counts, entered, Instant::now())?;
+            let joined = membership.join(terms, strategy, counts, entered, self.clock.now())?;
             mailbox.renumber(joined);
             Ok(())
         })?;
@@ -117,6 +119,7 @@ impl Groups {
                 strategy: None,
                 stable: true,
                 members: Vec::new(),
+                began: Vec::new(),
             };
         };
         let membership = &lock(&group.state).membership;
@@ -125,6 +128,7 @@ impl Groups {
             strategy: membership.strategy().map(str::to_owned),
             stable: membership.is_stable(),
             members: membership.describe(),
+            began: membership.began(),
         }
     }
 
@@ -143,7 +147,7 @@ impl Groups {
             group.change(engine, |membership| {
                 // As it is now: two changes may be told of in any order.
                 let count = engine.partition_count(topic);
-                membership.count_changed(topic, count, Instant::now());
+                membership.count_changed(topic, count, self.clock.now());
             });
         }
     }
@@ -152,13 +156,14 @@ impl Groups {
     pub fn close_handle(&self, engine: &Engine, handle: u64) {
         for group in self.all() {
             group.change(engine, |membership| {
-                membership.close_handle(handle, Instant::now());
+                membership.close_handle(handle, self.clock.now());
             });
         }
     }
 
-    /// Expels who is due, and says when to look again.
-    pub fn expire(&self, engine: &Engine, now: Instant) -> Option<Instant> {
+    /// Expels who is due, and says how long it may be until this is called again; `None` while there are no members.
+    pub fn expire(&self, engine: &Engine) -> Option<Duration> {
+        let now = self.clock.now();
         let expire = |group: Arc<Group>| {
             group.with(
                 engine,
@@ -174,7 +179,8 @@ impl Groups {
                 },
             )
         };
-        self.all().into_iter().filter_map(expire).min()
+        let due = self.all().into_iter().filter_map(expire).min()?;
+        Some(due.saturating_duration_since(now).min(TICK))
     }
 
     fn all(&self) -> Vec<Arc<Group>> {
@@ -256,8 +262,8 @@ impl Group {
 impl Drop for Admitted<'_> {
     /// Whoever commits holds locks still: what others are told of it is handed out elsewhere.
     fn drop(&mut self) {
-        let committed =
-            |state: &mut State| state.membership.committed(&self.partitions, Instant::now());
+        let now = self.engine.coordinator.groups.clock.now();
+        let committed = |state: &mut State| state.membership.committed(&self.partitions, now);
         let ((), notified) = self.group.locked(committed);
         let context = &self.engine.context;
         for mailbox in notified {

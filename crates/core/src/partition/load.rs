@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tidelog_format::file_name;
 use tidelog_io::DirEntry;
 
+use super::follow::is_current;
 use super::placement::Writer;
 use super::recover::Recovery;
 use super::replace::Compaction;
@@ -198,7 +199,11 @@ impl Log {
         ends: Option<(u64, u64)>,
     ) -> Result<Log> {
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
-        let (segments, _) = list(&context, &folder, capacity)?;
+        let (segments, _) = match list(&context, &folder, capacity) {
+            Ok(listed) => listed,
+            Err(error) => return Err(is_current(&context, &topic, &folder).err().unwrap_or(error)),
+        };
+        is_current(&context, &topic, &folder)?;
         let (log_start, end) = ends.unwrap_or((0, 0));
         Ok(Log::assemble(
             context,
@@ -240,6 +245,7 @@ impl Log {
             high_watermark: AtomicU64::new(tail.end),
             log_end: AtomicU64::new(tail.end),
             committed: Mutex::new(Committed { end, journaled }),
+            following: Mutex::new(()),
             recovery_point: AtomicU64::new(0),
             durable_start: AtomicU64::new(0),
             segments: RwLock::new(Arc::new(segments)),
@@ -255,23 +261,13 @@ impl Log {
         }
     }
 
-    /// Looks at the folder again, where another process writes: new segments, sizes that grew, old ones gone or replaced.
-    pub fn refresh_segments(&self) -> Result<()> {
-        self.relist(|old, found, active| old.follow_size(found.size(), active))
-    }
-
-    /// Opens every segment anew, where another process may have replaced some. Says whether the folder has changed.
-    pub(super) fn reopen_segments(&self) -> Result<bool> {
-        let before = self.segments();
-        self.relist(|_, _, _| false)?;
-        let of = |segment: &Arc<Segment>| (segment.path().to_owned(), segment.size());
-        Ok(!before.iter().map(of).eq(self.segments().iter().map(of)))
-    }
-
-    /// Lists the segments; `stays` says whether one that was known is still the same as what was found under its name.
-    fn relist(&self, stays: impl Fn(&Segment, &Segment, bool) -> bool) -> Result<()> {
+    /// Lists the segments anew, where another process writes; `stays` says whether one that was known is still the same as
+    /// what was found under its name.
+    pub(super) fn relist(&self, stays: impl Fn(&Segment, &Segment, bool) -> bool) -> Result<()> {
         let capacity = Segment::capacity_for(self.topic.config().segment_bytes);
-        let (found, _) = list(&self.context, &self.folder, capacity)?;
+        let listed = list(&self.context, &self.folder, capacity);
+        self.check_current()?;
+        let (found, _) = listed?;
         let known = self.segments();
         let last = found.last().map(|segment| segment.base());
         let merged = found

@@ -3,6 +3,7 @@
 
 mod append;
 mod atomic_append;
+mod follow;
 mod load;
 mod placement;
 mod producer_snapshots;
@@ -118,6 +119,8 @@ pub(crate) struct Log {
     writer: Mutex<placement::Writer>,
     unsynced: Mutex<Unsynced>,
     sync: Mutex<()>,
+    /// Held while what the writer in another process has done is taken over.
+    following: Mutex<()>,
     /// Held while files come to the folder or leave it, or are written there, other than the writer's. Taken before the
     /// writer's lock. A deletion of the topic waits for it: the folder's path may be another topic's after that.
     files: Mutex<()>,
@@ -384,15 +387,6 @@ impl Log {
     /// Ends all that waits on this partition.
     pub fn fail_waiters(&self, error: &Error) {
         self.waiters.fail(error);
-    }
-
-    /// Follows the ends that the writer in another process has published.
-    pub fn follow(&self, log_start: u64, high_watermark: u64) {
-        // They may move back: a writer that recovered may have lost what a `buffered` topic had.
-        self.log_start.store(log_start, Ordering::Release);
-        self.log_end.store(high_watermark, Ordering::Release);
-        self.high_watermark.store(high_watermark, Ordering::Release);
-        self.waiters.wake_up_to(high_watermark);
     }
 
     /// Lets files and maps go, in a store that is closed.

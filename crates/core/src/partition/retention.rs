@@ -8,7 +8,7 @@ use super::Log;
 use super::load::unlink;
 use crate::error::Result;
 use crate::knock_out::{self, Rule};
-use crate::segment::Segment;
+use crate::segment::{Newest, Segment};
 use crate::sync::{lock, write};
 
 /// Files that are gone.
@@ -57,9 +57,7 @@ impl Log {
                 break;
             }
             let too_old = match config.retention_ms {
-                Some(limit) => segment
-                    .max_timestamp(self.context(), config.index_interval_bytes)?
-                    .is_some_and(|newest| now.saturating_sub(newest) > limit as i64),
+                Some(limit) => self.is_older(segment, limit, now)?,
                 None => false,
             };
             // By size only what is wholly in excess goes, and never the segment that is being written.
@@ -71,6 +69,25 @@ impl Log {
             start = Some(end);
         }
         Ok(start.filter(|start| *start > self.log_start()))
+    }
+
+    /// Whether all that a segment holds is older than `limit` ms. One without records holds nothing to keep.
+    ///
+    /// A record from the future, of a sender whose clock was wrong, counts as of when its segment was last written: else it
+    /// would keep all that comes after it until its time has come. Only such a segment is judged by its file's time, which
+    /// a copy or a restore may change.
+    fn is_older(&self, segment: &Arc<Segment>, limit: u64, now: i64) -> Result<bool> {
+        let interval = self.topic().config().index_interval_bytes;
+        let newest = match segment.newest(self.context(), interval)? {
+            Newest::NoRecords => return Ok(true),
+            Newest::Unknown => return Ok(false),
+            Newest::At(newest) if newest > now => {
+                let written = segment.written(self.context())?;
+                written.map_or(newest, |written| written.min(newest))
+            }
+            Newest::At(newest) => newest,
+        };
+        Ok(now.saturating_sub(newest) > i64::try_from(limit).unwrap_or(i64::MAX))
     }
 
     fn unlinkable(&self) -> u64 {

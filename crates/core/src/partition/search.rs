@@ -4,7 +4,7 @@ use tidelog_format::batch::Batch;
 
 use super::Log;
 use crate::error::{Error, IoContext, Result};
-use crate::segment::Place;
+use crate::segment::{Newest, Place};
 
 impl Log {
     /// The earliest record, at or above the log start and below the high watermark, whose time is at or
@@ -36,14 +36,13 @@ impl Log {
             if over || segment.base() >= end {
                 continue;
             }
+            let files = self.files_of(segment)?;
             // The newest time of a segment is that of its last time index entry; the active one's is known.
-            if segment
-                .max_timestamp(context, interval)?
-                .is_none_or(|newest| newest < timestamp)
-            {
-                continue;
+            match segment.newest(context, interval)? {
+                Newest::At(newest) if newest < timestamp => continue,
+                Newest::NoRecords => continue,
+                Newest::At(_) | Newest::Unknown => {}
             }
-            let files = segment.files(context)?;
             let size = segment.size();
             let mut place = segment.locate_time(context, &files, timestamp, interval)?;
             while place.offset < end && place.position < size {

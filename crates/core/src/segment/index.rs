@@ -107,6 +107,30 @@ impl<E: Entry> SparseIndex<E> {
         self.last = Some(entry);
     }
 
+    /// Forgets the file's entries from the first on that `stays` does not hold for.
+    pub fn keep(&mut self, storage: &dyn Storage, stays: impl Fn(&E) -> bool) -> Result<()> {
+        if self.last.is_none_or(|last| stays(&last)) {
+            return Ok(());
+        }
+        let file = storage
+            .open(&self.path, OpenMode::Read)
+            .during("open", &self.path)?;
+        let (mut low, mut high) = (0, self.flushed);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match read_entry::<E>(&*file, middle) {
+                Some(entry) if stays(&entry) => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        self.flushed = low;
+        self.last = low
+            .checked_sub(1)
+            .and_then(|entry| read_entry(&*file, entry));
+        self.data = None;
+        Ok(())
+    }
+
     pub fn is_page_pending(&self) -> bool {
         self.pending.len() >= PENDING_MAX
     }

@@ -8,9 +8,9 @@ use tidelog_format::time_index::TimeEntry;
 
 use super::index::SparseIndex;
 use super::scan::{Expect, Scanner};
-use super::{Indexes, OpenFiles, Segment};
+use super::{Indexes, Newest, OpenFiles, Segment};
 use crate::context::Context;
-use crate::error::Result;
+use crate::error::{IoContext, Result};
 use crate::sync::lock;
 
 /// A batch boundary at or before what was looked for, and the base offset that must stand there.
@@ -18,6 +18,16 @@ use crate::sync::lock;
 pub(crate) struct Place {
     pub position: u64,
     pub offset: u64,
+}
+
+/// The end of a segment, behind its last index entry.
+struct Tail {
+    /// The newest time, with the last offset of its batch.
+    newest: Option<(i64, u64)>,
+    /// Bytes that no entry covers.
+    bytes: u64,
+    /// The offset that the segment ends at.
+    end: u64,
 }
 
 impl Segment {
@@ -55,9 +65,6 @@ impl Segment {
                     _ => place,
                 });
             }
-            if context.read_only {
-                break;
-            }
             self.rebuild_indexes(context, files, interval)?;
         }
         Ok(self.start())
@@ -91,27 +98,30 @@ impl Segment {
             if self.confirm_time(files, place, offset, entry.timestamp) {
                 return Ok(place);
             }
-            if context.read_only {
-                break;
-            }
             self.rebuild_indexes(context, files, interval)?;
         }
         Ok(self.start())
     }
 
-    /// The largest timestamp in the segment, if it has a record.
-    pub fn max_timestamp(
-        self: &Arc<Self>,
-        context: &Context,
-        interval: u32,
-    ) -> Result<Option<i64>> {
+    /// The largest timestamp in the segment.
+    pub fn newest(self: &Arc<Self>, context: &Context, interval: u32) -> Result<Newest> {
         if self.size() == 0 {
-            return Ok(None);
+            return Ok(Newest::NoRecords);
         }
         let files = self.files(context)?;
         self.with_checked_indexes(context, &files, interval, |indexes, _| {
-            Ok(indexes.max_timestamp.map(|(timestamp, _)| timestamp))
+            Ok(match indexes.max_timestamp {
+                _ if indexes.cut_short => Newest::Unknown,
+                Some((timestamp, _)) => Newest::At(timestamp),
+                None => Newest::NoRecords,
+            })
         })
+    }
+
+    /// When its file was last written, in ms, if that is known.
+    pub fn written(self: &Arc<Self>, context: &Context) -> Result<Option<i64>> {
+        let files = self.files(context)?;
+        files.file().modified().during("examine", &self.path)
     }
 
     /// The place that was found in the index, if it fits; without an entry that is the start.
@@ -191,35 +201,52 @@ impl Segment {
     }
 
     /// Loads the index files, and says whether their last entries fit the log.
+    ///
+    /// Beside a writer in another process the files may hold less than the log, since the writer adds entries a page at a
+    /// time, and more than the log had when its size was looked at. What they lack is read from the log.
     fn load_and_check(
         self: &Arc<Self>,
         context: &Context,
         files: &OpenFiles,
         interval: u32,
     ) -> Result<bool> {
-        let (last, time, entries) = self.with_indexes(context, |indexes| {
-            Ok((
-                indexes.offset.last(),
-                indexes.time.last(),
-                indexes.offset.len(),
-            ))
+        let size = self.size();
+        let (last, entries) = self.with_indexes(context, |indexes| {
+            if context.read_only {
+                let below = |entry: &OffsetEntry| u64::from(entry.position) < size;
+                indexes.offset.keep(&*context.storage, below)?;
+            }
+            Ok((indexes.offset.last(), indexes.offset.len()))
         })?;
-        if self.size() == 0 {
+        if size == 0 {
             return Ok(entries == 0);
         }
         let from = match last {
             None => self.start(),
             Some(entry) => match self.confirm(files, &entry) {
                 Some(place) => place,
-                None => return Ok(context.read_only),
+                None => return Ok(false),
             },
         };
-        // The tail after the last entry is at most an interval and two batches long, and holds the newest time.
-        let Some((timestamp, unindexed)) = self.tail(files, from, interval) else {
-            return Ok(context.read_only);
+        // The tail after the last entry holds the newest time, and in the writer's process is at most an interval and two
+        // batches long.
+        let longest = match context.read_only {
+            true => u64::MAX,
+            false => u64::from(interval),
         };
+        let Some(tail) = self.tail(files, from, longest) else {
+            return Ok(false);
+        };
+        let time = self.with_indexes(context, |indexes| {
+            if context.read_only {
+                let below =
+                    |entry: &TimeEntry| self.base + u64::from(entry.relative_offset) < tail.end;
+                indexes.time.keep(&*context.storage, below)?;
+            }
+            Ok(indexes.time.last())
+        })?;
         if time.is_none() && last.is_some() {
-            return Ok(context.read_only);
+            return Ok(false);
         }
         if let Some(entry) = time {
             // Retention trusts it: it must not tell of an earlier time.
@@ -231,11 +258,11 @@ impl Segment {
             let place = self.confirmed(files, indexed.finish(before));
             let fits = |place| self.confirm_time(files, place, offset, entry.timestamp);
             if !place.is_some_and(fits) {
-                return Ok(context.read_only);
+                return Ok(false);
             }
         }
-        let newest = match (time, timestamp) {
-            (Some(entry), Some((in_tail, _))) if in_tail > entry.timestamp => timestamp,
+        let newest = match (time, tail.newest) {
+            (Some(entry), Some((in_tail, _))) if in_tail > entry.timestamp => tail.newest,
             (Some(entry), _) => Some((
                 entry.timestamp,
                 self.base + u64::from(entry.relative_offset),
@@ -243,25 +270,19 @@ impl Segment {
             (None, newest) => newest,
         };
         self.with_indexes(context, |indexes| {
-            indexes.unindexed = unindexed;
+            indexes.unindexed = tail.bytes;
             indexes.max_timestamp = newest;
             Ok(())
         })?;
         Ok(true)
     }
 
-    /// The newest timestamp at or after `from` and the bytes that no entry covers; `None` if so much is
-    /// uncovered that entries must be missing.
-    #[allow(clippy::type_complexity)]
-    fn tail(
-        &self,
-        files: &OpenFiles,
-        from: Place,
-        interval: u32,
-    ) -> Option<(Option<(i64, u64)>, u64)> {
-        let (mut place, mut newest, mut unindexed) = (from, None::<(i64, u64)>, 0);
+    /// What lies at and after `from`; `None` if more than `longest` bytes of it have no entry, so that entries must be
+    /// missing, or if it does not hold.
+    fn tail(&self, files: &OpenFiles, from: Place, longest: u64) -> Option<Tail> {
+        let (mut place, mut newest, mut bytes) = (from, None::<(i64, u64)>, 0);
         while place.position < self.size() {
-            if unindexed > u64::from(interval) && place.position > from.position {
+            if bytes > longest && place.position > from.position {
                 // The batch here should have had an entry.
                 return None;
             }
@@ -274,13 +295,17 @@ impl Segment {
             {
                 newest = Some((header.max_timestamp, header.last_offset()));
             }
-            unindexed += header.size() as u64;
+            bytes += header.size() as u64;
             place = Place {
                 position: place.position + header.size() as u64,
                 offset: header.next_offset(),
             };
         }
-        Some((newest, unindexed))
+        Some(Tail {
+            newest,
+            bytes,
+            end: place.offset,
+        })
     }
 
     fn load_indexes(&self, context: &Context) -> Result<Indexes> {
@@ -314,11 +339,19 @@ impl Segment {
         };
         let files = files.in_a_row(self.size());
         let mut scanner = Scanner::new(files.log(), 0, self.size(), expect, false);
-        while let Ok(Some(found)) = scanner.next() {
-            indexes.enter(self.base, found.position, &found.header, interval);
+        loop {
+            match scanner.next() {
+                Ok(Some(found)) => {
+                    indexes.enter(self.base, found.position, &found.header, interval);
+                }
+                ended => {
+                    indexes.cut_short = ended.is_err();
+                    break;
+                }
+            }
         }
-        // The files of one that was replaced are another's now.
-        if !self.is_retired() {
+        // The files of one that was replaced are another's now, and beside a writer they are the writer's.
+        if !self.is_retired() && !context.read_only {
             indexes.offset.flush(&*context.storage)?;
             indexes.time.flush(&*context.storage)?;
         }

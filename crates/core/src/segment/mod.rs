@@ -62,6 +62,8 @@ pub(crate) struct Segment {
 pub(crate) struct OpenFiles {
     file: Arc<dyn StorageFile>,
     log: Arc<dyn ReadAt>,
+    /// Beside a writer in another process: whether it is known that the file is of the topic that it was opened for.
+    pub confirmed: AtomicBool,
 }
 
 struct Indexes {
@@ -71,6 +73,18 @@ struct Indexes {
     unindexed: u64,
     /// The largest timestamp so far, with the last offset of its batch.
     max_timestamp: Option<(i64, u64)>,
+    /// Whether they end at damage, and tell nothing of what is behind it.
+    cut_short: bool,
+}
+
+/// The newest time in a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Newest {
+    At(i64),
+    /// It holds offsets, and no record.
+    NoRecords,
+    /// A part of it is damaged.
+    Unknown,
 }
 
 impl Segment {
@@ -177,7 +191,10 @@ impl Segment {
             false => OpenMode::Write,
         };
         let file = context.storage.open(&self.path, mode);
-        Ok(OpenFiles::new(file.during("open", &self.path)?))
+        Ok(OpenFiles::new(
+            file.during("open", &self.path)?,
+            !context.read_only,
+        ))
     }
 
     /// Makes the file of a new segment. Its folder entry is not durable until the folder is synced.
@@ -204,7 +221,7 @@ impl Segment {
             let exists = std::io::ErrorKind::AlreadyExists.into();
             return Err(Error::io("create", &self.path, exists));
         }
-        Ok(OpenFiles::new(file))
+        Ok(OpenFiles::new(file, true))
     }
 
     /// Writes a batch at the end of the segment and enters it in the indexes. One writer at a time: the
@@ -412,10 +429,11 @@ impl Segment {
 }
 
 impl OpenFiles {
-    fn new(file: Arc<dyn StorageFile>) -> OpenFiles {
+    fn new(file: Arc<dyn StorageFile>, confirmed: bool) -> OpenFiles {
         OpenFiles {
             log: file.clone(),
             file,
+            confirmed: AtomicBool::new(confirmed),
         }
     }
 
@@ -424,6 +442,7 @@ impl OpenFiles {
         OpenFiles {
             file: Arc::clone(&self.file),
             log: Arc::new(ReadAhead::new(&self.file, end)),
+            confirmed: AtomicBool::new(self.confirmed.load(Ordering::Acquire)),
         }
     }
 
@@ -451,6 +470,7 @@ impl Indexes {
             time: SparseIndex::empty(time),
             unindexed: 0,
             max_timestamp: None,
+            cut_short: false,
         }
     }
 
