@@ -48,7 +48,7 @@ pub fn run(data: &[u8]) {
         let record = record.unwrap();
         assert_eq!(record.timestamp, from.timestamp.unwrap_or(0));
         assert_eq!((record.key, record.value), (from.key, from.value));
-        let sent = from.headers().into_iter();
+        let sent = from.headers();
         assert!(
             record
                 .headers
