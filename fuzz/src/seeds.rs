@@ -133,6 +133,7 @@ fn small(seeds: &mut Vec<Seed>) {
         frame: 5,
         journal_file: 1,
         journal_position: 4096,
+        journal_files: Vec::new(),
         partitions: vec![mark, mark],
     };
     let encoded = checkpoint.encode();

@@ -42,19 +42,37 @@ impl Catalog {
         Catalog { storage, root }
     }
 
+    /// The store's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// All topics.
     pub fn load(&self) -> Result<Vec<StoredTopic>> {
         let folder = self.root.join(TOPICS);
         let mut topics = Vec::new();
         for entry in self.storage.read_dir(&folder).during("list", &folder)? {
-            if !entry.is_dir
-                && let Some(topic) = self.load_named(&entry.name)?
-            {
-                topics.push(topic);
+            if entry.is_dir {
+                continue;
+            }
+            match self.load_named(&entry.name) {
+                Ok(topic) => topics.extend(topic),
+                Err(Error::CorruptFile { .. }) if self.is_no_topics(&entry.name)? => {}
+                Err(error) => return Err(error),
             }
         }
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
+    }
+
+    /// Whether a file that holds no topic is not one's: what desktops, editors and file systems leave (`.DS_Store`,
+    /// `Thumbs.db`, `orders~`, `.orders.swp`), under a name for which there are no records.
+    fn is_no_topics(&self, name: &str) -> Result<bool> {
+        const LEFT: [&str; 2] = ["Thumbs.db", "desktop.ini"];
+        let foreign =
+            topic_name::validate(name).is_err() || name.starts_with('.') || LEFT.contains(&name);
+        let folder = self.partition_folder(name, 0);
+        Ok(foreign && !self.storage.exists(&folder).during("look for", &folder)?)
     }
 
     /// One topic; `None` when there is none of this name.

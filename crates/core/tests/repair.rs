@@ -19,9 +19,10 @@ use std::sync::Arc;
 use support::sending::sequenced;
 use support::*;
 use tidelog::format::batch::BatchHeader;
+use tidelog::format::journal::FrameHeader;
 use tidelog::io::{CrashKind, SimulatedStorage, Storage};
 use tidelog::repair::{LostRange, RepairPlan, RepairReport, survey};
-use tidelog::{Durability, Error, Store, TopicConfig};
+use tidelog::{Durability, Error, OpenOptions, Store, TopicConfig};
 
 const ROOT: &str = "/data";
 const BATCHES: u64 = 40;
@@ -298,7 +299,7 @@ fn frames(storage: &dyn Storage) -> (PathBuf, Vec<usize>) {
     let bytes = content(storage, &path);
     let found = (0..bytes.len())
         .step_by(4096)
-        .filter(|at| bytes[*at..].starts_with(b"TJRN"));
+        .filter(|at| FrameHeader::parse(&bytes[*at..]).is_some_and(|frame| frame.entries > 0));
     (path, found.collect())
 }
 
@@ -679,4 +680,163 @@ fn a_repair_may_die_at_any_change_and_be_run_again() {
         }
     }
     assert!(crashes > 60, "{crashes}");
+}
+
+/// The store shows its damage, takes nothing, and changes no log; a repair keeps every record.
+fn check_nothing_is_lost(disk: &SimulatedStorage, records: &Records, context: &str) {
+    let storage = life(disk);
+    let logs = |storage: &dyn Storage| -> Vec<_> {
+        let files = all_files(storage, Path::new(ROOT)).into_iter();
+        let is_log = |path: &Path| {
+            path.extension()
+                .is_some_and(|it| it == "log" || it == "torn")
+        };
+        files.filter(|(path, _)| is_log(path)).collect()
+    };
+    let before = logs(&*storage);
+    for _ in 0..2 {
+        let store = Store::open(ROOT, options(&storage, Durability::Fsync)).unwrap();
+        let damaged = &store.recovery().damaged;
+        assert!(
+            matches!(damaged[..], [Error::CorruptFile { .. }, ..]),
+            "{context}: {damaged:?}"
+        );
+        let partition = store.open_topic("safe").unwrap().partition(0).unwrap();
+        let appended = partition.append(batch(&[value(1, 20)]));
+        assert_eq!(appended.unwrap_err().code(), "ERR_TIDELOG_CORRUPTION");
+        read_all(&partition).unwrap();
+        store.close().unwrap();
+        assert!(logs(&*storage) == before, "{context}: a log was changed");
+    }
+    let report = repaired(&storage);
+    assert!(report.done.gives_up(), "{context}");
+    assert!(
+        report.done.lost.is_empty(),
+        "{context}: {:?}",
+        report.done.lost
+    );
+    check(&storage, records, &[], context);
+}
+
+#[test]
+fn an_older_checkpoint_beside_newer_files_cuts_nothing() {
+    for (durability, kill) in [
+        (Durability::Fsync, false),
+        (Durability::Buffered, false),
+        (Durability::Fsync, true),
+    ] {
+        let disk = SimulatedStorage::new();
+        let storage = life(&disk);
+        let path = Path::new(ROOT).join("checkpoint");
+        let (mut old, mut records) = (Vec::new(), Records::new());
+        for life_number in 0..3_u64 {
+            let store = Store::open(ROOT, options(&storage, Durability::Fsync)).unwrap();
+            let config = TopicConfig {
+                durability: Some(durability),
+                ..TopicConfig::default()
+            };
+            let partition = topic(&store, "safe", config).partition(0).unwrap();
+            for n in 0..5 {
+                let value = value(life_number * 5 + n, 60);
+                let appended = partition
+                    .append(batch(std::slice::from_ref(&value)))
+                    .unwrap();
+                let there = records.entry(("safe", 0)).or_default();
+                there.push((appended.base_offset, value));
+            }
+            if kill && life_number == 2 {
+                set_content(&*storage, &path, &old);
+                check_nothing_is_lost(&disk.duplicate(), &records, "a store that was killed");
+            }
+            store.close().unwrap();
+            if life_number == 0 {
+                old = content(&*storage, &path);
+            }
+        }
+        set_content(&*storage, &path, &old);
+        check_nothing_is_lost(&disk, &records, &format!("{durability} topic"));
+    }
+}
+
+#[test]
+fn a_killed_store_without_its_journal_cuts_nothing() {
+    let journal = Path::new(ROOT).join("journal/00000000.journal");
+    for what in ["missing", "empty", "zeroed", "no folder"] {
+        let (disk, records) = filled(false);
+        let storage = life(&disk);
+        // Nothing but the checkpoint tells of the frames.
+        for (path, _) in all_files(&*storage, Path::new(ROOT)) {
+            if path.ends_with("published") {
+                storage.remove_file(&path).unwrap();
+            }
+        }
+        match what {
+            "empty" => set_content(&*storage, &journal, &[]),
+            "zeroed" => {
+                let len = content(&*storage, &journal).len();
+                set_content(&*storage, &journal, &vec![0; len]);
+            }
+            _ => storage.remove_file(&journal).unwrap(),
+        }
+        if what == "no folder" {
+            storage.remove_dir(journal.parent().unwrap()).unwrap();
+        }
+        check_nothing_is_lost(&disk, &records, what);
+    }
+}
+
+#[test]
+fn files_of_other_programs_beside_the_topics_are_passed_over() {
+    let (disk, records) = filled(true);
+    let storage = life(&disk);
+    for name in [
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        "safe~",
+        ".safe.swp",
+    ] {
+        set_content(&*storage, &Path::new(ROOT).join("topics").join(name), b"x");
+    }
+    check(&storage, &records, &[], "files of other programs");
+}
+
+#[test]
+fn readers_find_all_records_without_published_files() {
+    for close in [true, false] {
+        let (disk, records) = filled(close);
+        let storage = life(&disk);
+        for (path, _) in all_files(&*storage, Path::new(ROOT)) {
+            if path.ends_with("published") {
+                storage.remove_file(&path).unwrap();
+            }
+        }
+        let options = OpenOptions {
+            read_only: true,
+            ..options(&storage, Durability::Fsync)
+        };
+        let store = Store::open(ROOT, options).unwrap();
+        assert_eq!(store.recovery().clean, close, "what the checkpoint says");
+        for ((name, number), records) in &records {
+            let partition = store.open_topic(name).unwrap().partition(*number).unwrap();
+            assert_eq!(&read_all(&partition).unwrap(), records, "{name}-{number}");
+        }
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_store_is_made_beside_what_file_systems_and_desktops_leave() {
+    let disk = SimulatedStorage::new();
+    let storage = life(&disk);
+    let path = Path::new("/made");
+    storage.create_dir(path).unwrap();
+    storage.create_dir(&path.join(".snapshot")).unwrap();
+    for name in [".gitkeep", ".DS_Store"] {
+        set_content(&*storage, &path.join(name), b"");
+    }
+    Store::open(path, options(&storage, Durability::Fsync))
+        .unwrap()
+        .close()
+        .unwrap();
 }

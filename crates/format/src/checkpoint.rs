@@ -1,10 +1,11 @@
 //! One slot of the store's `checkpoint` file: magic `TIDECKPT`, format version u32, body length u32, body,
 //! CRC-32C of all before it. The checksum's place does not depend on the version, so that damage is not
-//! taken for a newer version. Body of version 2: generation u64, incarnation u32, flags u8 (1 closed in order, 2 topics
+//! taken for a newer version. Body of version 3: generation u64, incarnation u32, flags u8 (1 closed in order, 2 topics
 //! without a setting of their own are journaled), journal frame u64, number u32 of the journal file and position u64 in it
 //! behind that frame, count u32, and of each partition topic id (16 bytes), partition u32, log start u64, recovery point
-//! u64 (an offset), base offset u64 of its segment, position u64 in it, flags u8 (1 journaled, 2 damaged). Version 1 had no journal:
-//! its body lacks the three fields of it and the flags of partitions.
+//! u64 (an offset), base offset u64 of its segment, position u64 in it, flags u8 (1 journaled, 2 damaged). Behind them
+//! count u32, and of each journal file that is durable its number u32 and length u64. Version 2 lacks these files. Version 1
+//! had no journal: its body lacks the three fields of it, too, and the flags of partitions.
 
 use crate::bytes::{array, u32_at, u64_at};
 use crate::crc::crc32c;
@@ -19,9 +20,10 @@ const CLEAN: u8 = 1;
 const JOURNALED: u8 = 2;
 const MARK_JOURNALED: u8 = 1;
 const MARK_DAMAGED: u8 = 2;
+const JOURNAL_FILE_LEN: usize = 12;
 const CRC_LEN: usize = 4;
 /// The version that is written, and the newest that is read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What a slot holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,8 +42,20 @@ pub struct Checkpoint {
     pub journal_file: u32,
     /// Where the frame ends in it, and the next one begins if it is in the same file.
     pub journal_position: u64,
+    /// The journal's files that are durable. Where there are any, the frame that is named stays in the journal until the
+    /// next one is durable.
+    pub journal_files: Vec<JournalFileMark>,
     /// Of each partition, where recovery may begin.
     pub partitions: Vec<PartitionMark>,
+}
+
+/// One file of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct JournalFileMark {
+    /// Its number.
+    pub number: u32,
+    /// Its length in bytes: it only grows.
+    pub len: u64,
 }
 
 /// Where one partition stands.
@@ -109,7 +123,10 @@ pub enum CheckpointError {
 impl Checkpoint {
     /// The encoded slot.
     pub fn encode(&self) -> Vec<u8> {
-        let body_len = FIXED_LEN + self.partitions.len() * MARK_LEN;
+        let body_len = FIXED_LEN
+            + self.partitions.len() * MARK_LEN
+            + 4
+            + self.journal_files.len() * JOURNAL_FILE_LEN;
         let mut bytes = Vec::with_capacity(BODY_AT + body_len + CRC_LEN);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_be_bytes());
@@ -134,6 +151,11 @@ impl Checkpoint {
                 bytes.extend_from_slice(&number.to_be_bytes());
             }
             bytes.push(flag(mark.journaled, MARK_JOURNALED) | flag(mark.damaged, MARK_DAMAGED));
+        }
+        bytes.extend_from_slice(&(self.journal_files.len() as u32).to_be_bytes());
+        for file in &self.journal_files {
+            bytes.extend_from_slice(&file.number.to_be_bytes());
+            bytes.extend_from_slice(&file.len.to_be_bytes());
         }
         let crc = crc32c(&bytes);
         bytes.extend_from_slice(&crc.to_be_bytes());
@@ -170,8 +192,9 @@ impl Checkpoint {
         let found = u32_at(slot, 8);
         let body = checked.get(BODY_AT..).unwrap_or_default();
         match found {
-            1 => decode_body::<FIXED_LEN_1, MARK_LEN_1>(body),
-            VERSION => decode_body::<FIXED_LEN, MARK_LEN>(body),
+            1 => decode_body::<FIXED_LEN_1, MARK_LEN_1>(body, false),
+            2 => decode_body::<FIXED_LEN, MARK_LEN>(body, false),
+            VERSION => decode_body::<FIXED_LEN, MARK_LEN>(body, true),
             found => Err(CheckpointError::UnknownVersion {
                 found,
                 supported: VERSION,
@@ -183,8 +206,9 @@ impl Checkpoint {
 /// The fields that version 1 does not have are read as zero from behind the end of what it has.
 fn decode_body<const FIXED: usize, const MARK: usize>(
     body: &[u8],
+    names_files: bool,
 ) -> Result<Checkpoint, CheckpointError> {
-    let Some((fixed, marks)) = body.split_first_chunk::<FIXED>() else {
+    let Some((fixed, rest)) = body.split_first_chunk::<FIXED>() else {
         return Err(CheckpointError::Invalid {
             field: "body length",
             value: body.len() as u64,
@@ -204,12 +228,21 @@ fn decode_body<const FIXED: usize, const MARK: usize>(
     }
     // The count comes last, whatever the version.
     let count = u32_at(fixed, FIXED - 4);
-    if marks.len() as u64 != u64::from(count) * MARK as u64 {
+    let marks_len = u64::from(count) * MARK as u64;
+    let marks = usize::try_from(marks_len)
+        .ok()
+        .and_then(|len| rest.split_at_checked(len))
+        .filter(|(_, behind)| names_files || behind.is_empty());
+    let Some((marks, behind)) = marks else {
         return Err(CheckpointError::Invalid {
             field: "partition count",
             value: u64::from(count),
         });
-    }
+    };
+    let journal_files = match names_files {
+        true => decode_files(behind)?,
+        false => Vec::new(),
+    };
     let partitions = marks
         .chunks_exact(MARK)
         .map(|mark| (mark, mark.get(MARK_LEN_1).copied().unwrap_or_default()))
@@ -241,8 +274,28 @@ fn decode_body<const FIXED: usize, const MARK: usize>(
         frame,
         journal_file: if has_journal { u32_at(fixed, 21) } else { 0 },
         journal_position: if has_journal { u64_at(fixed, 25) } else { 0 },
+        journal_files,
         partitions,
     })
+}
+
+fn decode_files(bytes: &[u8]) -> Result<Vec<JournalFileMark>, CheckpointError> {
+    let invalid = |value| CheckpointError::Invalid {
+        field: "count of journal files",
+        value,
+    };
+    let Some((count, files)) = bytes.split_first_chunk::<4>() else {
+        return Err(invalid(bytes.len() as u64));
+    };
+    let count = u64::from(u32_at(count, 0));
+    if files.len() as u64 != count * JOURNAL_FILE_LEN as u64 {
+        return Err(invalid(count));
+    }
+    let file = |bytes: &[u8]| JournalFileMark {
+        number: u32_at(bytes, 0),
+        len: u64_at(bytes, 4),
+    };
+    Ok(files.chunks_exact(JOURNAL_FILE_LEN).map(file).collect())
 }
 
 #[cfg(test)]
@@ -269,12 +322,43 @@ mod tests {
             frame: 8,
             journal_file: 9,
             journal_position: 10,
+            journal_files: vec![JournalFileMark { number: 9, len: 11 }],
             partitions: vec![mark],
         }
     }
 
     #[test]
     fn fixed_bytes() {
+        #[rustfmt::skip]
+        let bytes = [
+            b'T', b'I', b'D', b'E', b'C', b'K', b'P', b'T',
+            0, 0, 0, 3,
+            0, 0, 0, 106,
+            1, 2, 3, 4, 5, 6, 7, 8,
+            0, 0, 0, 7,
+            3,
+            0, 0, 0, 0, 0, 0, 0, 8,
+            0, 0, 0, 9,
+            0, 0, 0, 0, 0, 0, 0, 10,
+            0, 0, 0, 1,
+            b'0', b'1', b'2', b'3', b'4', b'5', b'6', b'7', b'8', b'9', b'a', b'b', b'c', b'd', b'e', b'f',
+            0, 0, 0, 2,
+            0, 0, 0, 0, 0, 0, 0, 3,
+            0, 0, 0, 0, 0, 0, 0, 4,
+            0, 0, 0, 0, 0, 0, 0, 5,
+            0, 0, 0, 0, 0, 0, 0, 6,
+            1,
+            0, 0, 0, 1,
+            0, 0, 0, 9,
+            0, 0, 0, 0, 0, 0, 0, 11,
+            0xcf, 0x15, 0xfe, 0xb1,
+        ];
+        assert_eq!(example().encode(), bytes);
+        assert_eq!(Checkpoint::decode(&bytes), Ok(example()));
+    }
+
+    #[test]
+    fn a_slot_of_version_2_is_still_read() {
         #[rustfmt::skip]
         let bytes = [
             b'T', b'I', b'D', b'E', b'C', b'K', b'P', b'T',
@@ -296,8 +380,9 @@ mod tests {
             1,
             0xde, 0x8b, 0x4c, 0x1d,
         ];
-        assert_eq!(example().encode(), bytes);
-        assert_eq!(Checkpoint::decode(&bytes), Ok(example()));
+        let mut expected = example();
+        expected.journal_files = Vec::new();
+        assert_eq!(Checkpoint::decode(&bytes), Ok(expected));
     }
 
     #[test]
@@ -322,6 +407,7 @@ mod tests {
         let mut expected = example();
         (expected.journaled, expected.frame) = (false, 0);
         (expected.journal_file, expected.journal_position) = (0, 0);
+        expected.journal_files = Vec::new();
         expected.partitions[0].journaled = false;
         assert_eq!(Checkpoint::decode(&bytes), Ok(expected));
     }
@@ -329,7 +415,7 @@ mod tests {
     #[test]
     fn a_newer_version_is_told_from_damage() {
         let mut bytes = example().encode();
-        bytes[11] = 3;
+        bytes[11] = 4;
         assert!(matches!(
             Checkpoint::decode(&bytes),
             Err(CheckpointError::Checksum { .. })
@@ -340,8 +426,8 @@ mod tests {
         assert_eq!(
             Checkpoint::decode(&bytes),
             Err(CheckpointError::UnknownVersion {
-                found: 3,
-                supported: 2
+                found: 4,
+                supported: 3
             })
         );
     }
@@ -350,8 +436,9 @@ mod tests {
     fn a_whole_slot_that_makes_no_sense_is_refused() {
         for (at, value, field) in [
             (28, 4, "flags"),
-            (52, 2, "partition count"),
-            (52, 0, "partition count"),
+            (52, 3, "partition count"),
+            (109, 2, "count of journal files"),
+            (109, 0, "count of journal files"),
         ] {
             let mut bytes = example().encode();
             bytes[at] = value;
@@ -427,12 +514,15 @@ mod tests {
             clean: bool,
             journaled: bool,
             journal in (0..=i64::MAX as u64, any::<u32>(), any::<u64>()),
+            files in proptest::collection::vec(any::<(u32, u64)>(), 0..5),
             partitions in proptest::collection::vec(mark(), 0..20),
             tail: Vec<u8>,
         ) {
             let (frame, journal_file, journal_position) = journal;
-            let checkpoint =
-                Checkpoint { generation, incarnation, clean, journaled, frame, journal_file, journal_position, partitions };
+            let journal_files = files.into_iter().map(|(number, len)| JournalFileMark { number, len }).collect();
+            let checkpoint = Checkpoint {
+                generation, incarnation, clean, journaled, frame, journal_file, journal_position, journal_files, partitions,
+            };
             let mut slot = checkpoint.encode();
             slot.extend(tail);
             prop_assert_eq!(Checkpoint::decode(&slot), Ok(checkpoint));
@@ -446,7 +536,7 @@ mod tests {
         }
 
         #[test]
-        fn any_body_under_a_right_checksum(version in 0u32..4, body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn any_body_under_a_right_checksum(version in 0u32..5, body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let mut slot = MAGIC.to_vec();
             slot.extend(version.to_be_bytes());
             slot.extend((body.len() as u32).to_be_bytes());

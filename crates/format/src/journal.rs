@@ -173,6 +173,8 @@ pub struct FrameHeader {
     pub incarnation: u32,
     /// Its number; frames count on from one to the next.
     pub sequence: u64,
+    /// How many entries it has; none in the one that begins a life.
+    pub entries: u32,
 }
 
 impl FrameHeader {
@@ -186,6 +188,7 @@ impl FrameHeader {
             len,
             incarnation: u32_at(bytes, 16),
             sequence: u64_at(bytes, 20),
+            entries: u32_at(bytes, 28),
         })
     }
 }

@@ -65,6 +65,7 @@ impl Engine {
             frame: synced.frame,
             journal_file: synced.file,
             journal_position: synced.position,
+            journal_files: Vec::new(),
             partitions: marks(&logs),
         });
         Ok(CheckpointRun {
@@ -87,7 +88,9 @@ impl CheckpointRun<'_> {
         if knock_out::is_out(Rule::SyncSegments) {
             return Ok(());
         }
+        let context = &self.engine.context;
         fan_out::for_each(&self.logs, |log| log.sync_files())?;
+        self.noted.journal_files = context.journal.sync_files(context)?;
         if knock_out::is_out(Rule::NoteAtOnce) {
             self.noted.partitions = marks(&self.logs);
         }

@@ -68,19 +68,32 @@ pub(super) fn check_vacant(options: &OpenOptions, path: &Path) -> Result<()> {
     if !options.create {
         return Err(no_store(path));
     }
-    const OWN: [&str; 6] = [
+    const OWN: [&str; 5] = [
         LOCK,
         TOPICS,
         journal::FOLDER,
         checkpoint::FILE_NAME,
         "meta.tmp",
+    ];
+    // What file systems, desktops and version control put into folders that are empty to their user.
+    const HARMLESS: [&str; 10] = [
         "lost+found",
+        ".snapshot",
+        ".snapshots",
+        ".gitkeep",
+        ".gitignore",
+        ".keep",
+        ".DS_Store",
+        "Thumbs.db",
+        "desktop.ini",
+        ".directory",
     ];
     let entries = options.storage.read_dir(path).during("list", path)?;
-    match entries
-        .iter()
-        .find(|entry| !OWN.contains(&entry.name.as_str()))
-    {
+    match entries.iter().find(|entry| {
+        ![&OWN[..], &HARMLESS[..]]
+            .concat()
+            .contains(&entry.name.as_str())
+    }) {
         None => Ok(()),
         Some(entry) => Err(Error::NotAStore {
             path: path.to_owned(),

@@ -1,9 +1,13 @@
 //! A store opened read-only follows the writer in another process: which topics there are, how they are configured, which
 //! partitions they have, and how far each may be read.
 
+use std::cell::OnceCell;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use tidelog_format::journal::PartitionId;
+
+use super::unpublished::Unpublished;
 use super::{Engine, TopicState};
 use crate::catalog::{Catalog, StoredTopic};
 use crate::context::Context;
@@ -73,8 +77,9 @@ impl Engine {
                 continue;
             }
             let stored = catalog.load_one(name)?.ok_or_else(unknown)?;
+            let unpublished = OnceCell::new();
             let opened = self.add_topic(&stored, |meta, number| {
-                self.load_beside_a_writer(&catalog, meta, number)
+                self.load_beside_a_writer(&catalog, (&stored, &unpublished), meta, number)
             });
             match opened {
                 // Deleted meanwhile.
@@ -91,23 +96,42 @@ impl Engine {
             *write(&state.meta.config) = Arc::new(stored.config.clone());
         }
         let known = read(&state.logs).len() as u32;
+        let unpublished = OnceCell::new();
         for number in known..stored.config.partitions {
-            let log = Arc::new(self.load_beside_a_writer(catalog, &state.meta, number)?);
+            let found = (stored, &unpublished);
+            let log = self.load_beside_a_writer(catalog, found, &state.meta, number)?;
+            let log = Arc::new(log);
             write(&self.logs).insert(log.uid(), Arc::clone(&log));
             write(&state.logs).push(log);
         }
         Ok(())
     }
 
+    /// Loads a partition up to where the writer has published it. Without that the checkpoint, the journal and the log
+    /// say how far it goes; they are read once for all partitions of a topic.
     fn load_beside_a_writer(
         &self,
         catalog: &Catalog,
+        (stored, unpublished): (&StoredTopic, &OnceCell<Unpublished>),
         meta: &Arc<TopicMeta>,
         number: u32,
     ) -> Result<Log> {
         let folder = catalog.partition_folder(&meta.name, number);
-        let ends = published::load(&*self.context.storage, &folder)?;
-        let ends = ends.map(|ends| (ends.log_start, ends.high_watermark));
+        let storage = &self.context.storage;
+        let ends = match published::load(&**storage, &folder)? {
+            Some(ends) => (ends.log_start, ends.high_watermark),
+            None => {
+                if unpublished.get().is_none() {
+                    let _ = unpublished.set(Unpublished::of(storage, catalog, stored)?);
+                }
+                let id = PartitionId {
+                    topic_id: stored.id,
+                    partition: number,
+                };
+                let ends = unpublished.get().map(|found| found.ends(&**storage, &id));
+                ends.transpose()?.unwrap_or_default()
+            }
+        };
         Log::load_read_only(
             Arc::clone(&self.context),
             Arc::clone(meta),

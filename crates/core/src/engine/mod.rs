@@ -7,6 +7,7 @@ mod listeners;
 mod maintenance;
 mod open;
 pub(crate) mod recovery;
+mod unpublished;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -421,7 +422,9 @@ impl Engine {
             return Ok(());
         }
         fan_out::for_each(&self.all_logs(), |log| log.settle())?;
-        self.checkpoint(true)?;
+        // What of an import was not sealed is in no frame and in no mark: an opening has to cut it.
+        let importing = self.all_logs().iter().any(|log| log.is_importing());
+        self.checkpoint(!importing)?;
         match self.publish_ends() {
             // Readers are told at the next opening.
             Err(error) if error.is_shortage() => Ok(()),

@@ -13,7 +13,8 @@ use super::folder::{check_vacant, create_store, lock_holds, no_store, store_id, 
 use super::follow;
 use super::maintenance::{self, Intervals};
 use super::recovery::{
-    LoadTopics, RecoveryReport, drop_caches, first_checkpoint, known_partitions,
+    LoadTopics, RecoveryReport, announce_if_stale, drop_caches, first_checkpoint, known_partitions,
+    told_beyond,
 };
 use super::{Engine, Listeners};
 use crate::catalog::Catalog;
@@ -24,7 +25,7 @@ use crate::context::Context;
 use crate::coordinator::Coordinator;
 use crate::disk::Disk;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::{self, Files, Journal, Replay, Replayed};
+use crate::journal::{self, Files, Journal, Replay};
 use crate::partition::Left;
 use crate::sync::atomic::AtomicBool;
 use crate::sync::{Mutex, RwLock, lock, read};
@@ -47,15 +48,14 @@ impl Engine {
             let id = store_id(&**storage, &path)?.ok_or_else(|| no_store(&path))?;
             let files = Files::new(storage, journal::folder(&path), options.journal);
             let context = context(&options, &disk, files, &Checkpoint::default());
-            return Engine::start(
-                path,
-                id,
-                context,
-                options,
-                None,
-                None,
-                RecoveryReport::default(),
-            );
+            let mut report = RecoveryReport::default();
+            match CheckpointFile::open(&**storage, &path, false) {
+                Ok((_, last)) => report.clean = last.clean,
+                Err(error @ Error::UnsupportedVersion { .. }) => return Err(error),
+                // A reader can do without.
+                Err(damage) => report.damaged.push(damage),
+            }
+            return Engine::start(path, id, context, options, None, None, report);
         }
         let known = store_id(&**storage, &path)?;
         if known.is_none() {
@@ -84,18 +84,19 @@ impl Engine {
         let stored = catalog.load()?;
         let mut partitions = known_partitions(&catalog, &stored, &last);
         let mut to_check = 0;
+        let replay = |files, partitions| {
+            Replay::new(&**storage, journal::folder(&path), files, partitions, &last)
+        };
         let replayed = match last.clean {
-            true if file.may_be_stale() => {
-                Replay::new(&**storage, files.all(), &mut partitions, &last)
-                    .run_for_later_lives(&last)?
-            }
-            true => Replayed {
-                frame: last.frame,
-                ..Replayed::default()
-            },
+            true => replay(files.all(), &mut partitions)
+                .run_for_later_lives(&last, file.may_be_stale())?,
             false => {
                 to_check = drop_caches(&**storage, partitions.values())?;
-                Replay::new(&**storage, files.all(), &mut partitions, &last).run(&last)?
+                let mut replayed = replay(files.all(), &mut partitions).run(&last)?;
+                if replayed.damage.is_none() {
+                    replayed.damage = told_beyond(&**storage, &partitions, &last)?;
+                }
+                replayed
             }
         };
         let mut report = RecoveryReport {
@@ -123,12 +124,17 @@ impl Engine {
             to_check: to_check + replayed.bytes,
         };
         let topics = load.run(&stored, &mut report)?;
-        if let Some(damage) = replayed.damage {
+        let behind = replayed.behind;
+        if let Some(damage) = replayed.damage.or(report.beyond_mark.take()) {
             report.damaged.push(damage.clone());
             context.health.set_damage(damage);
         } else {
+            for log in topics.iter().flat_map(|topic| read(&topic.logs).clone()) {
+                announce_if_stale(&context, &log)?;
+            }
+            context.journal.begin(&context, behind)?;
             // From here on the store counts as not closed, and batches carry the new incarnation.
-            let first = first_checkpoint(&context, &options, &topics);
+            let first = first_checkpoint(&context, &options, &topics)?;
             file.write(&context, &path, first)?;
         }
         let mut engine = Engine::start(

@@ -17,7 +17,7 @@ use crate::config::{Durability, OpenOptions};
 use crate::context::Context;
 use crate::coordinator::offsets::ClampedOffset;
 use crate::error::{Error, IoContext, Result};
-use crate::journal::Known;
+use crate::journal::{self, Known};
 use crate::knock_out::{self, Rule};
 use crate::partition::{Left, Log, Marks, SyncPoint};
 use crate::published;
@@ -26,7 +26,8 @@ use crate::sync::{RwLock, read};
 /// What opening a store found and did.
 #[derive(Debug, Clone, Default)]
 pub struct RecoveryReport {
-    /// Whether the store had been closed in order, so that nothing needed checking.
+    /// Whether the store had been closed in order, so that nothing needed checking. A read-only opening tells what its
+    /// checkpoint says: not while a writer has it open.
     pub clean: bool,
     /// Bytes read and checked.
     pub bytes_checked: u64,
@@ -38,6 +39,8 @@ pub struct RecoveryReport {
     pub damaged: Vec<Error>,
     /// Committed offsets that pointed behind the end of their log, and were taken back there.
     pub clamped_offsets: Vec<ClampedOffset>,
+    /// What a log holds beyond the place where an orderly close has left it.
+    pub(crate) beyond_mark: Option<Error>,
     /// How long it took.
     pub duration: Duration,
 }
@@ -73,6 +76,33 @@ pub(crate) fn known_partitions(
         }
     }
     known
+}
+
+/// Readers in other processes are told of an end when it is durable. What they were told that checkpoint and journal
+/// do not know of was lost from these.
+pub(crate) fn told_beyond(
+    storage: &dyn Storage,
+    partitions: &HashMap<PartitionId, Known>,
+    last: &Checkpoint,
+) -> Result<Option<Error>> {
+    for known in partitions.values().filter(|known| known.journaled) {
+        // One of an earlier life may be of a time when the partition went round the journal.
+        let told = published::load(storage, &known.folder)?
+            .filter(|told| told.incarnation == last.incarnation)
+            .filter(|told| told.high_watermark > known.end.offset);
+        if let Some(told) = told {
+            return Ok(Some(Error::CorruptFile {
+                file: journal::folder(catalog_root(&known.folder)),
+                reason: format!(
+                    "it ends before offset {} of {}, up to which records were durable, at offset {}",
+                    told.high_watermark,
+                    known.folder.display(),
+                    known.end.offset
+                ),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 fn by_partition(last: &Checkpoint) -> HashMap<PartitionId, &PartitionMark> {
@@ -227,7 +257,7 @@ impl LoadTopics<'_> {
         report.bytes_cut += loaded.cut;
         report.torn_files.extend(loaded.torn);
         report.damaged.extend(log.damage().cloned());
-        announce_if_stale(context, &log)?;
+        report.beyond_mark = report.beyond_mark.take().or(loaded.beyond);
         Ok(Arc::new(log))
     }
 }
@@ -237,7 +267,7 @@ fn catalog_root(folder: &Path) -> &Path {
 }
 
 /// A crash may have taken back what readers in other processes were told.
-fn announce_if_stale(context: &Context, log: &Log) -> Result<()> {
+pub(super) fn announce_if_stale(context: &Context, log: &Log) -> Result<()> {
     let told = published::load(&*context.storage, log.folder())?;
     let ends = Published {
         log_start: log.log_start(),
@@ -253,24 +283,27 @@ fn announce_if_stale(context: &Context, log: &Log) -> Result<()> {
     published::store(&*context.storage, log.folder(), &ends)
 }
 
+/// The checkpoint that begins a life, and names its first frame.
 pub(super) fn first_checkpoint(
     context: &Context,
     options: &OpenOptions,
     topics: &[Arc<super::TopicState>],
-) -> Checkpoint {
+) -> Result<Checkpoint> {
+    let journal_files = context.journal.sync_files(context)?;
+    let synced = context.journal.as_of(|synced| synced);
     let logs: Vec<Arc<Log>> = topics
         .iter()
         .flat_map(|state| read(&state.logs).clone())
         .collect();
-    Checkpoint {
+    Ok(Checkpoint {
         generation: 0,
         incarnation: context.incarnation as u32,
         clean: false,
         journaled: options.durability == Durability::Fsync,
-        frame: context.journal.as_of(|synced| synced.frame),
-        // The first frame of this life begins a file.
-        journal_file: 0,
-        journal_position: 0,
+        frame: synced.frame,
+        journal_file: synced.file,
+        journal_position: synced.position,
+        journal_files,
         partitions: super::checkpoint::marks(&logs),
-    }
+    })
 }

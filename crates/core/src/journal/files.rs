@@ -9,6 +9,7 @@ use tidelog_format::journal::{PAGE, padded};
 use tidelog_io::{OpenMode, Storage, StorageFile, StorageFolder};
 
 use super::JournalOptions;
+use crate::context::Context;
 use crate::error::{Error, IoContext, Result};
 use crate::knock_out::{self, Rule};
 
@@ -28,6 +29,18 @@ pub(crate) struct Files {
     position: u64,
     /// A durable checkpoint covers the frames up to this one.
     covered: u64,
+    /// The place of the frame that the checkpoint names, which the next frame must not touch: one of the two is there
+    /// whenever a crash comes.
+    kept: Option<Kept>,
+    /// The last frame that was given its place: file, first byte, and the byte behind it.
+    last: Option<Kept>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    file: usize,
+    from: u64,
+    to: u64,
 }
 
 pub(crate) struct JournalFile {
@@ -39,6 +52,20 @@ pub(crate) struct JournalFile {
     last_frame: u64,
     /// Its folder, as long as its entry there is not durable.
     new: Option<Box<dyn StorageFolder>>,
+    /// Bytes that it had when it was opened. After a failed sync they may stand in the page cache only, and another sync
+    /// proves nothing.
+    found: u64,
+    /// Bytes of it that are known to be durable, and its folder entry with them.
+    durable: u64,
+}
+
+/// A file whose length is to become durable.
+pub(crate) struct Grown {
+    pub number: u32,
+    pub len: u64,
+    pub file: Arc<dyn StorageFile>,
+    /// Whether it has grown since, or was made.
+    pub changed: bool,
 }
 
 /// Where a frame goes.
@@ -52,6 +79,27 @@ pub(crate) struct Spot {
     pub new: Option<Box<dyn StorageFolder>>,
 }
 
+impl Spot {
+    /// Writes a frame to its place. Its blocks were written before, so a full disk is no reason to fail; whatever it is,
+    /// part of the frame may stand there now.
+    pub fn write(&self, context: &Context, frame: &[u8]) -> Result<()> {
+        let written = self.file.write_all_at(self.position, frame);
+        written.map_err(|error| {
+            let path = self.path.display();
+            context.health.poison(format!("write of {path}: {error}"))
+        })
+    }
+
+    /// Makes what was written to the file durable, and the file's name with it.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().during("sync", &self.path)?;
+        match &self.new {
+            Some(folder) => folder.sync().during("sync", &self.path),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Files {
     /// No files yet.
     pub fn new(storage: &Arc<dyn Storage>, folder: PathBuf, options: JournalOptions) -> Files {
@@ -63,6 +111,8 @@ impl Files {
             current: None,
             position: 0,
             covered: 0,
+            kept: None,
+            last: None,
         }
     }
 
@@ -106,6 +156,12 @@ impl Files {
     /// Makes sure that a frame of `len` bytes has its place, with blocks behind it. False while no file is free.
     pub fn reserve(&mut self, len: usize) -> Result<bool> {
         let len = padded(len) as u64;
+        if let Some(kept) = self.kept.filter(|kept| Some(kept.file) == self.current)
+            && self.position < kept.to
+            && self.position + len > kept.from
+        {
+            self.position = kept.to;
+        }
         let fits = self.current.is_some() && self.position + len <= self.options.file_bytes;
         if !fits && !self.move_on()? {
             return Ok(false);
@@ -120,7 +176,8 @@ impl Files {
 
     /// Gives the reserved place to a frame.
     pub fn assign(&mut self, sequence: u64, len: usize) -> Option<Spot> {
-        let file = self.files.get_mut(self.current?)?;
+        let current = self.current?;
+        let file = self.files.get_mut(current)?;
         file.last_frame = sequence;
         let spot = Spot {
             number: file.number,
@@ -129,8 +186,60 @@ impl Files {
             position: self.position,
             new: file.new.take(),
         };
+        let from = self.position;
         self.position += padded(len) as u64;
+        let to = self.position;
+        let place = Kept {
+            file: current,
+            from,
+            to,
+        };
+        // One frame is written at a time: the next one comes when this one is durable.
+        (self.kept, self.last) = (None, Some(place));
         Some(spot)
+    }
+
+    /// Goes on behind a frame of the life before, which may be needed still. False where there is no room.
+    pub fn go_on_behind(&mut self, number: u32, position: u64) -> bool {
+        let file = self.files.iter().position(|file| file.number == number);
+        let has_room = position + PAGE as u64 <= self.options.file_bytes;
+        if file.is_some() && has_room {
+            (self.current, self.position) = (file, position);
+        }
+        file.is_some() && has_room
+    }
+
+    /// The folder that has to be synced before a file's name is durable; none where no file was made in this life.
+    pub fn folder(&self) -> Option<PathBuf> {
+        let made = self.files.iter().any(|file| file.found == 0);
+        made.then(|| self.folder.clone())
+    }
+
+    /// All files with their lengths, for a checkpoint that names them once they are durable.
+    /// `file` and `position` are those behind the last durable frame.
+    pub fn grown(&self, (number, position): (u32, u64)) -> Vec<Grown> {
+        let grown = |file: &JournalFile| {
+            let frames = if file.number == number { position } else { 0 };
+            let ahead = match file.written > file.found {
+                true => file.written - file.written % PAGE as u64,
+                false => 0,
+            };
+            Grown {
+                number: file.number,
+                len: ahead.max(frames).max(file.durable),
+                file: Arc::clone(&file.file),
+                changed: ahead > file.durable,
+            }
+        };
+        self.files.iter().map(grown).collect()
+    }
+
+    /// These lengths are durable.
+    pub fn note_durable(&mut self, grown: &[Grown]) {
+        for file in &mut self.files {
+            let of_it = grown.iter().find(|grown| grown.number == file.number);
+            file.durable = of_it.map_or(file.durable, |grown| grown.len.max(file.durable));
+        }
     }
 
     /// A durable checkpoint covers the frames up to this one. With `idle`, when no frame is under way, the current
@@ -140,6 +249,7 @@ impl Files {
         let current = self.current.and_then(|current| self.files.get(current));
         if idle && current.is_some_and(|file| file.last_frame <= self.covered) {
             self.position = 0;
+            self.kept = self.last;
         }
     }
 
@@ -161,7 +271,7 @@ impl Files {
 
     fn create(&mut self) -> Result<usize> {
         let number = self.files.last().map_or(0, |last| last.number + 1);
-        let path = self.folder.join(format!("{number:08}{EXTENSION}"));
+        let path = self.folder.join(file_name_of(number));
         let folder = self.storage.open_dir(&self.folder);
         let folder = folder.during("open", &self.folder)?;
         let file = self
@@ -175,9 +285,15 @@ impl Files {
             written: 0,
             last_frame: 0,
             new: Some(folder),
+            found: 0,
+            durable: 0,
         });
         Ok(self.files.len() - 1)
     }
+}
+
+pub(super) fn file_name_of(number: u32) -> String {
+    format!("{number:08}{EXTENSION}")
 }
 
 impl JournalFile {
@@ -232,6 +348,8 @@ pub(crate) fn open_all(
             written: entry.len - entry.len % PAGE as u64,
             last_frame: 0,
             new: None,
+            found: entry.len,
+            durable: 0,
         });
     }
     files.sort_by_key(|file| file.number);

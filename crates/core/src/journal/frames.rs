@@ -18,9 +18,17 @@ pub(crate) struct FoundFrame {
     pub len: usize,
     pub incarnation: u32,
     pub sequence: u64,
+    pub entries: u32,
 }
 
 impl FoundFrame {
+    /// Whether it tells of a life that a checkpoint of `incarnation` knows nothing of. The frame that begins a life is
+    /// written before the checkpoint that names it, and holds nothing.
+    pub fn is_later(&self, incarnation: u32) -> bool {
+        let begins_next = self.incarnation == incarnation.saturating_add(1) && self.entries == 0;
+        self.incarnation > incarnation && !begins_next
+    }
+
     /// Its bytes.
     pub fn read(&self, files: &[JournalFile]) -> Option<Vec<u8>> {
         let mut bytes = vec![0; self.len];
@@ -58,6 +66,7 @@ pub(crate) fn valid_frames(files: &[JournalFile]) -> Result<Vec<FoundFrame>> {
                     len: header.len as usize,
                     incarnation: header.incarnation,
                     sequence: header.sequence,
+                    entries: header.entries,
                 };
                 let whole = position + u64::from(header.len) <= file.written;
                 if whole && frame.len >= HEADER_LEN && frame.read(files).is_some() {
@@ -69,6 +78,43 @@ pub(crate) fn valid_frames(files: &[JournalFile]) -> Result<Vec<FoundFrame>> {
         }
     }
     found.sort_by_key(|frame| (frame.incarnation, frame.sequence));
+    Ok(found)
+}
+
+/// The frames that stand at the beginning of files, one behind the other, up to the first that a life after `incarnation`
+/// has filled: a look at a few pages.
+pub(crate) fn first_frames(files: &[JournalFile], incarnation: u32) -> Result<Vec<FoundFrame>> {
+    let mut found = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        let mut position = 0;
+        let mut page = vec![0; HEADER_LEN];
+        while position + PAGE as u64 <= file.written {
+            let header = match file.file.read_exact_at(position, &mut page) {
+                Ok(()) => FrameHeader::parse(&page),
+                Err(_) => None,
+            };
+            let Some(header) = header.filter(|header| header.incarnation > incarnation) else {
+                break;
+            };
+            let frame = FoundFrame {
+                file: index,
+                position,
+                len: header.len as usize,
+                incarnation: header.incarnation,
+                sequence: header.sequence,
+                entries: header.entries,
+            };
+            let whole = position + u64::from(header.len) <= file.written;
+            if !whole || frame.read(files).is_none() {
+                break;
+            }
+            found.push(frame);
+            if frame.is_later(incarnation) {
+                break;
+            }
+            position += padded(frame.len) as u64;
+        }
+    }
     Ok(found)
 }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidelog_format::batch::HEADER_LEN as BATCH_HEADER_LEN;
+use tidelog_format::checkpoint::JournalFileMark;
 use tidelog_format::journal::{
     ENTRY_OVERHEAD, EXTENT_ENTRY_LEN, FrameBuilder, PAGE, PartitionId, Place, RELEASE_ENTRY_LEN,
 };
@@ -26,10 +27,11 @@ use crate::knock_out::{self, Rule};
 use crate::partition::{Committed, Log, SyncPoint};
 use crate::sync::{Mutex, lock};
 
+use files::Grown;
 pub(crate) use files::{Files, JournalFile, open_all};
 pub(crate) use frames::{FoundFrame, first_missing, valid_frames};
 use queue::{Entrance, Gather, Queue};
-pub(crate) use replay::{Known, Replay, Replayed, end_of, placed};
+pub(crate) use replay::{Known, Replay, end_of, placed};
 pub(crate) use round::Round;
 
 /// A file has room for a few small frames at least.
@@ -160,6 +162,67 @@ impl Journal {
                 ..Synced::default()
             }),
         }
+    }
+
+    /// Begins this life with a frame of its own, which holds nothing and goes behind the last one that was read: the
+    /// checkpoint to come names it, so a journal that is lost is told from one in which nothing was written. Without
+    /// space for it the life begins without.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Poisoned`] when a sync fails.
+    pub fn begin(&self, context: &Context, behind: Option<(u32, u64)>) -> Result<()> {
+        let mut at = self.queue.enter();
+        if let Some((number, position)) = behind
+            && !at.files.go_on_behind(number, position)
+        {
+            return Ok(());
+        }
+        match at.files.reserve(FrameBuilder::default().len()) {
+            Ok(true) => {}
+            Ok(false) | Err(Error::StorageFull { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let frame = FrameBuilder::default();
+        let sequence = at.sequence + 1;
+        let Some(spot) = at.files.assign(sequence, frame.len()) else {
+            return Ok(());
+        };
+        at.sequence = sequence;
+        let bytes = frame.finish(sequence, context.incarnation as u32);
+        spot.write(context, &bytes)?;
+        spot.sync()?;
+        *lock(&self.synced) = Synced {
+            frame: sequence,
+            file: spot.number,
+            position: spot.position + bytes.len() as u64,
+        };
+        Ok(())
+    }
+
+    /// Makes the files' lengths and names durable, for a checkpoint that tells of them.
+    pub fn sync_files(&self, context: &Context) -> Result<Vec<JournalFileMark>> {
+        let synced = *lock(&self.synced);
+        let behind = (synced.file, synced.position);
+        let grown = self.queue.enter().files.grown(behind);
+        for file in grown.iter().filter(|file| file.changed) {
+            context.health.check_disk()?;
+            file.file.sync_data().map_err(|error| {
+                context
+                    .health
+                    .poison(format!("sync of journal file {}: {error}", file.number))
+            })?;
+        }
+        if grown.iter().any(|file| file.changed)
+            && let Some(folder) = self.queue.enter().files.folder()
+        {
+            context.sync_dir(&folder)?;
+        }
+        self.queue.enter().files.note_durable(&grown);
+        let mark = |file: &Grown| JournalFileMark {
+            number: file.number,
+            len: file.len,
+        };
+        Ok(grown.iter().map(mark).collect())
     }
 
     /// Lets an append of batches of these sizes in, once there is room for them in one frame. Nobody else joins while

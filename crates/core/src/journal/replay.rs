@@ -10,11 +10,11 @@ use std::sync::Arc;
 use tidelog_format::batch::{Batch, BatchHeader, HEADER_LEN as BATCH_HEADER_LEN};
 use tidelog_format::checkpoint::Checkpoint;
 use tidelog_format::file_name;
-use tidelog_format::journal::{Entry, Frame, FrameHeader, HEADER_LEN, PartitionId, Place};
+use tidelog_format::journal::{Entry, Frame, FrameHeader, HEADER_LEN, PAGE, PartitionId, Place};
 use tidelog_io::{OpenMode, Storage, StorageFile};
 
-use super::files::JournalFile;
-use super::frames::{FoundFrame, valid_frames};
+use super::files::{JournalFile, file_name_of};
+use super::frames::{FoundFrame, first_frames, valid_frames};
 use crate::error::{Error, IoContext, Result};
 use crate::knock_out::{self, Rule};
 use crate::partition::SyncPoint;
@@ -36,7 +36,9 @@ pub(crate) struct Replayed {
     pub frame: u64,
     /// Bytes of the frames that count.
     pub bytes: u64,
-    /// A frame that was durable and does not hold any more.
+    /// Where the next frame would begin; `None` where no frame of the life was found.
+    pub behind: Option<(u32, u64)>,
+    /// What was durable and does not hold any more.
     pub damage: Option<Error>,
 }
 
@@ -52,6 +54,7 @@ enum Put<'a> {
 
 pub(crate) struct Replay<'a> {
     storage: &'a dyn Storage,
+    folder: PathBuf,
     files: &'a [JournalFile],
     partitions: &'a mut HashMap<PartitionId, Known>,
     incarnation: u32,
@@ -63,12 +66,14 @@ impl<'a> Replay<'a> {
     /// The frames of the life that `last` names.
     pub fn new(
         storage: &'a dyn Storage,
+        folder: PathBuf,
         files: &'a [JournalFile],
         partitions: &'a mut HashMap<PartitionId, Known>,
         last: &Checkpoint,
     ) -> Replay<'a> {
         Replay {
             storage,
+            folder,
             files,
             partitions,
             incarnation: last.incarnation,
@@ -112,7 +117,11 @@ impl<'a> Replay<'a> {
                 position + tidelog_format::journal::padded(bytes.len()) as u64,
             );
         }
-        replayed.damage = self.find_behind(replayed.frame + 1)?;
+        replayed.behind = (at.1 > 0).then_some(at);
+        let frames = valid_frames(self.files)?;
+        replayed.damage = self
+            .find_behind(&frames, replayed.frame + 1)
+            .or_else(|| self.find_missing(&frames, last, at));
         if matches!(self.put, Put::Told(_)) {
             return Ok(replayed);
         }
@@ -122,11 +131,16 @@ impl<'a> Replay<'a> {
         Ok(replayed)
     }
 
-    /// Looks for frames of a life that a store which was closed in order knows nothing of.
-    pub fn run_for_later_lives(self, last: &Checkpoint) -> Result<Replayed> {
+    /// Looks for frames of a life that a store which was closed in order knows nothing of. The first frame of the life
+    /// that follows begins a file; with `everywhere` all files are looked through.
+    pub fn run_for_later_lives(self, last: &Checkpoint, everywhere: bool) -> Result<Replayed> {
+        let frames = match everywhere {
+            true => valid_frames(self.files)?,
+            false => first_frames(self.files, last.incarnation)?,
+        };
         Ok(Replayed {
             frame: last.frame,
-            damage: self.find_behind(u64::MAX)?,
+            damage: self.find_behind(&frames, u64::MAX),
             ..Replayed::default()
         })
     }
@@ -183,27 +197,63 @@ impl<'a> Replay<'a> {
 
     /// Looks everywhere for a frame of this life that comes after one that does not count; and for one of a later
     /// life, whose first checkpoint was durable before it: the checkpoint that was read is not the newest then.
-    fn find_behind(&self, missing: u64) -> Result<Option<Error>> {
-        let later =
-            |frame: &&FoundFrame| (frame.incarnation, frame.sequence) > (self.incarnation, missing);
-        let frames = valid_frames(self.files)?;
-        let Some(frame) = frames.iter().find(later) else {
-            return Ok(None);
-        };
+    fn find_behind(&self, frames: &[FoundFrame], missing: u64) -> Option<Error> {
+        let frame = frames.iter().find(|frame| {
+            let same_life = frame.incarnation == self.incarnation && frame.sequence > missing;
+            same_life || frame.is_later(self.incarnation)
+        })?;
         let position = frame.position;
         let reason = match frame.incarnation > self.incarnation {
             true => format!(
-                "the frame at byte {position} is newer than the checkpoint, of which a slot does not hold"
+                "the frame at byte {position} is of life {} of the store, and the checkpoint of life {}: an older one, or its newer slot does not hold",
+                frame.incarnation, self.incarnation
             ),
             false => format!(
                 "frame {missing} does not hold although one behind it, at byte {position}, does"
             ),
         };
         let file = self.files.get(frame.file);
-        Ok(Some(Error::CorruptFile {
+        Some(Error::CorruptFile {
             file: file.map(|file| file.path.clone()).unwrap_or_default(),
             reason,
-        }))
+        })
+    }
+
+    /// What the checkpoint names of the journal, and is not there. `at`: where the next frame would begin.
+    fn find_missing(
+        &self,
+        frames: &[FoundFrame],
+        last: &Checkpoint,
+        at: (u32, u64),
+    ) -> Option<Error> {
+        let damage = |number: u32, reason: String| {
+            let file = self.folder.join(file_name_of(number));
+            Some(Error::CorruptFile { file, reason })
+        };
+        // A checkpoint without files is of an older version, or had no space for its life's first frame.
+        let named = !last.journal_files.is_empty() && last.journal_position > 0;
+        let ours = |frame: &FoundFrame| {
+            frame.incarnation == last.incarnation && frame.sequence >= last.frame
+        };
+        if named && !frames.iter().any(ours) {
+            let reason = format!("frame {} is gone, which the checkpoint names", last.frame);
+            return damage(last.journal_file, reason);
+        }
+        for mark in &last.journal_files {
+            let len = self.files.iter().find(|file| file.number == mark.number);
+            let len = len.map_or(0, |file| file.written);
+            // The next frame would begin here. What is cut off behind its first page was no frame.
+            let next = if mark.number == at.0 { at.1 } else { 0 };
+            let is_cut = |place: u64| len < place + PAGE as u64 && place + PAGE as u64 <= mark.len;
+            if is_cut(0) || is_cut(next) {
+                let reason = format!(
+                    "{len} bytes are left of {}, and frames may have been in the rest",
+                    mark.len
+                );
+                return damage(mark.number, reason);
+            }
+        }
+        None
     }
 
     /// Whether everything that the frame only names is there, and all of it continues the partitions.

@@ -11,7 +11,7 @@ use tidelog_format::journal::FrameBuilder;
 use super::files::Spot;
 use super::{Group, Member, Synced};
 use crate::context::Context;
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 use crate::knock_out::{self, Rule};
 use crate::partition::Log;
 
@@ -73,14 +73,7 @@ impl Round {
             return Ok(());
         };
         self.frame = frame.finish(self.sequence, context.incarnation as u32);
-        // Its blocks were written before, so a full disk is no reason to fail; whatever it is, part of the frame may
-        // stand there now.
-        spot.file
-            .write_all_at(spot.position, &self.frame)
-            .map_err(|error| {
-                let path = spot.path.display();
-                context.health.poison(format!("write of {path}: {error}"))
-            })
+        spot.write(context, &self.frame)
     }
 
     /// Makes the frame durable, and what it only names.
@@ -95,10 +88,7 @@ impl Round {
         let Some(spot) = &self.spot else {
             return Ok(());
         };
-        spot.file.sync_data().during("sync", &spot.path)?;
-        if let Some(folder) = &spot.new {
-            folder.sync().during("sync", &spot.path)?;
-        }
+        spot.sync()?;
         // A sync counts only if none had failed by its end.
         context.health.check_disk()?;
         context.metrics.synced(began, self.records);

@@ -254,6 +254,11 @@ impl Log {
         Ok(())
     }
 
+    /// Whether an import into it has not finished.
+    pub fn is_importing(&self) -> bool {
+        lock(&self.writer).importing
+    }
+
     /// Whether appends go through the journal.
     pub fn is_journaled(&self) -> bool {
         lock(&self.writer).journaled

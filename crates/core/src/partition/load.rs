@@ -54,6 +54,8 @@ pub(crate) struct Loaded {
     pub cut: u64,
     /// Where the cut bytes were kept, when they were worth it.
     pub torn: Option<PathBuf>,
+    /// What an orderly close does not know of: its mark is not the newest one.
+    pub beyond: Option<Error>,
 }
 
 pub(super) struct Tail {
@@ -113,7 +115,30 @@ impl Log {
             })
         };
         let lost = durable.offset > log_start;
+        if left == Left::Clean && !marks.damaged {
+            let sizes = segments.iter().map(|one| (one.base(), one.size()));
+            loaded.beyond = goes_beyond(sizes, &durable).then(|| Error::CorruptFile {
+                file: folder.clone(),
+                reason: format!(
+                    "its log goes on behind offset {}, where the checkpoint says that it was closed: the checkpoint is an older one",
+                    durable.offset
+                ),
+            });
+        }
         let mut tail = match segments.first() {
+            _ if loaded.beyond.is_some() => {
+                segments.retain(|segment| segment.base() <= durable.segment);
+                if let Some(last) = segments
+                    .last()
+                    .filter(|last| last.base() == durable.segment)
+                {
+                    last.cap(durable.position);
+                }
+                Tail {
+                    end: durable.offset,
+                    damage: None,
+                }
+            }
             None if lost => Tail {
                 end: log_start,
                 damage: missing(format!("all segments up to offset {} are", durable.offset)),
@@ -190,13 +215,13 @@ impl Log {
         Ok((log, loaded))
     }
 
-    /// Opens a partition for reading beside its writer: the published ends tell how far.
+    /// Opens a partition for reading beside its writer, from its log start to its end as the writer told it.
     pub fn load_read_only(
         context: Arc<Context>,
         topic: Arc<TopicMeta>,
         number: u32,
         folder: PathBuf,
-        ends: Option<(u64, u64)>,
+        (log_start, end): (u64, u64),
     ) -> Result<Log> {
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
         let (segments, _) = match list(&context, &folder, capacity) {
@@ -204,7 +229,6 @@ impl Log {
             Err(error) => return Err(is_current(&context, &topic, &folder).err().unwrap_or(error)),
         };
         is_current(&context, &topic, &folder)?;
-        let (log_start, end) = ends.unwrap_or((0, 0));
         Ok(Log::assemble(
             context,
             topic,
@@ -361,6 +385,17 @@ pub(super) fn unlink(context: &Context, segment: &Segment) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether segments, given by base offset and size, hold bytes behind a place.
+pub(crate) fn goes_beyond(
+    mut segments: impl Iterator<Item = (u64, u64)>,
+    point: &SyncPoint,
+) -> bool {
+    segments.any(|(base, size)| match base == point.segment {
+        true => size > point.position,
+        false => base > point.segment && size > 0,
+    })
 }
 
 /// Whether the last file is what a clean close left.

@@ -34,7 +34,7 @@ use crate::sync::{Mutex, MutexGuard, RwLock, lock, read};
 pub use append::Appended;
 pub(crate) use append::{AppendDone, Terms};
 pub(crate) use atomic_append::AtomicAppend;
-pub(crate) use load::{Left, Marks};
+pub(crate) use load::{Left, Marks, goes_beyond};
 pub(crate) use placement::now_ms;
 #[cfg(test)]
 pub(crate) use producers::WINDOW;

@@ -17,12 +17,12 @@ use super::salvage::{Salvage, lost_frames};
 use crate::catalog::{Catalog, StoredTopic};
 use crate::checkpoint::{self, Slot};
 use crate::config::Durability;
-use crate::engine::recovery::known_partitions;
+use crate::engine::recovery::{known_partitions, told_beyond};
 use crate::error::{Error, IoContext, Result};
 use crate::journal::{self, FoundFrame, JournalFile, Known, Replay};
-use crate::partition::SyncPoint;
+use crate::partition::{SyncPoint, goes_beyond};
 use crate::published;
-use crate::segment::finish_swaps;
+use crate::segment::{finish_swaps, listed};
 
 /// What a store holds, and what is wrong with it.
 pub(super) struct Assessed {
@@ -59,7 +59,14 @@ pub(super) fn assess(
     };
     let files = journal::open_all(&**storage, &journal::folder(path), mode)?;
     let frames = journal::valid_frames(&files)?;
-    let (last, lost, slot) = newest(&**storage, path, &frames)?;
+    let (mut last, mut lost, slot) = newest(&**storage, path, &frames)?;
+    if lost.is_none()
+        && last.clean
+        && let Some(why) = is_outgrown(&**storage, &catalog, &stored, &last)?
+    {
+        last = made_up(last.incarnation, last.generation);
+        lost = Some(why);
+    }
     let mut found = Found {
         storage: &**storage,
         catalog: &catalog,
@@ -153,8 +160,12 @@ fn newest(
     }
     let life = frames.iter().map(|frame| frame.incarnation).max();
     let reason = reasons.join("; ");
+    let is_later = |last: &Checkpoint| {
+        let mut frames = frames.iter();
+        frames.any(|frame| frame.is_later(last.incarnation))
+    };
     match held.into_iter().max_by_key(|held| held.generation) {
-        Some(last) => match life.filter(|life| *life > last.incarnation) {
+        Some(last) => match life.filter(|_| is_later(&last)) {
             None => Ok((last, None, (!reason.is_empty()).then_some(reason))),
             // Frames of a life are written only once a checkpoint of that life is durable.
             Some(life) => {
@@ -173,6 +184,37 @@ fn newest(
             Ok((made_up(life.unwrap_or(0), 0), Some(reason), None))
         }
     }
+}
+
+/// Why the mark of an orderly close is an older one: a log goes on behind it.
+fn is_outgrown(
+    storage: &dyn Storage,
+    catalog: &Catalog,
+    stored: &[StoredTopic],
+    last: &Checkpoint,
+) -> Result<Option<String>> {
+    let damaged = |id: &PartitionId| {
+        let mut marks = last.partitions.iter();
+        marks.any(|mark| {
+            mark.damaged && (mark.topic_id, mark.partition) == (id.topic_id, id.partition)
+        })
+    };
+    for (id, known) in known_partitions(catalog, stored, last) {
+        let folder = &known.folder;
+        if damaged(&id) || !storage.exists(folder).during("look for", folder)? {
+            continue;
+        }
+        let entries = storage.read_dir(folder).during("list", folder)?;
+        let segments = listed(folder, &entries).into_iter();
+        if goes_beyond(segments.map(|one| (one.base, one.len)), &known.end) {
+            return Ok(Some(format!(
+                "it was closed in order at offset {} of {}, whose log goes on behind it",
+                known.end.offset,
+                folder.display()
+            )));
+        }
+    }
+    Ok(None)
 }
 
 fn made_up(incarnation: u32, generation: u64) -> Checkpoint {
@@ -218,11 +260,15 @@ impl Found<'_> {
         if !self.last.clean {
             let patches = &mut self.patches;
             let mut tell = |path: &Path, position, batch: &[u8]| patches.add(path, position, batch);
-            let mut replay = Replay::new(self.storage, self.files, &mut known, &self.last);
+            let folder = journal::folder(self.catalog.root());
+            let mut replay = Replay::new(self.storage, folder, self.files, &mut known, &self.last);
             if !self.put_back {
                 replay = replay.telling(&mut tell);
             }
-            let replayed = replay.run(&self.last)?;
+            let mut replayed = replay.run(&self.last)?;
+            if replayed.damage.is_none() {
+                replayed.damage = told_beyond(self.storage, &known, &self.last)?;
+            }
             if let Some(Error::CorruptFile { file, reason }) = replayed.damage {
                 let behind = self.frames.iter().filter(|frame| {
                     frame.incarnation == self.last.incarnation && frame.sequence > replayed.frame

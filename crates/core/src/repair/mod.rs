@@ -134,6 +134,7 @@ fn settled(assessed: &Assessed, end: impl Fn(&Surveyed) -> SyncPoint) -> Checkpo
         frame: assessed.frame,
         journal_file: 0,
         journal_position: 0,
+        journal_files: Vec::new(),
         partitions: marks(assessed, end),
     }
 }

@@ -5,8 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use tidelog_format::file_name::{self, CLEANED};
-use tidelog_io::{DirEntry, Storage};
+use tidelog_io::{DirEntry, OpenMode, Storage};
 
+use super::scan::{Expect, Scanner};
 use crate::error::{IoContext, Result};
 
 /// A file that counts as a segment.
@@ -60,6 +61,23 @@ pub(crate) fn finish_swaps(storage: &dyn Storage, folder: &Path) -> Result<()> {
         let Some((base, next)) = file_name::parse_swap(&entry.name) else {
             continue;
         };
+        let swap = folder.join(&entry.name);
+        if !holds(storage, std::slice::from_ref(&swap), base, next)? {
+            // Where all that it stands for is there still, that stays; else it is the only one.
+            let mut logs: Vec<(u64, PathBuf)> = entries
+                .iter()
+                .filter_map(|old| Some((file_name::parse_log(&old.name)?, folder.join(&old.name))))
+                .filter(|(offset, _)| (base..next).contains(offset))
+                .collect();
+            logs.sort();
+            let logs: Vec<PathBuf> = logs.into_iter().map(|(_, path)| path).collect();
+            if holds(storage, &logs, base, next)? {
+                let aside = folder.join(format!("{}.damaged", entry.name));
+                storage.rename(&swap, &aside).during("rename", &swap)?;
+                sync()?;
+                continue;
+            }
+        }
         // That it counts may stand in the cache only; what it replaces must not go before that is durable.
         sync()?;
         for old in &entries {
@@ -73,9 +91,32 @@ pub(crate) fn finish_swaps(storage: &dyn Storage, folder: &Path) -> Result<()> {
             }
         }
         sync()?;
-        let (from, to) = (folder.join(&entry.name), folder.join(file_name::log(base)));
-        storage.rename(&from, &to).during("rename", &from)?;
+        let to = folder.join(file_name::log(base));
+        storage.rename(&swap, &to).during("rename", &swap)?;
         sync()?;
     }
     Ok(())
+}
+
+/// Whether files, one behind the other, hold batches for all offsets from `base` up to `next`.
+fn holds(storage: &dyn Storage, files: &[PathBuf], base: u64, next: u64) -> Result<bool> {
+    let mut expect = Expect {
+        offset: base,
+        epoch_min: i32::MIN,
+        epoch_max: i32::MAX,
+    };
+    for path in files {
+        let file = storage.open(path, OpenMode::Read).during("open", path)?;
+        let len = file.len().during("measure", path)?;
+        let mut scanner = Scanner::new(&*file, 0, len, expect, true);
+        loop {
+            match scanner.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return Ok(false),
+            }
+        }
+        expect = scanner.expect();
+    }
+    Ok(expect.offset == next)
 }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Once, mpsc};
 use std::time::Duration;
 
+use tidelog::io::Storage;
+
 use super::killed::{Ends, Killed, ROOT};
 use super::opening::{Seen, append, look};
 use super::{content, set_content};
@@ -15,7 +17,13 @@ use super::{content, set_content};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Damage {
     Cut(u64),
-    Flip { at: u64, bit: u8 },
+    Flip {
+        at: u64,
+        bit: u8,
+    },
+    /// Zeros from here to the end.
+    Zeros(u64),
+    Missing,
 }
 
 /// What has to come of it.
@@ -134,9 +142,14 @@ fn try_one(killed: &Killed, case: &Case) -> &'static str {
         match *damage {
             Damage::Cut(len) => bytes.truncate(len as usize),
             Damage::Flip { at, bit } => bytes[at as usize] ^= 1 << bit,
+            Damage::Zeros(from) => bytes[from as usize..].fill(0),
+            Damage::Missing => {}
         }
     }
     set_content(&disk, &case.path, &bytes);
+    if case.damages.contains(&Damage::Missing) {
+        disk.remove_file(&case.path).unwrap();
+    }
     let seen = look(&disk, killed, case);
     let again = look(&disk, killed, case);
     assert!(seen == again, "{case:?}: {seen} and then {again}");

@@ -142,7 +142,7 @@ pub fn append(disk: &SimulatedStorage, case: &Case, before: &BTreeMap<Key, Serve
     }
     // Half of the stores are closed in order.
     match case.damages[0] {
-        Damage::Cut(at) | Damage::Flip { at, .. } if at % 2 == 0 => {
+        Damage::Cut(at) | Damage::Flip { at, .. } | Damage::Zeros(at) if at % 2 == 0 => {
             let _ = store.close();
         }
         _ => {}
