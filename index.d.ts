@@ -863,8 +863,9 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   private constructor();
   /**
    * Records one by one. They are the user's own; values of bytes share memory with those read together with them, so
-   * `Buffer.from(value)` is the way to keep few of many. A loop over a closed consumer ends; one that is aborted, or
-   * meets a record that can't be deserialized or an offset that is not held, throws.
+   * `Buffer.from(value)` is the way to keep few of many. A loop that is under way when the consumer is closed ends; a new one
+   * throws `ERR_TIDELOG_CLOSED`. One that is aborted, or meets a record that can't be deserialized or an offset that is not
+   * held, throws.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<R>;
   /** Records as they were fetched, without an object for each before it is asked for: the fast way. */
@@ -886,7 +887,11 @@ export declare class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   get assignment(): AssignedPartition[];
   /** Goes on somewhere else: in all partitions, or in those of a topic, or in one. */
   seek(target: SeekTarget & PartitionChoice): Promise<void>;
-  /** Hands out no more records of these partitions, or of all, until `resume`. Nothing is held for them meanwhile. */
+  /**
+   * Hands out no more records of these partitions, or of all, until `resume`; nor of those that a member of a group gets
+   * later. A loop has nothing held for them meanwhile; a run keeps what it has taken in. A loop or run under way keeps the
+   * process alive, paused or not.
+   */
   pause(choice?: PartitionChoice): void;
   /** Goes on with partitions that were paused. */
   resume(choice?: PartitionChoice): void;

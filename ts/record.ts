@@ -161,6 +161,11 @@ export function keyBytesAt(rows: RecordRows, row: number): Buffer | undefined {
   return length < 0 ? undefined : rows.bytes.subarray(start, start + length);
 }
 
+/** Bytes of a row's key and value. */
+export function bytesAt(rows: RecordRows, row: number): number {
+  return Math.max(0, rows.i32[row * 10 + 5]!) + Math.max(0, rows.i32[row * 10 + 7]!);
+}
+
 /** A row's value. */
 export function valueAt(rows: RecordRows, row: number, topic: TopicState, partition: number): unknown {
   return fieldOf("value", topic.value, rows, row, row * 10 + 6, topic, partition);

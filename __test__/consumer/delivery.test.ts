@@ -69,6 +69,56 @@ test("a commit that nobody waits for does not take in what is handed out after t
   await consumer.close();
 });
 
+test("a seek forgets nothing of what was done before it", async ({ open }) => {
+  for (const [delivery, done] of [
+    ["at-least-once", 5],
+    ["at-most-once", 6],
+  ] as const) {
+    const log = await open();
+    const topic = await log.topic(delivery, { value: json<number>() });
+    await log.producer().sendBatch(
+      topic,
+      range(10).map((value) => ({ value })),
+    );
+    const consumer = log.consumer({ group: delivery, topics: [topic], delivery, until: "end" });
+    for await (const { offset } of consumer) {
+      if (offset < 5) continue;
+      await consumer.seek({ offset: 8 });
+      break;
+    }
+    await consumer.close();
+    assert.is((await log.group(delivery).describe()).offsets[0]!.offset, done, delivery);
+    await log.close();
+  }
+});
+
+test("the record in hand of a seek is done when the next one is asked for", async ({ open }) => {
+  const log = await open();
+  const topic = await numbers(log, 10);
+  const consumer = log.consumer({ group: "g", topics: [topic] });
+  const loop = consumer[Symbol.asyncIterator]();
+  for (const value of range(6)) assert.is((await loop.next()).value.value, value);
+  await consumer.seek({ to: "end" });
+  const last = loop.next();
+  while ((await log.group("g").describe()).offsets[0]?.offset !== 6) await sleep(1);
+  await consumer.close();
+  assert.is((await last).done, true);
+});
+
+test("at most once: what a pause or a seek drops is not committed as handed out", async ({ open }) => {
+  const log = await open();
+  const topic = await numbers(log);
+  for (const seeks of [false, true]) {
+    const consumer = log.consumer({ topics: [topic], group: `${seeks}`, delivery: "at-most-once" });
+    const loop = consumer[Symbol.asyncIterator]();
+    for (const value of range(5)) assert.is((await loop.next()).value.value, value);
+    if (seeks) await consumer.seek({ offset: 50 });
+    else consumer.pause();
+    await consumer.close();
+    assert.is((await log.group(`${seeks}`).describe()).offsets[0]!.offset, 5);
+  }
+});
+
 test("at least once: one that a handler throws at is handed out again, a loop that ends leaves nothing", async ({
   open,
 }) => {

@@ -141,6 +141,168 @@ test("a record that is committed in a run while others before it are in hand is 
   assert.is(await committed(log), 50, "nobody has asked for more");
 });
 
+test("a handler that seeks has a run go on there, also one that reads until the end", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: json<number>() });
+  await log.producer().sendBatch(
+    topic,
+    range(10).map((value) => ({ value })),
+  );
+  const consumer = log.consumer({ topics: [topic], until: "end" });
+  const handled: number[] = [];
+  let again = 0;
+  await consumer.run(async ({ offset }) => {
+    handled.push(offset);
+    if (offset === 4 && again++ === 0) await consumer.seek({ offset: 2 });
+    if (offset === 9 && again++ < 3) await consumer.seek({ offset: 8 });
+  });
+  assert.equal(handled, [0, 1, 2, 3, 4, 2, 3, 4, 5, 6, 7, 8, 9, 8, 9]);
+});
+
+for (const concurrency of [1, 4]) {
+  test(`a pause holds for what a run of ${concurrency} has taken in, of one partition or all`, async ({ open }) => {
+    const log = await open();
+    const topic = await log.topic("t", { partitions: 2, key: string(), value: json<number>() });
+    const records = range(400).map((value) => ({ key: `k${value % 20}`, value, partition: value % 2 }));
+    await log.producer().sendBatch(topic, records);
+    const consumer = log.consumer({ group: "g", topics: [topic], until: "end" });
+    const seen = [0, 0];
+    let paused: number | undefined;
+    let running: Promise<unknown> | undefined;
+    const othersDone = new Promise<void>((resolve, reject) => {
+      running = consumer.run(
+        async ({ partition, offset }) => {
+          if (paused === partition) reject(new Error(`offset ${offset} of ${partition}, which is paused`));
+          seen[partition]! += 1;
+          if (paused === undefined && seen[0]! + seen[1]! === 5) {
+            consumer.pause({ partition });
+            paused = partition;
+          }
+          await sleep(0);
+          // It is not held up by what is held of the one that is paused.
+          if (paused !== undefined && seen[1 - paused] === 200) resolve();
+        },
+        { concurrency },
+      );
+    });
+    await othersDone;
+    const before = seen[paused!]!;
+    consumer.pause();
+    paused = undefined;
+    consumer.resume();
+    assert.equal(await running, { handled: 400, deadLettered: 0 });
+    assert.ok(before < 6);
+    assert.equal(seen, [200, 200]);
+    assert.is(await committed(log), 400);
+    await consumer.close();
+  });
+}
+
+test("a run that is closed while it is paused leaves what it holds to the next one", async ({ open }) => {
+  const log = await open();
+  const topic = await hundred(log);
+  const consumer = log.consumer({ group: "g", topics: [topic] });
+  await consumer.run(async ({ offset }) => {
+    if (offset !== 2) return;
+    consumer.pause();
+    setImmediate(() => void consumer.close());
+  });
+  await using next = log.consumer({ group: "g", topics: [topic], until: "end" });
+  assert.equal(
+    (await first(1, next)).map(({ offset }) => offset),
+    [3],
+  );
+});
+
+test("one at a time, records of a partition come in order, whatever their keys", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { key: string(), value: json<number>() });
+  await log.producer().sendBatch(
+    topic,
+    range(100).map((value) => ({ key: `k${value % 3}`, value })),
+  );
+  const seen: number[] = [];
+  await log.consumer({ topics: [topic], until: "end" }).run(async ({ value }) => {
+    seen.push(value!);
+    await sleep(0);
+  });
+  assert.equal(seen, range(100));
+});
+
+test("records of one key do not hold up those of others behind them", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { key: string(), value: json<number>() });
+  await sendInBatches(
+    range(2000).map((value) => ({ key: "hot", value })),
+    (some) => log.producer().sendBatch(topic, some),
+  );
+  await log.producer().send(topic, { key: "cold", value: 2000 });
+  const consumer = log.consumer({ topics: [topic], group: "g", until: "end" });
+  let go!: () => void;
+  const cold = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const hot: number[] = [];
+  // The first hot one waits for the cold one, which comes far behind.
+  const report = await consumer.run(
+    async ({ key, value }) => {
+      if (key === "cold") return go();
+      if (value === 0) await cold;
+      hot.push(value!);
+    },
+    { concurrency: 2 },
+  );
+  assert.is(report.handled, 2001);
+  assert.equal(hot, range(2000));
+  await consumer.close();
+});
+
+test("a run whose handler rejects with nothing rejects", async ({ open }) => {
+  const log = await open();
+  const topic = await hundred(log);
+  for (const thrown of [undefined, null, 0, "", Object.create(null)]) {
+    const consumer = log.consumer({ group: "g", topics: [topic] });
+    const outcome = consumer
+      .run(() => Promise.reject(thrown), { retry: { attempts: 1 } })
+      .then(
+        () => "resolved",
+        (error) => ({ error }),
+      );
+    assert.is.not(await outcome, "resolved");
+    await consumer.close();
+  }
+});
+
+test("close() from a timer that a finished handler began waits for the handlers that run", async ({ open }) => {
+  const log = await open();
+  const topic = await hundred(log);
+  const consumer = log.consumer({ group: "g", topics: [topic] });
+  const events: string[] = [];
+  let closed: Promise<void> | undefined;
+  let begun!: () => void;
+  const second = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  await consumer.run(
+    async ({ offset }) => {
+      if (offset === 0) {
+        // Begun here, so that it is still inside of this call when the call has returned.
+        setTimeout(async () => {
+          await second;
+          closed = consumer.close().then(() => void events.push("closed"));
+        }, 0);
+      } else if (offset === 1) {
+        begun();
+        await sleep(50);
+        events.push("handled");
+      }
+    },
+    { concurrency: 2 },
+  );
+  await closed;
+  assert.equal(events, ["handled", "closed"]);
+});
+
 test("one at a time it keeps the order of partitions; without a key nobody waits for another", async ({ open }) => {
   const log = await open();
   const topic = await keyed(log, 100, 1);

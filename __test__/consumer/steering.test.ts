@@ -281,4 +281,87 @@ test("await using closes", async ({ open }) => {
   assert.equal(await reading, []);
 });
 
+test("an offset beyond the end is an error also until the end, or what onOutOfRange says", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: json<number>() });
+  await log.producer().sendBatch(
+    topic,
+    range(10).map((value) => ({ value })),
+  );
+  const make = (onOutOfRange: "error" | "earliest" | "latest", offset: number, until: "live" | "end" = "end") =>
+    log.consumer({ assign: [{ topic, partition: 0, offset }], until, onOutOfRange });
+  for (const until of ["live", "end"] as const) {
+    await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", all(make("error", 99, until)));
+    await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", all(make("error", 11, until)));
+  }
+  await failure(
+    "ERR_TIDELOG_OFFSET_OUT_OF_RANGE",
+    make("error", 99).run(() => {}),
+  );
+  assert.is((await all(make("error", 10))).length, 0);
+  assert.is((await all(make("earliest", 99))).length, 10);
+  assert.is((await all(make("latest", 99))).length, 0);
+  const sought = make("error", 0);
+  await sought.seek({ offset: 1000 });
+  await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", all(sought));
+  // In the middle of a loop as well.
+  const loop = make("error", 0);
+  const read = async () => {
+    for await (const { offset } of loop) if (offset === 3) await loop.seek({ offset: 1000 });
+  };
+  await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", read());
+});
+
+test("what was paused as a whole, or of a topic, stays so for partitions that come later", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: json<number>(), partitions: 2 });
+  for (const choice of [{}, { topic }]) {
+    const a = log.consumer({ group: "g", topics: [topic] });
+    const b = log.consumer({ group: "g", topics: [topic] });
+    // Before its first loop a member has nothing yet.
+    a.pause(choice);
+    const seen: number[] = [];
+    const loops = [
+      a.run(({ value }) => void seen.push(value!)),
+      b.run(({ value }) => void (value === -1 && assert.unreachable())),
+    ];
+    const isShared = async (count: number) => {
+      const { state, members } = await log.group("g").describe();
+      return state === "stable" && members.length === count && members.every(({ assignment }) => assignment.length > 0);
+    };
+    while (!(await isShared(2))) await sleep(1);
+    await b.close();
+    while (a.assignment.length < 2) await sleep(1);
+    await log.producer().sendBatch(
+      topic,
+      [0, 1].map((partition) => ({ partition, value: 1 })),
+    );
+    assert.equal(seen, []);
+    a.resume({ topic, partition: 1 });
+    while (seen.length < 1) await sleep(1);
+    assert.is(seen.length, 1);
+    a.resume();
+    while (seen.length < 2) await sleep(1);
+    await a.close();
+    await Promise.all(loops);
+  }
+});
+
+test("a pause names what the consumer reads, and may come before topics are open", async ({ open }) => {
+  const log = await open();
+  const topic = await log.topic("t", { value: json<number>() });
+  await log.producer().send(topic, { value: 1 });
+  await log.close();
+  const again = await open();
+  const consumer = again.consumer({ topics: ["t"], until: "end" });
+  consumer.pause({ topic: "t" });
+  assert.throws(() => consumer.pause({ topic: "u" }), /does not read u/);
+  assert.throws(() => consumer.pause({ topic: 5 as never }), /must be a topic or its name/);
+  const got = first(1, consumer);
+  await consumer.lag();
+  assert.throws(() => consumer.pause({ partition: 7 }), /does not read partition 7/);
+  consumer.resume();
+  assert.is((await got).length, 1);
+});
+
 run();

@@ -46,7 +46,13 @@ export class Committer {
     this.#wanted.set(place, offset);
   }
 
-  /** Forgets what was to be committed of a place that has moved. */
+  /** The same for what was done before the place was moved: as long as nothing was noted since. */
+  noteBefore(place: Place, offset: number): void {
+    if (place.noted >= 0) return;
+    this.#wanted.set(place, Math.max(offset, this.#wanted.get(place) ?? -1));
+  }
+
+  /** Forgets what was to be committed of a place that is somebody else's. */
   forget(place: Place): void {
     this.#wanted.delete(place);
   }

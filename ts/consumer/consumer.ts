@@ -67,8 +67,9 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
 
   /**
    * Records one by one. They are the user's own; values of bytes share memory with those read together with them, so
-   * `Buffer.from(value)` is the way to keep few of many. A loop over a closed consumer ends; one that is aborted, or
-   * meets a record that can't be deserialized or an offset that is not held, throws.
+   * `Buffer.from(value)` is the way to keep few of many. A loop that is under way when the consumer is closed ends; a new one
+   * throws `ERR_TIDELOG_CLOSED`. One that is aborted, or meets a record that can't be deserialized or an offset that is not
+   * held, throws.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<R> {
     const handOut = this.group === undefined ? nextRecord : nextGroupRecord;
@@ -113,7 +114,11 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
     await this.#reading.seek(seekTarget(target), choiceOf(target));
   }
 
-  /** Hands out no more records of these partitions, or of all, until `resume`. Nothing is held for them meanwhile. */
+  /**
+   * Hands out no more records of these partitions, or of all, until `resume`; nor of those that a member of a group gets
+   * later. A loop has nothing held for them meanwhile; a run keeps what it has taken in. A loop or run under way keeps the
+   * process alive, paused or not.
+   */
   pause(choice: PartitionChoice = {}): void {
     this.#reading.pause(choice);
   }

@@ -160,14 +160,20 @@ export class Fetcher {
         if (chunk !== null) return chunk;
         continue;
       }
-      const ended = this.#places.every((place) => place.fetchAt >= place.end);
-      if (this.#pending === null && ended && !this.#options.mayGrow()) return null;
+      if (!this.hasMore) return null;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       this.#wake = undefined;
     }
     return null;
+  }
+
+  /** Whether there is something left before the ends, or may be. */
+  get hasMore(): boolean {
+    if (!this.#running) return false;
+    if (this.#pending !== null || this.#line.length > 0 || this.#options.mayGrow()) return true;
+    return this.#places.some((place) => place.fetchAt < place.end);
   }
 
   /** Has whoever waits for the next chunk look again. */
@@ -178,9 +184,10 @@ export class Fetcher {
   /** Puts a partition in the line if it has something to read, or waits until it has. */
   #schedule(place: Place): void {
     if (!this.#running || place.paused || place.queued || place.reading || place.wait !== 0) return;
-    if (place.fetchAt >= place.end) return;
     try {
       // An offset beyond the end goes in the line as well: the engine will say what is wrong with it.
+      const isBeyond = place.fetchAt > place.end && !place.isBarred && place.fetchAt > place.native.highWatermark;
+      if (place.fetchAt >= place.end && !isBeyond) return;
       if (place.native.highWatermark !== place.fetchAt) {
         place.queued = true;
         this.#line.push(place);

@@ -21,6 +21,15 @@ export interface Taker {
   lost(place: Place): void;
 }
 
+/** An item that was handed out and is not done. */
+interface Undone {
+  readonly place: Place;
+  /** The offset behind it. */
+  readonly next: number;
+  /** Whether the place has gone on somewhere else since. */
+  hasMoved: boolean;
+}
+
 /** What a run has done. */
 export interface Handled {
   /** The record whose handler this is called from counts as done. */
@@ -38,7 +47,7 @@ export class Progress {
   /** What a transaction has in hand, if one takes of the consumer. */
   #taker: Taker | undefined;
   /** Where the item that was handed out last came from, while it is not done. */
-  #undone: Place | null = null;
+  #undone: Undone | null = null;
   /** The same, however it is committed. */
   #inHand: Place | null = null;
   /** Those who wait until something is not in hand any more. */
@@ -116,22 +125,27 @@ export class Progress {
 
   /** Something was handed out from here; the place stands behind it. */
   handedOut(place: Place): void {
-    if (this.delivery === "at-least-once") this.#undone = place;
+    if (this.delivery === "at-least-once") this.#undone = { place, next: place.position, hasMoved: false };
     this.#inHand = place;
     this.#membership?.handedOut();
   }
 
   /** The next item is asked for, so the last one is done. */
   settle(): void {
-    const place = this.#undone;
+    const undone = this.#undone;
     this.#inHand = null;
-    if (place !== null) {
+    if (undone !== null) {
+      const { place, next, hasMoved } = undone;
       this.#undone = null;
-      place.done = place.position;
-      this.committer.note(place, place.done);
+      if (hasMoved) {
+        this.committer.noteBefore(place, next);
+      } else {
+        place.done = next;
+        this.committer.note(place, next);
+      }
     }
     if (this.#waiting.length > 0) this.freed();
-    if (place !== null) this.committer.later();
+    if (undone !== null) this.committer.later();
   }
 
   /** All of a place before `place.done` has been handled. */
@@ -143,31 +157,35 @@ export class Progress {
 
   /** An iteration ends with the rest of a chunk in hand: what is not done is handed out again. */
   leave(chunk: Chunk | null): void {
-    if (this.#undone !== null) this.#undone.position = this.#undone.done;
+    if (this.#undone !== null && !this.#undone.hasMoved) this.#undone.place.position = this.#undone.place.done;
     this.#undone = null;
     this.#inHand = null;
     this.freed();
-    if (this.delivery === "at-most-once" && chunk !== null) {
-      this.committer.noteBack(chunk.place, chunk.place.position);
-    }
+    if (chunk !== null) this.dropped(chunk);
   }
 
-  /** A place goes on somewhere else. */
+  /** The rest of a chunk is not handed out. */
+  dropped({ place }: Chunk): void {
+    // It was committed when it was fetched; of a transaction it was not.
+    if (this.delivery === "at-most-once" && !this.held) this.committer.noteBack(place, place.position);
+  }
+
+  /** A place goes on somewhere else. What was done of it before stays to be committed. */
   moved(place: Place): void {
-    if (this.#undone === place) this.#undone = null;
-    this.committer.forget(place);
+    if (this.#undone?.place === place) this.#undone.hasMoved = true;
   }
 
   /** A place is to go to somebody else, in order, with the rest of a chunk: whoever gets it goes on where this one was. */
   giveBack(place: Place, chunk: Chunk | null): void {
     this.#taker?.leaves(place);
-    if (this.delivery === "at-most-once" && chunk?.place === place) this.committer.noteBack(place, place.position);
+    if (chunk?.place === place) this.dropped(chunk);
     if (this.delivery === "at-least-once" && place.committed < 0) this.committer.note(place, place.done);
   }
 
   /** A place is somebody else's. */
   lost(place: Place): void {
-    this.moved(place);
+    if (this.#undone?.place === place) this.#undone = null;
+    this.committer.forget(place);
     if (this.#inHand === place) this.#inHand = null;
     this.#taker?.lost(place);
     this.freed();
@@ -206,15 +224,16 @@ export class Progress {
     // Committed when it was fetched, the rest of it included: further back, a crash would have it handed out twice.
     if (this.delivery === "at-most-once") return chunk?.place === place ? chunk.next : place.position;
     if (runner !== undefined) return runner.doneIn(place);
-    if (this.#undone === place) this.#undone = null;
+    if (this.#undone?.place === place) this.#undone = null;
     place.done = place.position;
     return place.done;
   }
 
   async #commitBefore(place: Place, offset: number): Promise<void> {
     this.#checkOwn(place);
-    if (this.#undone === place && offset >= place.position) this.#undone = null;
-    place.done = Math.max(place.done, offset);
+    if (this.#undone?.place === place && offset >= this.#undone.next) this.#undone = null;
+    // One that lies behind the position is of before it was moved back.
+    if (offset <= place.position) place.done = Math.max(place.done, offset);
     this.committer.note(place, offset);
     await this.committer.flush();
   }

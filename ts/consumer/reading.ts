@@ -1,19 +1,21 @@
 // The state behind a consumer: its partitions, the chunk being handed out, who iterates, when records count as done, and
 // how it ends. Only one iteration at a time; the places outlive it.
 
+import { keepAlive } from "../alive.js";
 import type { LogContext } from "../context.js";
 import { publishError } from "../diagnostics.js";
 import { AbortedError, ClosedError, InvalidArgumentError, TidelogError } from "../errors.js";
 import { Membership, type Owner } from "../group/membership.js";
 import type { TopicPartition } from "../group/strategies/strategy.js";
 import { direct } from "../native.js";
-import { checkOptions } from "../options.js";
 import type { AnyTopic } from "../topic.js";
 import type { TopicState } from "../topic_state.js";
+import { choiceOf, isChosen, nameOf, notRead } from "./choice.js";
 import { isFenced } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
 import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
 import type { PartitionChoice, ReadingOptions, Target } from "./options.js";
+import { Pauses } from "./pauses.js";
 import type { Place } from "./place.js";
 import { type Handled, Progress } from "./progress.js";
 
@@ -29,6 +31,10 @@ export interface Runner extends Handled {
   lost(place: Place): void;
   /** It goes on somewhere else. */
   moved(place: Place): void;
+  /** It is paused: what was taken in of it and has not begun waits. */
+  hold(place: Place): void;
+  /** It is not any more. */
+  release(place: Place): void;
   /** It has moved on from there over what is not handed out. */
   passedOver(place: Place, from: number): void;
   /** The consumer closes: resolves once nothing more is done, or the time is up. */
@@ -64,6 +70,7 @@ export class Reading {
   #narrow = false;
   readonly #abort = () => this.#end();
   #places: Place[] | undefined;
+  readonly #pauses = new Pauses();
   #fetcher: Fetcher | undefined;
   #iteration: object | undefined;
   /** Those who wait for partitions to change hands. */
@@ -139,7 +146,7 @@ export class Reading {
   /** Resolves once that holds of a member, or it can't go on. */
   async #turn(holds: () => boolean): Promise<void> {
     while (this.#membership !== undefined && !this.#over && this.#failure === undefined && !holds()) {
-      await this.#membership.awaited(new Promise<void>((resolve) => this.#turns.push(resolve)));
+      await keepAlive(new Promise<void>((resolve) => this.#turns.push(resolve)));
     }
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -160,7 +167,10 @@ export class Reading {
         this.progress!.serve(places);
         this.#places!.push(...places);
         // The listener may look at them, and seek, before anything is read.
-        for (const place of places) place.bar();
+        for (const place of places) {
+          place.bar();
+          place.paused = this.#pauses.has(place.topic.name, place.partition);
+        }
         await this.#tell(onRebalance.assigned, partitions);
         if (!isStill()) return;
         for (const place of places) {
@@ -350,7 +360,7 @@ export class Reading {
       const member = this.#membership?.member;
       const isMember = () => this.#failure === undefined && this.#membership?.member === member;
       const next = this.#fetcher!.next(keepsBytes, () => isMember() && (goOn === undefined || goOn()));
-      const chunk = this.#membership === undefined ? await next : await this.#membership.awaited(next);
+      const chunk = await keepAlive(next);
       if (chunk === null) {
         if (!isMember() && !this.#over && (goOn === undefined || goOn())) continue;
         break;
@@ -368,6 +378,11 @@ export class Reading {
     }
     this.#checkSignal();
     return !this.#over && this.chunk !== null;
+  }
+
+  /** Whether there is, or may come, more to hand out to one that is under way. */
+  get hasMore(): boolean {
+    return !this.#over && this.#failure === undefined && this.#fetching && this.#fetcher!.hasMore;
   }
 
   /** Whether there may be much to read between one record and the next. */
@@ -409,6 +424,7 @@ export class Reading {
     this.checkOpen();
     this.#checkFree();
     for (const [i, place] of places.entries()) {
+      if (this.chunk?.place === place) this.progress?.dropped(this.chunk);
       this.moveTo(place, offsets[i]!);
       if ("to" in target && target.to === "beginning") place.begun = offsets[i]!;
     }
@@ -424,20 +440,34 @@ export class Reading {
   }
 
   pause(choice: PartitionChoice): void {
-    this.checkOpen();
-    for (const place of this.#chosen("consumer.pause", choice)) {
+    for (const place of this.#say("consumer.pause", choice, true)) {
       place.paused = true;
+      if (this.chunk?.place === place) this.progress?.dropped(this.chunk);
       this.#drop(place);
+      this.runner?.hold(place);
     }
-    if (this.places.every(({ paused }) => paused)) this.#fetcher!.freeMemory();
+    if (this.places.every(({ paused }) => paused)) this.#fetcher?.freeMemory();
   }
 
   resume(choice: PartitionChoice): void {
-    this.checkOpen();
-    for (const place of this.#chosen("consumer.resume", choice)) {
+    for (const place of this.#say("consumer.resume", choice, false)) {
       place.paused = false;
       this.#fetcher!.resume(place);
+      this.runner?.release(place);
     }
+  }
+
+  /** Keeps in mind what is paused, and gives the partitions that it changes something for. */
+  #say(where: string, choice: PartitionChoice, isPaused: boolean): Place[] {
+    this.checkOpen();
+    const chosen = choiceOf(where, choice);
+    const places = this.places.filter((place) => isChosen(chosen, place.topic.name, place.partition));
+    // What a member has changes hands at any time; what else there is, is known once topics are open.
+    const isKnown = this.#membership === undefined && this.#places !== undefined;
+    const wanted = this.#options.wanted.some(({ topic, partition }) => isChosen(chosen, nameOf(topic), partition));
+    if (!wanted || (isKnown && places.length === 0)) throw notRead(where, chosen);
+    this.#pauses.say(chosen, isPaused);
+    return places.filter(({ paused }) => paused !== isPaused);
   }
 
   /** The one place that is meant. */
@@ -491,6 +521,7 @@ export class Reading {
 
   #opened(places: Place[]): void {
     this.#places = places;
+    for (const place of places) place.paused = this.#pauses.has(place.topic.name, place.partition);
     this.progress?.serve(places);
     const { readBytes, onOutOfRange, filter, until } = this.#options;
     this.#fetcher = new Fetcher(places, {
@@ -529,23 +560,11 @@ export class Reading {
   }
 
   #chosen(where: string, choice: PartitionChoice): Place[] {
-    checkOptions(where, choice, ["topic", "partition"]);
-    if (this.#places === undefined) {
-      throw new InvalidArgumentError(
-        `${where}: topics given by name are still being opened; await consumer.lag() first`,
-      );
-    }
-    const { topic, partition } = choice;
-    const name = typeof topic === "string" || topic === undefined ? topic : topic.name;
-    const chosen = this.#places.filter(
-      (place) =>
-        (name === undefined || place.topic.name === name) && (partition === undefined || place.partition === partition),
-    );
+    const chosen = choiceOf(where, choice);
+    const places = this.places.filter((place) => isChosen(chosen, place.topic.name, place.partition));
     // A member may have none at all, and may not know.
-    const all = name === undefined && partition === undefined;
-    if (chosen.length === 0 && !(all && this.#membership !== undefined)) {
-      throw new InvalidArgumentError(`${where}: the consumer does not read ${name ?? "partition"} ${partition ?? ""}`);
-    }
-    return chosen;
+    const all = chosen.topic === undefined && chosen.partition === undefined;
+    if (places.length === 0 && !(all && this.#membership !== undefined)) throw notRead(where, chosen);
+    return places;
   }
 }

@@ -49,8 +49,6 @@ export class Membership {
   #heart: NodeJS.Timeout | undefined;
   /** What it gains and gives up, in order. */
   #turns: Promise<void> = Promise.resolve();
-  /** Those who wait for what only the group can give them. */
-  #waiting = 0;
   /** How often records were handed out, and how often that was when the heart beat last. */
   #handedOut = 0;
   #beaten = 0;
@@ -94,22 +92,10 @@ export class Membership {
     );
     this.#member = member;
     this.#heart = setInterval(() => this.#beat(member), Math.min(HEARTBEAT_MS, sessionTimeoutMs / 3));
-    if (this.#waiting === 0) this.#heart.unref();
+    this.#heart.unref();
     // Until somebody asks for records it counts as busy: one that nobody reads does not keep its partitions for ever.
     this.rest();
     this.#listen(member);
-  }
-
-  /** Keeps the process alive while this waits: news of a group do not. */
-  async awaited<T>(wait: Promise<T>): Promise<T> {
-    this.#waiting += 1;
-    this.#heart?.ref();
-    try {
-      return await wait;
-    } finally {
-      this.#waiting -= 1;
-      if (this.#waiting === 0) this.#heart?.unref();
-    }
   }
 
   /** Something was handed out: user code is busy with it until `idle`. */

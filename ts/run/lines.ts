@@ -3,6 +3,8 @@
 /** Something to do, in turn with others of its key; in any order if it has none. */
 export interface Job {
   readonly key: string | undefined;
+  /** What it holds of memory. */
+  readonly bytes: number;
 }
 
 /** Jobs that are under way or wait for their turn. */
@@ -16,6 +18,7 @@ export class Lines<J extends Job> {
   readonly #behind = new Map<string, J[]>();
   #running = 0;
   #waiting = 0;
+  #bytes = 0;
 
   /** `work` must not reject; `left` is told when one more is done. */
   constructor(most: number, work: (job: J) => Promise<void>, left: () => void) {
@@ -29,8 +32,19 @@ export class Lines<J extends Job> {
     return this.#running + this.#waiting;
   }
 
+  /** What those that wait hold of memory. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Whether as many as may are under way, or could be: those that wait do not all wait for a few keys. */
+  get isBusy(): boolean {
+    return this.#running + this.#ready.length >= this.#most;
+  }
+
   add(job: J): void {
     this.#waiting += 1;
+    this.#bytes += job.bytes;
     const behind = job.key === undefined ? undefined : this.#behind.get(job.key);
     if (behind !== undefined) {
       behind.push(job);
@@ -41,21 +55,19 @@ export class Lines<J extends Job> {
     this.#start();
   }
 
-  /** Takes those out that have not begun, and gives them. */
+  /** Takes those out that have not begun, and gives them, those of one key in their order. */
   withdraw(which: (job: J) => boolean): J[] {
     const gone: J[] = [];
     const stays = (job: J) => {
       if (which(job)) gone.push(job);
       return gone.at(-1) !== job;
     };
-    for (const [key, jobs] of this.#behind) this.#behind.set(key, jobs.filter(stays));
     const ready = this.#ready;
-    this.#ready = [];
-    for (const job of ready) {
-      if (stays(job)) this.#ready.push(job);
-      else this.#next(job);
-    }
+    this.#ready = ready.filter(stays);
+    for (const [key, jobs] of this.#behind) this.#behind.set(key, jobs.filter(stays));
+    for (const job of ready) if (which(job)) this.#next(job);
     this.#waiting -= gone.length;
+    for (const { bytes } of gone) this.#bytes -= bytes;
     this.#start();
     return gone;
   }
@@ -64,6 +76,7 @@ export class Lines<J extends Job> {
     while (this.#running < this.#most && this.#ready.length > 0) {
       const job = this.#ready.shift()!;
       this.#waiting -= 1;
+      this.#bytes -= job.bytes;
       this.#running += 1;
       void this.#work(job).then(() => {
         this.#running -= 1;

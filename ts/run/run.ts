@@ -4,6 +4,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { checkAborted, onAbort } from "../abort.js";
+import { keepAlive } from "../alive.js";
 import { Delivered } from "../consumer/delivered.js";
 import type { Chunk } from "../consumer/fetcher.js";
 import { nextRecord, passOver } from "../consumer/hand_out.js";
@@ -23,13 +24,16 @@ import { DeadLetter } from "../handling/dead_letter.js";
 import { Failures, type RecordAt } from "../handling/failures.js";
 import { pauseAfter } from "../handling/retry.js";
 import { type Producer, producerOf } from "../producer/producer.js";
-import { type ConsumerRecord, keyBytesAt } from "../record.js";
+import { bytesAt, type ConsumerRecord, keyBytesAt } from "../record.js";
 import { type Job, Lines } from "./lines.js";
 import type { CheckedRunOptions, ConsumerRunReport, HandlerContext } from "./options.js";
 import { type Entry, Track } from "./track.js";
 
 /** Records taken in for each handler that may run: so many may wait behind others of their keys. */
 const AHEAD = 16;
+/** The same in all, while handlers have nothing to do since those that wait are of a few keys: records, and their bytes. */
+const AHEAD_MOST = 16_384;
+const AHEAD_BYTES = 16 << 20;
 
 /** The calls of handlers that the caller is inside of. */
 const inside = new AsyncLocalStorage<readonly Call[]>();
@@ -62,6 +66,8 @@ export class Run implements Runner {
   readonly #failures: Failures;
   readonly #lines: Lines<RecordJob>;
   readonly #tracks = new Map<Place, Track>();
+  /** Records of places that are paused, which were taken in before that. */
+  readonly #held = new Map<Place, RecordJob[]>();
   /** Records of each place that are in hand. */
   readonly #inHand = new Map<Place, number>();
   /** Whether records are committed before they are handled, so that those that were taken in must be. */
@@ -70,7 +76,7 @@ export class Run implements Runner {
   #stopping = false;
   /** Nobody waits for the handlers any more. */
   #givenUp = false;
-  #failure: unknown;
+  #failure: { readonly cause: unknown } | undefined;
   #wake: (() => void)[] = [];
   #handled = 0;
   #deadLettered = 0;
@@ -106,14 +112,17 @@ export class Run implements Runner {
       this.#abort(new AbortedError("consumer.run", reason)),
     );
     try {
-      await this.#takeIn().catch((error) => this.#fail(error));
-      while (this.#lines.size > 0 && !this.#givenUp) await this.#turn();
+      do {
+        await this.#takeIn().catch((error) => this.#fail(error));
+        // A handler may have the consumer go on somewhere else, where there is more.
+        while (this.#isUnderWay && !this.#givenUp && !this.#hasMore) await this.#turn();
+      } while (this.#hasMore);
     } finally {
       quiet();
       reading.runner = undefined;
       await this.#end();
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw this.#failure.cause;
     return { handled: this.#handled, deadLettered: this.#deadLettered };
   }
 
@@ -145,7 +154,44 @@ export class Run implements Runner {
 
   leave(place: Place): void {
     this.#tracks.get(place)?.ending.abort();
-    if (!this.#once) this.#withdraw(place);
+    if (this.#once) this.#release(place);
+    else this.#withdraw(place);
+  }
+
+  hold(place: Place): void {
+    const jobs = this.#lines.withdraw(({ track }) => track.place === place);
+    for (const job of jobs) this.#letGo(job);
+    if (jobs.length > 0) this.#held.set(place, [...(this.#held.get(place) ?? []), ...jobs]);
+    this.#turned();
+  }
+
+  release(place: Place): void {
+    this.#release(place);
+    this.#turned();
+  }
+
+  #release(place: Place): void {
+    const jobs = this.#held.get(place) ?? [];
+    this.#held.delete(place);
+    for (const job of jobs.sort((a, b) => a.at.offset - b.at.offset)) this.#add(job);
+  }
+
+  /** Whether anything is being handled, or shall be. */
+  get #isUnderWay(): boolean {
+    return this.#lines.size > 0 || this.#held.size > 0;
+  }
+
+  /** Whether there is more to take in. */
+  get #hasMore(): boolean {
+    return !this.#stopping && this.#reading.hasMore;
+  }
+
+  /** Whether no more is to be taken in for now. */
+  get #isFull(): boolean {
+    const { size, bytes, isBusy } = this.#lines;
+    if (size < this.#options.concurrency * AHEAD) return false;
+    // Where a few keys have most of the records, look for others further ahead. Not where what waits is committed already.
+    return isBusy || this.#once || size >= AHEAD_MOST || bytes >= AHEAD_BYTES;
   }
 
   lost(place: Place): void {
@@ -213,25 +259,23 @@ export class Run implements Runner {
   }
 
   async #takeIn(): Promise<void> {
-    const most = this.#options.concurrency * AHEAD;
     while (!this.#stopping) {
-      if (this.#lines.size >= most) {
+      if (this.#isFull) {
         await this.#turn();
         continue;
       }
       if (this.#reading.chunk === null && !(await this.#reading.fetch(true, () => !this.#stopping))) return;
       const { chunk } = this.#reading;
-      while (chunk !== null && this.#reading.chunk === chunk && this.#lines.size < most && !this.#stopping)
-        this.#take(chunk);
+      while (chunk !== null && this.#reading.chunk === chunk && !this.#isFull && !this.#stopping) this.#take(chunk);
     }
   }
 
   /** Takes the next record in. */
   #take(chunk: Chunk): void {
     const { place, rows, row } = chunk;
-    const bytes = keyBytesAt(rows, row);
+    const bytes = bytesAt(rows, row);
     const at = { topic: place.topic.name, partition: place.partition, offset: rows.offset(row) };
-    const key = bytes === undefined ? undefined : `${at.topic}-${at.partition}:${bytes.toString("latin1")}`;
+    const key = this.#lineOf(at, keyBytesAt(rows, row));
     const track = this.#trackOf(place);
     let record: RecordJob["record"];
     let entry: Entry;
@@ -245,8 +289,19 @@ export class Run implements Runner {
       entry = track.add();
       record = error;
     }
+    this.#add({ key, bytes, track, entry, at, record });
+  }
+
+  #add(job: RecordJob): void {
+    const { place } = job.track;
     this.#inHand.set(place, (this.#inHand.get(place) ?? 0) + 1);
-    this.#lines.add({ key, track, entry, at, record });
+    this.#lines.add(job);
+  }
+
+  /** What one record at a time is handled of: a key, or, one at a time in all, the partition. */
+  #lineOf({ topic, partition }: RecordAt, key: Buffer | undefined): string | undefined {
+    if (this.#options.concurrency === 1) return `${topic}-${partition}`;
+    return key === undefined ? undefined : `${topic}-${partition}:${key.toString("latin1")}`;
   }
 
   /** Has a record handled. */
@@ -326,6 +381,7 @@ export class Run implements Runner {
   }
 
   #withdraw(place: Place): void {
+    this.#held.delete(place);
     for (const job of this.#lines.withdraw(({ track }) => track.place === place)) this.#letGo(job);
     this.#turned();
   }
@@ -346,13 +402,16 @@ export class Run implements Runner {
     if (this.#stopping) return;
     this.#stopping = true;
     for (const track of this.#tracks.values()) track.ending.abort();
-    if (!this.#once) for (const place of [...this.#tracks.keys()]) this.#withdraw(place);
+    for (const place of [...this.#tracks.keys()]) {
+      if (this.#once) this.#release(place);
+      else this.#withdraw(place);
+    }
     this.#reading.wake();
     this.#turned();
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error;
+    this.#failure ??= { cause: error };
     this.#stop();
   }
 
@@ -373,7 +432,7 @@ export class Run implements Runner {
     }
     await reading.finish(this).catch((error) => this.#fail(error));
     await this.#producer?.close().catch((error) => this.#fail(error));
-    const error = this.#failure;
+    const error = this.#failure?.cause;
     if (error instanceof TidelogError && !(error instanceof AbortedError) && !(error instanceof HandlerError)) {
       publishError({ path: reading.path, operation: "read", error });
     }
@@ -381,7 +440,9 @@ export class Run implements Runner {
 
   /** Resolves when something has happened. */
   #turn(): Promise<void> {
-    return new Promise((resolve) => this.#wake.push(resolve));
+    const turn = new Promise<void>((resolve) => this.#wake.push(resolve));
+    // A handler that runs has something of its own to wait for.
+    return this.#lines.size > 0 ? turn : keepAlive(turn);
   }
 
   #turned(): void {
