@@ -1,6 +1,30 @@
 // The public surface of tidelog: everything that can be imported, with its documentation.
 // Rolled up from ts/ by `node scripts/api.mjs write`; changes belong there.
 
+/** How a backup is made. */
+export interface BackupOptions {
+  /** Ends the backup; the folder is then as it was before. */
+  signal?: AbortSignal | undefined;
+  /** Told now and then how far it has come: bytes that are done, and all bytes. */
+  onProgress?: ((done: number, total: number) => void) | undefined;
+}
+/** What a backup holds, and what it took. */
+export interface BackupReport {
+  /** The folder that is a store now, absolute. */
+  readonly path: string;
+  /** The moment that it shows, in ms since 1970. */
+  readonly timestamp: number;
+  /** Topics in it. */
+  readonly topics: number;
+  /** Their partitions. */
+  readonly partitions: number;
+  /** Bytes of files that are never written again, which the backup shares with the store: they take no space of their own. */
+  readonly bytesLinked: number;
+  /** Bytes that were copied. */
+  readonly bytesCopied: number;
+  /** How long it took, in ms. */
+  readonly durationMs: number;
+}
 /** A header as it is read. */
 export type Header = [
   name: string,
@@ -1680,6 +1704,24 @@ export declare class Log implements AsyncDisposable {
   /** Makes everything that has been appended so far durable; of use for `buffered` topics. */
   sync(): Promise<void>;
   /**
+   * Copies the store as it is at one moment into a folder that is empty or not there yet, while everything goes on. The
+   * folder is then a store of its own, which `open` opens as after an orderly close: with all records that were
+   * acknowledged before the call, `buffered` ones too, each transaction whole or not in it, and what is known of
+   * producers, transactions and committed offsets. All of it is durable.
+   *
+   * Files that are never written again are shared with the folder where it is on the same file system, and take no space;
+   * the rest is copied. Until the promise resolves the folder is no store; after a crash in between, the next backup into
+   * it clears it.
+   *
+   * Rejects with `ERR_TIDELOG_READ_ONLY` in a log opened `readOnly`, with `InvalidArgumentError` for a folder that holds
+   * anything or lies in the store's, and with `ERR_TIDELOG_STORAGE_FULL` where there is no room.
+   *
+   * ```js
+   * const { bytesLinked, bytesCopied } = await log.backup("/backups/monday", { signal: AbortSignal.timeout(60_000) });
+   * ```
+   */
+  backup(folder: string | URL, options?: BackupOptions): Promise<BackupReport>;
+  /**
    * Ends the loops of consumers, committing what was done, aborts transactions that are open and waits for commits under
    * way, then closes producers with all they have taken in, then the store. `timeoutMs` bounds each of these waits. Rejects with the first failure that nobody else was told.
    */
@@ -1697,6 +1739,11 @@ export interface OpenOptions {
   readOnly?: boolean | undefined;
   /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
   create?: boolean | undefined;
+  /**
+   * How long to wait, in ms or as a `Duration`, while another process has the store open for writing, as in a rolling restart. Default 0:
+   * `StoreLockedError` at once. The wait is ended by `signal`, too.
+   */
+  lockTimeoutMs?: number | Duration | undefined;
   /**
    * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out.
    * Default false.
@@ -1723,7 +1770,7 @@ export interface OpenOptions {
    * about how many there are to do.
    */
   onRecovery?: ((done: number, total: number) => void) | undefined;
-  /** Ends the opening, a recovery that is under way above all; nothing is lost, and opening again goes on. */
+  /** Ends the opening, a recovery that is under way or a wait for the lock above all; nothing is lost, and opening again goes on. */
   signal?: AbortSignal | undefined;
 }
 /** What the store's cleaner may use. */

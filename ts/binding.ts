@@ -215,6 +215,7 @@ export interface NativeStore {
   deleteGroup(group: string): Promise<void>;
   /** As they were in one moment, which no transaction is half visible in. */
   highWatermarks(partitions: NativePartition[]): number[];
+  backup(folder: string, progress: OnProgress | null, stop: NativeStop | null): Promise<NativeBackupReport>;
   importKafka(
     folder: string,
     topic: string | null,
@@ -459,6 +460,17 @@ export interface LostRange {
   kept?: string;
 }
 
+/** What a backup holds. */
+export interface NativeBackupReport {
+  path: string;
+  timestamp: number;
+  topics: number;
+  partitions: number;
+  bytesLinked: number;
+  bytesCopied: number;
+  durationMs: number;
+}
+
 /** What an import has taken over. */
 export interface ImportReport {
   topics: { name: string; partitions: ImportedPartition[]; missing: number[] }[];
@@ -503,5 +515,6 @@ export interface Binding {
   NativeStop: new () => NativeStop;
   NativeFilter: new (text: string) => NativeFilter;
   Completions: new (wake: () => void) => NativeCompletions;
+  verifyBackup(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<VerifyReport>;
   verifyFiles(path: string, progress: OnProgress | null, stop: NativeStop | null): Promise<VerifyReport>;
 }

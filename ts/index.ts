@@ -1,5 +1,6 @@
 // Everything that a user of the package can import.
 
+export type { BackupOptions, BackupReport } from "./backup.js";
 export { RecordBatch } from "./consumer/batch.js";
 export { Consumer } from "./consumer/consumer.js";
 export type {

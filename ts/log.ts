@@ -1,5 +1,6 @@
 // An open log: topics, and the handles that are made from it and close with it.
 
+import { type BackupOptions, type BackupReport, backupOf } from "./backup.js";
 import { type Consumer, consumerOf } from "./consumer/consumer.js";
 import type { ConsumerOptions, GroupRecordOf, RecordOf } from "./consumer/options.js";
 import { LogContext } from "./context.js";
@@ -265,6 +266,28 @@ export class Log implements AsyncDisposable {
   async sync(): Promise<void> {
     this.#context.checkOpen();
     await settled(() => this.#native.sync());
+  }
+
+  /**
+   * Copies the store as it is at one moment into a folder that is empty or not there yet, while everything goes on. The
+   * folder is then a store of its own, which `open` opens as after an orderly close: with all records that were
+   * acknowledged before the call, `buffered` ones too, each transaction whole or not in it, and what is known of
+   * producers, transactions and committed offsets. All of it is durable.
+   *
+   * Files that are never written again are shared with the folder where it is on the same file system, and take no space;
+   * the rest is copied. Until the promise resolves the folder is no store; after a crash in between, the next backup into
+   * it clears it.
+   *
+   * Rejects with `ERR_TIDELOG_READ_ONLY` in a log opened `readOnly`, with `InvalidArgumentError` for a folder that holds
+   * anything or lies in the store's, and with `ERR_TIDELOG_STORAGE_FULL` where there is no room.
+   *
+   * ```js
+   * const { bytesLinked, bytesCopied } = await log.backup("/backups/monday", { signal: AbortSignal.timeout(60_000) });
+   * ```
+   */
+  async backup(folder: string | URL, options?: BackupOptions): Promise<BackupReport> {
+    this.#context.checkOpen();
+    return backupOf(this.#native, folder, options);
   }
 
   /**

@@ -149,6 +149,11 @@ export async function verifyFiles(path: string, progress: OnProgress, signal: Ab
   return stoppable(signal, (stop) => load().addon.verifyFiles(path, progress, stop));
 }
 
+/** As `verifyFiles`, of a backup: also that it is complete, and ends where its checkpoint says. */
+export async function verifyBackup(path: string, progress: OnProgress, signal: AbortSignal): Promise<VerifyReport> {
+  return stoppable(signal, (stop) => load().addon.verifyBackup(path, progress, stop));
+}
+
 /** Looks for damage in a store that nobody writes to; after an abort its plan is not complete. */
 export async function surveyStore(path: string, progress: OnProgress, signal: AbortSignal): Promise<NativeSurvey> {
   return stoppable(signal, (stop) => load().addon.NativeSurvey.run(path, progress, stop));
@@ -166,7 +171,7 @@ export async function importKafka(
 }
 
 /** Has a signal stop work of the binding's. */
-async function stoppable<T>(signal: AbortSignal, work: (stop: NativeStop) => Promise<T>): Promise<T> {
+export async function stoppable<T>(signal: AbortSignal, work: (stop: NativeStop) => Promise<T>): Promise<T> {
   const stop = new (load().addon.NativeStop)();
   const abort = () => stop.stop();
   signal.addEventListener("abort", abort, { once: true });

@@ -2,9 +2,9 @@
 
 import { resolve as resolvePath } from "node:path";
 import { fileURLToPath } from "node:url";
-import { checkAborted } from "./abort.js";
+import { abortable, checkAborted } from "./abort.js";
 import { opened, publishError, recovering, retained } from "./diagnostics.js";
-import { AbortedError, InvalidArgumentError, TidelogError } from "./errors.js";
+import { AbortedError, InvalidArgumentError, StoreLockedError, TidelogError } from "./errors.js";
 import { type Log, logOf } from "./log.js";
 import { type NativeOpenOptions, type NativeStore, openStore, settled } from "./native.js";
 import {
@@ -32,6 +32,11 @@ export interface OpenOptions {
   /** Makes the folder and the store where there is none. Default true, and false with `readOnly`. */
   create?: boolean | undefined;
   /**
+   * How long to wait, in ms or as a `Duration`, while another process has the store open for writing, as in a rolling restart. Default 0:
+   * `StoreLockedError` at once. The wait is ended by `signal`, too.
+   */
+  lockTimeoutMs?: number | Duration | undefined;
+  /**
    * Opens even on a network file system, where locks and syncs can't be trusted, and where locks keep nobody out.
    * Default false.
    */
@@ -57,9 +62,13 @@ export interface OpenOptions {
    * about how many there are to do.
    */
   onRecovery?: ((done: number, total: number) => void) | undefined;
-  /** Ends the opening, a recovery that is under way above all; nothing is lost, and opening again goes on. */
+  /** Ends the opening, a recovery that is under way or a wait for the lock above all; nothing is lost, and opening again goes on. */
   signal?: AbortSignal | undefined;
 }
+
+/** The pauses between two tries for the lock. */
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 250;
 
 /** What the store's cleaner may use. */
 export interface CompactionOptions {
@@ -91,7 +100,10 @@ export async function open(path: string | URL, options?: OpenOptions): Promise<L
   checkSignal(where, signal);
   checkAborted(where, signal);
   const folder = folderOf(where, path);
-  const opening = openStore(folder, native, progressOf(folder, onRecovery), signal);
+  const progress = progressOf(folder, onRecovery);
+  const opening = unlocked(where, lockTimeout(where, options), signal, () =>
+    openStore(folder, native, progress, signal),
+  );
   const store = await opening.catch((error: unknown) => {
     if (error instanceof TidelogError) {
       if (error.code === "ERR_TIDELOG_ABORTED") throw new AbortedError(where, signal?.reason);
@@ -106,6 +118,36 @@ export async function open(path: string | URL, options?: OpenOptions): Promise<L
   if (opened.hasSubscribers) opened.publish({ path: store.path, id: store.id, readOnly: store.readOnly });
   publishRetention(store);
   return logOf(store);
+}
+
+/** How long to wait for the writer's lock. */
+function lockTimeout(where: string, options: OpenOptions | undefined): number {
+  const { lockTimeoutMs, readOnly } = options ?? {};
+  if (lockTimeoutMs === undefined) return 0;
+  if (readOnly) throw new InvalidArgumentError(`${where}: readOnly takes no lock; leave lockTimeoutMs out`);
+  return checkDuration(where, "lockTimeoutMs", lockTimeoutMs);
+}
+
+/** Opens, again and again while another process has the lock, until the time is up. */
+async function unlocked<T>(
+  where: string,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+  open: () => Promise<T>,
+): Promise<T> {
+  const deadline = performance.now() + timeoutMs;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    try {
+      return await open();
+    } catch (error) {
+      const left = deadline - performance.now();
+      if (!(error instanceof StoreLockedError) || left <= 0) throw error;
+      let timer: NodeJS.Timeout | undefined;
+      await abortable(where, signal, (resolve) => {
+        timer = setTimeout(resolve, Math.min(pause, left));
+      }).finally(() => clearTimeout(timer));
+    }
+  }
 }
 
 /** Who is told how far a recovery is. */
@@ -129,6 +171,7 @@ function nativeOptions(where: string, options: OpenOptions | undefined): NativeO
     "durability",
     "readOnly",
     "create",
+    "lockTimeoutMs",
     "allowNetworkFileSystem",
     "maintenanceIntervalMs",
     "checkpointIntervalMs",

@@ -107,6 +107,41 @@ test("a second process is told who holds the store", async ({ folder }) => {
   await (await open(folder)).close();
 });
 
+test("with lockTimeoutMs it waits for the one who holds the store, and no longer than that", async ({ folder }) => {
+  const holder = start("hold", folder);
+  assert.is(await holder.line(), "open");
+  const held = await failure("ERR_TIDELOG_STORE_LOCKED", open(folder, { lockTimeoutMs: 50 }));
+  assert.is((held as StoreLockedError).pid, holder.process.pid);
+  const reason = new Error("enough");
+  const control = new AbortController();
+  const aborted = open(folder, { lockTimeoutMs: 600_000, signal: control.signal });
+  setImmediate(() => control.abort(reason));
+  assert.is((await failure("ERR_TIDELOG_ABORTED", aborted)).cause, reason);
+
+  let turns = 0;
+  const turning = setInterval(() => turns++, 1);
+  const waiting = open(folder, { lockTimeoutMs: "10 min" });
+  // It has been refused, and tries again.
+  await failure("ERR_TIDELOG_STORE_LOCKED", open(folder));
+  holder.tell("close");
+  await holder.ended;
+  const log = await waiting;
+  clearInterval(turning);
+  assert.ok(turns > 0, "the event loop goes on");
+  assert.is(log.recovery.clean, true);
+  await log.close();
+});
+
+test("lockTimeoutMs is a time, and not for a reader, who takes no lock", async ({ folder }) => {
+  for (const lockTimeoutMs of [-1, 0.5, Number.NaN, "soon", null]) {
+    await failure("ERR_TIDELOG_INVALID_ARGUMENT", open(folder, { lockTimeoutMs } as object), "lockTimeoutMs");
+  }
+  await failure("ERR_TIDELOG_INVALID_ARGUMENT", open(folder, { lockTimeoutMs: 5, readOnly: true }), "lockTimeoutMs");
+  assert.equal(await readdir(folder), []);
+  const log = await open(folder, { lockTimeoutMs: 0 });
+  await log.close();
+});
+
 test("the same folder opened twice in a process is one store", async ({ open: openLog }) => {
   const [one, other] = [await openLog(), await openLog()];
   const topic = await one.topic("t");

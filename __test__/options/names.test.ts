@@ -29,6 +29,7 @@ test("unknown names are refused, and the known ones listed", async ({ open: open
     ],
     [() => log.consumer({ assign: [{ topic, partition: 0, ...(odd as object) }] }), "topic, partition, offset"],
     [() => log.consumer({ topics: [topic], from: odd }), "timestamp"],
+    [() => log.backup("b", odd), "signal, onProgress"],
     [() => log.close(odd), "timeoutMs"],
     [() => topic.alter(odd), "partitions, durability"],
     [() => topic.alter({ retention: odd }), "ms, bytes"],

@@ -33,6 +33,8 @@ export interface Command {
   /** Names of what must be given, in order. */
   readonly operands: readonly string[];
   readonly options: Readonly<Record<string, Option>>;
+  /** A flag with which other things must be given. */
+  readonly otherwise?: { readonly flag: string; readonly operands: readonly string[] };
   /** What help says after the options. */
   readonly notes?: string;
   /** Gives the exit code. */
@@ -68,9 +70,11 @@ export function readArguments(
     values.set(name, value ?? "");
   }
   if (values.has("help")) return undefined;
-  const missing = command.operands[operands.length];
+  const { otherwise } = command;
+  const wanted = otherwise !== undefined && values.has(otherwise.flag) ? otherwise.operands : command.operands;
+  const missing = wanted[operands.length];
   if (missing !== undefined) throw new UsageError(`<${missing}> is missing`, command.name);
-  const extra = operands[command.operands.length];
+  const extra = operands[wanted.length];
   if (extra !== undefined) throw new UsageError(`"${extra}" is one argument too many`, command.name);
   return { operands, text: (option) => values.get(option), flag: (option) => values.has(option) };
 }
@@ -97,7 +101,12 @@ function checkValue(command: Command, isInline: boolean, name: string, option: O
 
 /** What `tidelog <command> --help` prints. */
 export function helpOf(command: Command): string {
-  const operands = command.operands.map((operand) => `<${operand}>`).join(" ");
+  const shown = (operands: readonly string[]) => operands.map((operand) => `<${operand}>`).join(" ");
+  const { otherwise } = command;
+  const other =
+    otherwise === undefined
+      ? ""
+      : `tidelog ${command.name} --${otherwise.flag} ${shown(otherwise.operands)} [options]\n`;
   const rows = Object.entries({ ...command.options, ...COMMON }).map(([name, option]) => {
     const short = option.short === undefined ? "    " : `-${option.short}, `;
     const value = option.value === undefined ? "" : ` <${option.value}>`;
@@ -106,5 +115,6 @@ export function helpOf(command: Command): string {
   const width = Math.max(...rows.map(([left]) => left.length));
   const lines = rows.map(([left, right]) => `${left.padEnd(width)}  ${right}`);
   const notes = command.notes === undefined ? "" : `\n${command.notes}\n`;
-  return `tidelog ${command.name} ${operands} [options]\n${command.summary}\n\nOptions:\n${lines.join("\n")}\n${notes}`;
+  const usage = `tidelog ${command.name} ${shown(command.operands)} [options]\n${other}`;
+  return `${usage}${command.summary}\n\nOptions:\n${lines.join("\n")}\n${notes}`;
 }

@@ -3,6 +3,7 @@
 // commands do is in a file each.
 
 import { nearestOf } from "../nearest.js";
+import { backup } from "./backup.js";
 import { type Command, helpOf, readArguments } from "./command.js";
 import { describe } from "./describe.js";
 import { dump } from "./dump.js";
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   tail,
   dump,
   verify,
+  backup,
   repair,
   importLog,
 ];

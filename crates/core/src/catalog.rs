@@ -22,6 +22,7 @@ const VERSION: u32 = 1;
 const NEW_FILE: &str = "topic.tmp";
 const PARTITION_METADATA: &str = "partition.metadata";
 const GONE: &str = ".deleted";
+const STAGING: &str = ".backup";
 
 /// A topic as its file describes it.
 #[derive(Debug, Clone)]
@@ -157,16 +158,7 @@ impl Catalog {
         } else {
             self.storage.create_dir(&folder).during("create", &folder)?;
         }
-        let path = folder.join(PARTITION_METADATA);
-        let file = self
-            .storage
-            .open(&path, OpenMode::Create)
-            .during("create", &path)?;
-        let text = format!("version: 0\ntopic_id: {}\n", id_text(&topic.id));
-        file.set_len(0).during("shorten", &path)?;
-        file.write_all_at(0, text.as_bytes())
-            .during("write", &path)?;
-        file.sync_all().during("sync", &path)?;
+        mark_folder(&*self.storage, &folder, &topic.id)?;
         self.storage.sync_dir(&folder).during("sync", &folder)
     }
 
@@ -265,7 +257,7 @@ impl Catalog {
         }
         for entry in entries
             .iter()
-            .filter(|entry| entry.is_dir && is_gone(&entry.name))
+            .filter(|entry| entry.is_dir && (is_gone(&entry.name) || is_staging(&entry.name)))
         {
             self.remove_folder(&self.root.join(&entry.name))?;
         }
@@ -286,16 +278,34 @@ impl Catalog {
     }
 
     fn remove_folder(&self, folder: &Path) -> Result<()> {
-        for entry in self.storage.read_dir(folder).during("list", folder)? {
-            let path = folder.join(&entry.name);
-            self.storage.remove_file(&path).during("remove", &path)?;
-        }
-        self.storage.remove_dir(folder).during("remove", folder)
+        remove_folder(&*self.storage, folder)
     }
 
     fn gone_name(&self, topic: &StoredTopic) -> String {
         format!("{}{GONE}", hex(&topic.id))
     }
+}
+
+/// Removes a folder that holds files only.
+pub(crate) fn remove_folder(storage: &dyn Storage, folder: &Path) -> Result<()> {
+    for entry in storage.read_dir(folder).during("list", folder)? {
+        let path = folder.join(&entry.name);
+        storage.remove_file(&path).during("remove", &path)?;
+    }
+    storage.remove_dir(folder).during("remove", folder)
+}
+
+/// Notes in a partition's folder which topic it belongs to.
+pub(crate) fn mark_folder(storage: &dyn Storage, folder: &Path, id: &[u8; 16]) -> Result<()> {
+    let path = folder.join(PARTITION_METADATA);
+    let file = storage
+        .open(&path, OpenMode::Create)
+        .during("create", &path)?;
+    let text = format!("version: 0\ntopic_id: {}\n", id_text(id));
+    file.set_len(0).during("shorten", &path)?;
+    file.write_all_at(0, text.as_bytes())
+        .during("write", &path)?;
+    file.sync_all().during("sync", &path)
 }
 
 /// The id in text of the topic that a partition's folder belongs to, if the folder says so.
@@ -314,9 +324,21 @@ pub(crate) fn topic_id_of(storage: &dyn Storage, folder: &Path) -> Result<Option
 
 /// `<32 hex digits>.deleted`, or `<32 hex digits>-<partition>.deleted`.
 fn is_gone(name: &str) -> bool {
-    name.strip_suffix(GONE)
-        .and_then(|stem| stem.get(..32))
+    name.strip_suffix(GONE).is_some_and(begins_with_id)
+}
+
+fn begins_with_id(stem: &str) -> bool {
+    stem.get(..32)
         .is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// A name for the folder in which a backup to another file system keeps the files that it still has to copy.
+pub(crate) fn staging_name() -> String {
+    format!("{}{STAGING}", hex(uuid::Uuid::new_v4().as_bytes()))
+}
+
+fn is_staging(name: &str) -> bool {
+    name.strip_suffix(STAGING).is_some_and(begins_with_id)
 }
 
 fn hex(id: &[u8; 16]) -> String {

@@ -17,6 +17,7 @@ use crate::point_reads::RecordTables;
 use crate::producer_ids::ProducerIds;
 use crate::published::Changes;
 use crate::segment::OpenSegments;
+use crate::sync::RwLock;
 use crate::sync::atomic::AtomicU64;
 use crate::workers::Workers;
 
@@ -45,6 +46,9 @@ pub(crate) struct Context {
     pub metrics: Counters,
     /// Bytes appended in this life.
     pub appended: AtomicU64,
+    /// Held by whoever takes files of partitions away or replaces them; alone, by a backup that gives them names of its own.
+    /// Taken before a partition's `files`.
+    pub files_stay: RwLock<()>,
     next_uid: AtomicU64,
 }
 
@@ -72,6 +76,7 @@ impl Context {
             workers: Workers::new(),
             metrics: Counters::default(),
             appended: AtomicU64::new(0),
+            files_stay: RwLock::new(()),
             next_uid: AtomicU64::new(0),
         }
     }

@@ -170,6 +170,10 @@ impl Storage for Disk {
         self.storage.rename(from, to)
     }
 
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.storage.hard_link(from, to)
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         self.storage.remove_file(path)
     }

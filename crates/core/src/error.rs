@@ -170,8 +170,8 @@ pub enum Error {
     /// The store or the handle is closed.
     #[error("the store is closed")]
     Closed,
-    /// Opening the store was stopped by its progress callback.
-    #[error("opening the store was stopped; nothing is lost, open it again to have it recovered")]
+    /// Opening a store, or a backup of it, was stopped by its progress callback.
+    #[error("stopped before the end; nothing is lost, begin it again")]
     Stopped,
     /// Stored bytes that are not what was written. Never served; the rest stays readable.
     #[error("{topic}-{partition} is damaged at offset {offset}, {file} byte {position}: {reason}; run `tidelog verify`", file = file.display())]

@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod backup;
 mod bell;
 mod catalog;
 mod checkpoint;
@@ -72,6 +73,7 @@ mod workers;
 pub use tidelog_format as format;
 pub use tidelog_io as io;
 
+pub use backup::{BackupReport, verify_backup};
 pub use compaction::CompactionReport;
 pub use config::{
     CleanupPolicy, CompactionConfig, CompactionOptions, Durability, OpenOptions, RecoveryProgress,

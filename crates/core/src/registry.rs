@@ -31,7 +31,7 @@ pub(crate) fn acquire(path: &Path, options: OpenOptions) -> Result<Arc<Engine>> 
     let storage = Arc::clone(&options.storage);
     let create = options.create && !options.read_only;
     if create {
-        create_folders(&options, path)?;
+        create_folders(&options.storage, path)?;
     }
     if !storage.exists(path).during("look for", path)? {
         return Err(Error::NotAStore {
@@ -116,12 +116,11 @@ fn key(path: PathBuf, read_only: bool, storage: &Arc<dyn Storage>) -> Key {
     (path, read_only, Arc::as_ptr(storage).cast::<()>() as usize)
 }
 
-fn create_folders(options: &OpenOptions, path: &Path) -> Result<()> {
+/// Makes a folder and those above it that are missing, durably.
+pub(crate) fn create_folders(storage: &Arc<dyn Storage>, path: &Path) -> Result<()> {
     let mut missing = Vec::new();
     let mut folder = path;
-    while !folder.as_os_str().is_empty()
-        && !options.storage.exists(folder).during("look for", folder)?
-    {
+    while !folder.as_os_str().is_empty() && !storage.exists(folder).during("look for", folder)? {
         missing.push(folder);
         match folder.parent() {
             Some(parent) => folder = parent,
@@ -129,7 +128,7 @@ fn create_folders(options: &OpenOptions, path: &Path) -> Result<()> {
         }
     }
     // A folder of its own to begin with: no store of this process has to do with these.
-    let disk = Disk::new(Arc::clone(&options.storage));
+    let disk = Disk::new(Arc::clone(storage));
     for folder in missing.into_iter().rev() {
         let parent = folder
             .parent()

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidelog_format::topic_name;
 
 use crate::answer::{Answer, wait};
+use crate::backup::{self, BackupReport};
 use crate::config::{OpenOptions, TopicConfig};
 use crate::coordinator::check_name;
 use crate::coordinator::offsets::{Claim, CommittedOffset, OffsetCommit};
@@ -135,6 +136,38 @@ impl Store {
     pub fn sync(&self) -> Result<()> {
         self.check_writable()?;
         self.engine().sync_all()
+    }
+
+    /// Copies the store as it is at one moment into a folder that is empty or not there, and is a store when this returns.
+    /// Others go on writing. Files that are never written again are shared with the copy where the folder is on the same
+    /// file system; the rest is copied. What was acknowledged before the call is in it, of `buffered` topics too, and
+    /// all of it is durable. `progress` gets the bytes done and all bytes, and stops the backup by giving false.
+    /// Blocks for the disk.
+    ///
+    /// ```
+    /// # use tidelog::{OpenOptions, Store, TopicConfig};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// let store = Store::open(folder.path().join("data"), OpenOptions::default())?;
+    /// store.create_topic("orders", TopicConfig::default())?;
+    /// let copy = folder.path().join("copy");
+    /// store.backup(&copy, |done, total| done <= total)?;
+    /// store.close()?;
+    /// assert_eq!(Store::open(&copy, OpenOptions::default())?.topics()?, ["orders"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a folder that holds anything or lies in the store; [`Error::StoreLocked`] while
+    /// another backup is made there; [`Error::ReadOnly`], [`Error::Stopped`], [`Error::StorageFull`], [`Error::Io`]. The
+    /// folder is then as it was, or holds what the next backup into it clears.
+    pub fn backup(
+        &self,
+        folder: impl AsRef<Path>,
+        mut progress: impl FnMut(u64, u64) -> bool,
+    ) -> Result<BackupReport> {
+        backup::run(self, folder.as_ref(), &mut progress)
     }
 
     /// Runs a job on the core's worker threads.

@@ -95,6 +95,14 @@ pub trait Storage: Send + Sync + Debug {
     /// `NotFound`, `DirectoryNotEmpty`, and what the system says.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
+    /// Gives a file another name, in a folder of the same file system. Both names mean the same bytes from then on. The
+    /// folder of the new one needs [`Storage::sync_dir`] for it to survive a loss of power.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, `NotFound`, `CrossesDevices`, `Unsupported` or `PermissionDenied` where the file system or the
+    /// file's owner has none, and what the system says.
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// Removes a file's name. Open handles and maps of it keep working.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use napi_derive::napi;
 use tidelog::format::batch::{Batch, BatchHeader};
 use tidelog::format::record::Record;
 use tidelog::inspect::{Problem, Scanned, SegmentScan, VerifyReport, scan_segment, verify_store};
-use tidelog::io::OsStorage;
+use tidelog::io::{OsStorage, Storage};
 
 use crate::error::{Thrown, thrown};
 use crate::numbers::{from_i64, from_u64, to_usize};
@@ -172,6 +172,23 @@ pub fn verify_files(
 ) -> AsyncTask<Blocking<NativeVerifyReport>> {
     let report = reporter(progress, stop);
     blocking(move || to_js_report(verify_store(&OsStorage, &PathBuf::from(path), report)?))
+}
+
+/// As `verify_files`, of a backup that is not open: also that it is complete, and ends where its checkpoint says.
+#[napi(catch_unwind, ts_return_type = "Promise<NativeVerifyReport>")]
+pub fn verify_backup(
+    path: String,
+    #[napi(ts_arg_type = "((done: number, total: number) => void) | null")] progress: Option<
+        Progress,
+    >,
+    stop: Option<&NativeStop>,
+) -> AsyncTask<Blocking<NativeVerifyReport>> {
+    let report = reporter(progress, stop);
+    blocking(move || {
+        let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+        let found = tidelog::verify_backup(&storage, &PathBuf::from(path), report)?;
+        to_js_report(found)
+    })
 }
 
 fn to_js(scanned: Scanned, bytes: &[u8], with_records: bool) -> tidelog::Result<NativeScanned> {

@@ -9,6 +9,7 @@
 // Node finds exported functions through a registration that test builds leave out.
 #![cfg_attr(test, allow(dead_code))]
 
+mod backup;
 mod buffers;
 mod completions;
 mod error;

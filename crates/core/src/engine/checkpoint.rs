@@ -78,9 +78,14 @@ impl Engine {
 }
 
 impl CheckpointRun<'_> {
-    #[cfg(test)]
+    /// What is noted, as of one moment.
     pub fn noted(&self) -> &Checkpoint {
         &self.noted
+    }
+
+    /// The partitions that are noted, in the order of their marks.
+    pub fn logs(&self) -> &[Arc<Log>] {
+        &self.logs
     }
 
     /// Syncs everything that was not synced when the ends were noted.

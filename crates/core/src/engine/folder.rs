@@ -12,14 +12,21 @@ use crate::config::OpenOptions;
 use crate::error::{Error, IoContext, Result};
 use crate::journal;
 
-const META: &str = "meta.properties";
-const LOCK: &str = ".lock";
+pub(crate) const META: &str = "meta.properties";
+pub(crate) const LOCK: &str = ".lock";
 /// Raised when an older Tidelog could no longer read what this one writes.
 const FORMAT_VERSION: u32 = 1;
-pub(crate) fn no_store(path: &Path) -> Error {
+/// The `meta.properties` of a backup that is not complete yet: it has this name until everything else is durable.
+pub(crate) const UNFINISHED: &str = "backup.unfinished";
+
+pub(crate) fn no_store(storage: &dyn Storage, path: &Path) -> Error {
+    let reason = match storage.exists(&path.join(UNFINISHED)) {
+        Ok(true) => "it holds a backup that was not finished; make the backup again".to_owned(),
+        _ => format!("it has no {META}"),
+    };
     Error::NotAStore {
         path: path.to_owned(),
-        reason: format!("it has no {META}"),
+        reason,
     }
 }
 
@@ -66,7 +73,7 @@ pub(crate) fn store_id(storage: &dyn Storage, path: &Path) -> Result<Option<Stri
 /// A store is made in an empty folder only, or in one where a crash cut that short.
 pub(super) fn check_vacant(options: &OpenOptions, path: &Path) -> Result<()> {
     if !options.create {
-        return Err(no_store(path));
+        return Err(no_store(&*options.storage, path));
     }
     const OWN: [&str; 5] = [
         LOCK,
@@ -89,11 +96,11 @@ pub(super) fn check_vacant(options: &OpenOptions, path: &Path) -> Result<()> {
         ".directory",
     ];
     let entries = options.storage.read_dir(path).during("list", path)?;
-    match entries.iter().find(|entry| {
-        ![&OWN[..], &HARMLESS[..]]
-            .concat()
-            .contains(&entry.name.as_str())
-    }) {
+    if entries.iter().any(|entry| entry.name == UNFINISHED) {
+        return Err(no_store(&*options.storage, path));
+    }
+    let known = |name: &str| OWN.contains(&name) || HARMLESS.contains(&name);
+    match entries.iter().find(|entry| !known(&entry.name)) {
         None => Ok(()),
         Some(entry) => Err(Error::NotAStore {
             path: path.to_owned(),
@@ -147,19 +154,28 @@ pub(super) fn create_store(storage: &dyn Storage, path: &Path) -> Result<String>
     storage.sync_dir(path).during("sync", path)?;
 
     let id = crate::catalog::id_text(uuid::Uuid::new_v4().as_bytes());
+    let new = path.join("meta.tmp");
+    write_meta(storage, &new, &id)?;
+    become_store(storage, path, &new)?;
+    Ok(id)
+}
+
+/// Writes what will make a folder the store of this id, under a name that does not.
+pub(crate) fn write_meta(storage: &dyn Storage, new: &Path, id: &str) -> Result<()> {
     let mut properties = Properties::default();
     properties.set("version", "1".to_owned());
-    properties.set("cluster.id", id.clone());
+    properties.set("cluster.id", id.to_owned());
     properties.set("tidelog.format.version", FORMAT_VERSION.to_string());
-    let (new, meta) = (path.join("meta.tmp"), path.join(META));
-    let file = storage
-        .open(&new, OpenMode::Create)
-        .during("create", &new)?;
-    file.set_len(0).during("shorten", &new)?;
+    let file = storage.open(new, OpenMode::Create).during("create", new)?;
+    file.set_len(0).during("shorten", new)?;
     file.write_all_at(0, properties.to_text().as_bytes())
-        .during("write", &new)?;
-    file.sync_all().during("sync", &new)?;
-    storage.rename(&new, &meta).during("rename", &new)?;
-    storage.sync_dir(path).during("sync", path)?;
-    Ok(id)
+        .during("write", new)?;
+    file.sync_all().during("sync", new)
+}
+
+/// Makes the folder a store, whose other files are durable.
+pub(crate) fn become_store(storage: &dyn Storage, path: &Path, new: &Path) -> Result<()> {
+    let meta = path.join(META);
+    storage.rename(new, &meta).during("rename", new)?;
+    storage.sync_dir(path).during("sync", path)
 }

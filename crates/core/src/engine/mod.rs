@@ -5,6 +5,7 @@ pub(crate) mod folder;
 mod follow;
 mod listeners;
 mod maintenance;
+mod moment;
 mod open;
 pub(crate) mod recovery;
 mod unpublished;
@@ -37,6 +38,7 @@ pub(crate) use checkpoint::CheckpointRun;
 use listeners::Listeners;
 pub use listeners::Retained;
 use maintenance::Intervals;
+pub(crate) use moment::Moment;
 pub use recovery::RecoveryReport;
 
 /// Most topics of one store.

@@ -45,7 +45,7 @@ impl Engine {
             });
         }
         if options.read_only {
-            let id = store_id(&**storage, &path)?.ok_or_else(|| no_store(&path))?;
+            let id = store_id(&**storage, &path)?.ok_or_else(|| no_store(&**storage, &path))?;
             let files = Files::new(storage, journal::folder(&path), options.journal);
             let context = context(&options, &disk, files, &Checkpoint::default());
             let mut report = RecoveryReport::default();

@@ -29,7 +29,7 @@ use crate::knock_out::{self, Rule};
 use crate::published;
 use crate::segment::Segment;
 use crate::sync::atomic::{AtomicBool, AtomicU64};
-use crate::sync::{Mutex, MutexGuard, RwLock, lock, read};
+use crate::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, lock, read};
 
 pub use append::Appended;
 pub(crate) use append::{AppendDone, Terms};
@@ -151,6 +151,12 @@ pub(crate) struct Committed {
     pub journaled: bool,
 }
 
+/// Held while files of a partition go or are replaced.
+struct OwnFiles<'a> {
+    _files: MutexGuard<'a, ()>,
+    _stay: RwLockReadGuard<'a, ()>,
+}
+
 #[derive(Default)]
 struct Unsynced {
     segments: Vec<Arc<Segment>>,
@@ -221,8 +227,18 @@ impl Log {
         }
     }
 
-    /// The right to change files of the folder, while the topic exists.
-    fn own_files(&self) -> Result<MutexGuard<'_, ()>> {
+    /// The right to take files of the folder away and to put others in their place, while the topic exists. Waits while a
+    /// backup gives the files of all partitions names of its own.
+    fn own_files(&self) -> Result<OwnFiles<'_>> {
+        let stay = read(&self.context.files_stay);
+        Ok(OwnFiles {
+            _files: self.own_folder()?,
+            _stay: stay,
+        })
+    }
+
+    /// The right to write files that no backup copies, while the topic exists.
+    fn own_folder(&self) -> Result<MutexGuard<'_, ()>> {
         let files = lock(&self.files);
         match self.is_deleted() {
             true => Err(self.topic_deleted()),
@@ -327,7 +343,7 @@ impl Log {
 
     /// Tells readers in other processes how far they may read.
     pub fn publish_ends(&self) -> Result<()> {
-        let _files = self.own_files()?;
+        let _files = self.own_folder()?;
         // Cleared first: a move while it is being written is announced again.
         self.announced.store(false, Ordering::Release);
         let ends = Published {

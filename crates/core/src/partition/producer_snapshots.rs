@@ -10,12 +10,12 @@ use tidelog_format::file_name::{self, SegmentFile};
 use tidelog_format::producer_snapshot::ProducerSnapshot;
 use tidelog_io::OpenMode;
 
-use super::Log;
 use super::placement::{Writer, now_ms};
 use super::producers::Producers;
+use super::{Log, OwnFiles};
 use crate::error::{Error, IoContext, Result};
 use crate::segment::{Damage, Expect, Scanner, Segment};
-use crate::sync::{MutexGuard, lock};
+use crate::sync::lock;
 
 /// Files that are kept: the newest, and one to fall back on.
 const KEPT: usize = 2;
@@ -169,7 +169,7 @@ impl Log {
 
     fn save_producers_as(
         &self,
-        _files: &MutexGuard<'_, ()>,
+        _files: &OwnFiles<'_>,
         unsaved_min: u64,
         sync: impl Fn() -> Result<()>,
     ) -> Result<()> {
@@ -198,7 +198,7 @@ impl Log {
     /// Has what unlinking segments below `start` takes away in a snapshot. Blocks for the disk.
     pub(super) fn save_producers_below(
         self: &Arc<Self>,
-        files: &MutexGuard<'_, ()>,
+        files: &OwnFiles<'_>,
         start: u64,
     ) -> Result<()> {
         if self

@@ -86,14 +86,14 @@ impl Log {
 
     /// Makes a file for what is left of segments.
     pub fn create_cleaned(&self, base: u64, index_interval: u32) -> Result<CleanedSegment> {
-        let _files = self.own_files()?;
+        let _files = self.own_folder()?;
         CleanedSegment::create(self.context(), self.folder(), base, index_interval)
     }
 
     /// Takes the file of an attempt that failed, or led to nothing, away. A deleted topic's folder may be another's by now:
     /// nothing is touched there, and nothing was left.
     pub fn discard_cleaned(&self, cleaned: CleanedSegment) {
-        if let Ok(_files) = self.own_files() {
+        if let Ok(_files) = self.own_folder() {
             cleaned.discard(self.context());
         }
     }

@@ -49,7 +49,7 @@ pub fn survey(
 ) -> Result<Survey> {
     let path = path.as_ref();
     let storage = &(Disk::new(Arc::clone(storage)) as Arc<dyn Storage>);
-    store_id(&**storage, path)?.ok_or_else(|| no_store(path))?;
+    store_id(&**storage, path)?.ok_or_else(|| no_store(&**storage, path))?;
     let lock = take_lock(&**storage, path)?;
     let plan = to_plan(&assess(storage, path, false, progress)?);
     Ok(Survey {

@@ -332,6 +332,19 @@ impl Storage for SimulatedStorage {
         )
     }
 
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.disk();
+        let verdict = self.begin(&mut disk, CallKind::Change)?;
+        let (source, target) = (disk.names.find(from)?, disk.names.place(to)?);
+        if disk.names.is_folder(source) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if target.node.is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        disk.finish(verdict, Change::Name(vec![(target.name, Some(source))]))
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut disk = self.disk();
         let verdict = self.begin(&mut disk, CallKind::Change)?;
