@@ -1095,13 +1095,6 @@ export declare const strategies: {
 };
 /** The name of a strategy that is there. */
 export type StrategyName = keyof typeof strategies;
-/**
- * Where to begin: at the first record held, behind the last one, or at the first that is not older than a time, given as a
- * `Date` or in ms since 1970.
- */
-export type From = "earliest" | "latest" | {
-  timestamp: number | Date;
-};
 /** A partition to read, and where from. */
 export interface Assignment<T = AnyTopic | string> {
   topic: T;
@@ -1187,8 +1180,8 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
    * none: all records.
    */
   filter?: string | undefined;
-  /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
-  until?: "live" | "end" | undefined;
+  /** Where reading ends. Default `"live"`: it goes on waiting for more. */
+  until?: Until | undefined;
   /**
    * What to do about an offset that is no longer, or not yet, held. Default `"error"`. Where reading begins at the earliest,
    * retention may move that until the first record is read.
@@ -1208,14 +1201,6 @@ export interface PartitionChoice {
   topic?: AnyTopic | string | undefined;
   partition?: number | undefined;
 }
-/** Where to go on. A time is a `Date` or ms since 1970. */
-export type SeekTarget = {
-  offset: number;
-} | {
-  timestamp: number | Date;
-} | {
-  to: "beginning" | "end";
-};
 /** One partition of a consumer. */
 export interface AssignedPartition {
   readonly topic: string;
@@ -1234,6 +1219,31 @@ export interface CommittedPosition extends AssignedPartition {
   /** The offset of the record to read next; null where nothing is committed. */
   readonly offset: number | null;
 }
+/**
+ * Where to begin: at the first record held, behind the last one, or at the first that is not older than a time, given as a
+ * `Date` or in ms since 1970.
+ */
+export type From = "earliest" | "latest" | {
+  timestamp: number | Date;
+};
+/**
+ * Where reading ends: never (`"live"`); behind what was there when it began (`"end"`); before the first record that is not
+ * older than a time, as the partition is when reading begins, or behind its last one if all are older; before an offset,
+ * which is waited for where it is not there yet.
+ */
+export type Until = "live" | "end" | {
+  timestamp: number | Date;
+} | {
+  offset: number;
+};
+/** Where to go on. A time is a `Date` or ms since 1970. */
+export type SeekTarget = {
+  offset: number;
+} | {
+  timestamp: number | Date;
+} | {
+  to: "earliest" | "latest";
+};
 /**
  * Records of one partition. They, and the bytes that they give out, are valid until the next batch is asked for;
  * `copy()` keeps them. Asking an outdated one throws `ERR_TIDELOG_STALE_BATCH`.
@@ -1495,8 +1505,8 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
    * all records.
    */
   filter?: string | undefined;
-  /** Runs until it is aborted, or ends with what was there when it began. Default `"live"`. */
-  until?: "live" | "end" | undefined;
+  /** Where it ends, as a consumer's. Default `"live"`: it runs until it is aborted. */
+  until?: Until | undefined;
   /** Records in one transaction, at most. Default 100. */
   batch?: number | undefined;
   /** What is done about failures. */

@@ -2,6 +2,7 @@
 
 export type { BackupOptions, BackupReport } from "./backup.js";
 export { RecordBatch } from "./consumer/batch.js";
+export type { From, SeekTarget, Until } from "./consumer/bounds.js";
 export { Consumer } from "./consumer/consumer.js";
 export type {
   AssignedPartition,
@@ -9,13 +10,11 @@ export type {
   CommittedPosition,
   ConsumerOptions,
   Delivery,
-  From,
   GroupRecordOf,
   PartitionChoice,
   PartitionLag,
   RebalanceListener,
   RecordOf,
-  SeekTarget,
 } from "./consumer/options.js";
 export type {
   CloseEvent,

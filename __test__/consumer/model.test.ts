@@ -94,11 +94,11 @@ const seek = fc.tuple(partition, fc.double({ min: 0, max: 1, noNaN: true })).map
     },
 );
 
-const seekAll = fc.constantFrom("beginning", "end").map(
+const seekAll = fc.constantFrom("earliest", "latest").map(
   (to): Step =>
     async (model, { consumer }) => {
-      await consumer.seek({ to: to as "beginning" | "end" });
-      for (const p of range(PARTITIONS)) model.positions[p] = (to === "end" ? model.ends : model.starts)[p]!;
+      await consumer.seek({ to: to as "earliest" | "latest" });
+      for (const p of range(PARTITIONS)) model.positions[p] = (to === "latest" ? model.ends : model.starts)[p]!;
     },
 );
 

@@ -345,7 +345,7 @@ test("from the earliest means the log start as it is when the first record is re
   );
   const early = () => log.consumer({ topics: [topic], until: "end" });
   const [before, sought, explicit, onwards] = [early(), early(), early(), early()];
-  await sought.seek({ to: "beginning" });
+  await sought.seek({ to: "earliest" });
   await explicit.seek({ offset: 0 });
   await first(1, onwards);
   await topic.deleteRecords({ before: 4 });
@@ -355,6 +355,48 @@ test("from the earliest means the log start as it is when the first record is re
   // A place that was named, or reached by reading, is another matter.
   await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", all(explicit));
   await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", all(onwards));
+});
+
+test("ends before the first record that is not older than a time, or behind the last one if all are", async ({
+  open,
+}) => {
+  const log = await open();
+  const { topic } = await numbers(log, 100, 3);
+  const read = async (timestamp: number | Date) => {
+    const records = await all(log.consumer({ topics: [topic], until: { timestamp } }));
+    return records.map(({ value }) => value!).sort((a, b) => a - b);
+  };
+  assert.equal(await read(1040), range(40));
+  assert.equal(await read(new Date(1001)), [0]);
+  assert.equal(await read(0), []);
+  assert.equal(await read(5000), range(100));
+});
+
+test("ends before an offset, which it waits for", async ({ open }) => {
+  const log = await open();
+  const { topic, producer } = await numbers(log, 10);
+  const offsets = async (offset: number, from: "earliest" | "latest" = "earliest") =>
+    (await all(log.consumer({ topics: [topic], from, until: { offset } }))).map((record) => record.offset);
+  assert.equal(await offsets(4), range(4));
+  assert.equal(await offsets(0), []);
+  assert.equal(await offsets(4, "latest"), []);
+  const waits = offsets(12);
+  assert.is(await Promise.race([waits, sleep(50).then(() => "waits")]), "waits");
+  for (const value of [10, 11, 12]) await producer.send(topic, { value });
+  assert.equal(await waits, range(12));
+});
+
+test("a member and a processing end at an offset or a time as well", async ({ open }) => {
+  const log = await open();
+  const { topic } = await numbers(log, 10);
+  const member = log.consumer({ topics: [topic], group: "g", until: { offset: 4 } });
+  assert.equal(
+    (await all(member)).map(({ offset }) => offset),
+    range(4),
+  );
+  await member.close();
+  const report = await log.process({ id: "p", from: topic, until: { timestamp: new Date(1003) } }, () => {});
+  assert.equal(report, { processed: 3, deadLettered: 0 });
 });
 
 run();

@@ -26,12 +26,12 @@ test("seek goes to an offset, a time, the beginning or the end", async ({ open }
   await consumer.seek({ timestamp: 1098 });
   assert.is(await consumer.position(), 98);
   assert.equal(await rest(), [98, 99]);
-  await consumer.seek({ to: "beginning" });
+  await consumer.seek({ to: "earliest" });
   assert.equal(await rest(), range(100));
   await consumer.seek({ timestamp: 5000 });
   assert.equal(await rest(), []);
-  await consumer.seek({ to: "beginning" });
-  await consumer.seek({ to: "end" });
+  await consumer.seek({ to: "earliest" });
+  await consumer.seek({ to: "latest" });
   assert.equal(await rest(), []);
 });
 
@@ -44,7 +44,7 @@ test("seek in the middle of a loop takes effect with the next record", async ({ 
     seen.push(value!);
     if (value === 10) await consumer.seek({ offset: 4000 });
     if (value === 4010) await consumer.seek({ offset: 20 });
-    if (value === 25) await consumer.seek({ to: "end" });
+    if (value === 25) await consumer.seek({ to: "latest" });
   }
   assert.equal(seen, [...range(11), ...range(11).map((i) => 4000 + i), ...range(6).map((i) => 20 + i)]);
 });
@@ -65,13 +65,13 @@ test("seek can be for one partition, or for one topic's", async ({ open }) => {
   const other = await log.topic("u", { value: json<number>() });
   await log.producer().send(other, { value: 0 });
   const consumer = log.consumer({ topics: [topic, other], until: "end" });
-  await consumer.seek({ to: "end" });
+  await consumer.seek({ to: "latest" });
   await consumer.seek({ partition: 1, topic, offset: 4 });
   assert.equal(
     (await all(consumer)).map(({ value }) => value),
     [9],
   );
-  await consumer.seek({ topic: "u", to: "beginning" });
+  await consumer.seek({ topic: "u", to: "earliest" });
   assert.equal(
     (await all(consumer)).map(({ topic: name }) => name),
     ["u"],
@@ -111,7 +111,7 @@ test("a pause or seek that throws away what was read ahead does not hold up the 
     await sleep(30);
     const next = (first.value.partition + 1) % 3;
     if (steer === "pause") consumer.pause({ partition: next });
-    else await consumer.seek({ partition: next, to: "end" });
+    else await consumer.seek({ partition: next, to: "latest" });
     let others = 1;
     while (others < 2000) {
       const { value } = await loop.next();
@@ -232,7 +232,7 @@ test("an offset that is not held is an error that says what is", async ({ open }
     const error = (await failure("ERR_TIDELOG_OFFSET_OUT_OF_RANGE", all(consumer), "t-0")) as OffsetOutOfRangeError;
     assert.instance(error, OffsetOutOfRangeError);
     assert.equal([error.offset, error.logStartOffset, error.highWatermark], [offset, 4, 10]);
-    await consumer.seek({ to: "beginning" });
+    await consumer.seek({ to: "earliest" });
     assert.is((await first(1, consumer))[0]!.offset, 4);
   }
 });

@@ -1,6 +1,7 @@
 // `tidelog tail`: prints a topic's records and goes on as more are written.
 
-import { checkFilter, type From } from "../consumer/options.js";
+import type { From } from "../consumer/bounds.js";
+import { checkFilter } from "../consumer/options.js";
 import type { Log } from "../log.js";
 import type { ConsumerRecord } from "../record.js";
 import { isoTime, jsonBytes, printable } from "./bytes_text.js";

@@ -16,6 +16,7 @@ import { type RunHandler, runConsumer } from "../run/run.js";
 import { showAs } from "../shown_as.js";
 import type { AnyTopic } from "../topic.js";
 import type { RecordBatch } from "./batch.js";
+import { type SeekTarget, seekTarget } from "./bounds.js";
 import type { Chunk } from "./fetcher.js";
 import { nextBatch, nextGroupRecord, nextRecord } from "./hand_out.js";
 import { Iteration } from "./iteration.js";
@@ -27,8 +28,6 @@ import {
   type PartitionLag,
   type RecordOf,
   readingOptions,
-  type SeekTarget,
-  seekTarget,
 } from "./options.js";
 import { Reading } from "./reading.js";
 

@@ -6,7 +6,8 @@ import { InvalidArgumentError } from "../errors.js";
 import type { TopicPartition } from "../group/strategies/strategy.js";
 import { direct, settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
-import type { ReadingOptions, Start, Target } from "./options.js";
+import type { Start, Target } from "./bounds.js";
+import type { ReadingOptions } from "./options.js";
 import { Place } from "./place.js";
 
 /** The places, if they can be told at once: all topics are open, and nothing has to be looked up. */
@@ -79,7 +80,7 @@ export async function placesGained(
 
 function begin(from: Start): Target {
   if (typeof from !== "string") return from;
-  return { to: from === "latest" ? "end" : "beginning" };
+  return { to: from };
 }
 
 /** The partitions, if all their topics are open; those that begin at a time stand at the log start yet. */

@@ -4,25 +4,11 @@ import { InvalidArgumentError } from "../errors.js";
 import type { MembershipOptions } from "../group/membership.js";
 import { type AssignmentStrategy, type StrategyName, strategies } from "../group/strategies/index.js";
 import { compileFilter, type NativeFilter } from "../native.js";
-import {
-  checkDuration,
-  checkInteger,
-  checkName,
-  checkOneOf,
-  checkOptions,
-  checkSignal,
-  checkTime,
-  shown,
-} from "../options.js";
+import { checkDuration, checkInteger, checkName, checkOneOf, checkOptions, checkSignal, shown } from "../options.js";
 import type { ConsumerRecord, GroupRecord } from "../record.js";
 import type { Duration } from "../time.js";
 import type { AnyTopic, Topic } from "../topic.js";
-
-/**
- * Where to begin: at the first record held, behind the last one, or at the first that is not older than a time, given as a
- * `Date` or in ms since 1970.
- */
-export type From = "earliest" | "latest" | { timestamp: number | Date };
+import { type CheckedUntil, type From, type Start, startOf, type Until, untilOf } from "./bounds.js";
 
 /** A partition to read, and where from. */
 export interface Assignment<T = AnyTopic | string> {
@@ -110,8 +96,8 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
    * none: all records.
    */
   filter?: string | undefined;
-  /** Goes on waiting for more, or ends with what was there when reading began. Default `"live"`. */
-  until?: "live" | "end" | undefined;
+  /** Where reading ends. Default `"live"`: it goes on waiting for more. */
+  until?: Until | undefined;
   /**
    * What to do about an offset that is no longer, or not yet, held. Default `"error"`. Where reading begins at the earliest,
    * retention may move that until the first record is read.
@@ -131,20 +117,11 @@ export type RecordOf<T> =
 export type GroupRecordOf<T> =
   T extends Topic<infer _K, infer _V, infer RK, infer RV> ? GroupRecord<RK, RV> : GroupRecord<Buffer, Buffer>;
 
-/** As `From`, with the time as ms. */
-export type Start = "earliest" | "latest" | { timestamp: number };
-
 /** Picks partitions among those of a consumer: of one topic, of one number; all of them where nothing is given. */
 export interface PartitionChoice {
   topic?: AnyTopic | string | undefined;
   partition?: number | undefined;
 }
-
-/** Where to go on. A time is a `Date` or ms since 1970. */
-export type SeekTarget = { offset: number } | { timestamp: number | Date } | { to: "beginning" | "end" };
-
-/** As `SeekTarget`, with the time as ms. */
-export type Target = { offset: number } | { timestamp: number } | { to: "beginning" | "end" };
 
 /** One partition of a consumer. */
 export interface AssignedPartition {
@@ -200,7 +177,7 @@ export interface ReadingOptions {
   onRebalance: RebalanceListener;
   from: Start;
   filter: NativeFilter | undefined;
-  until: "live" | "end";
+  until: CheckedUntil;
   onOutOfRange: "error" | "earliest" | "latest";
   readBytes: number;
   signal: AbortSignal | undefined;
@@ -228,7 +205,7 @@ export function readingOptions(given: ConsumerOptions): ReadingOptions {
     onRebalance: given.onRebalance ?? {},
     from: startOf(where, from),
     filter: checkFilter(where, given.filter),
-    until: checkOneOf(where, "until", until, ["live", "end"]),
+    until: untilOf(where, until),
     onOutOfRange: checkOneOf(where, "onOutOfRange", onOutOfRange, ["error", "earliest", "latest"]),
     readBytes: checkInteger(where, "readBytes", readBytes, 1024, 64 << 20),
     signal: checkSignal(where, given.signal),
@@ -292,16 +269,6 @@ function checkList(where: string, name: string, list: unknown): void {
   }
 }
 
-/** Refuses what is no place to begin. */
-export function startOf(where: string, from: unknown, name = "from"): Start {
-  if (from === "earliest" || from === "latest") return from;
-  if (typeof from === "object" && from !== null && !(from instanceof Date)) {
-    checkOptions(`${where}: ${name}`, from, ["timestamp"]);
-    return { timestamp: checkTime(`${where}: ${name}`, "timestamp", (from as { timestamp: unknown }).timestamp) };
-  }
-  throw new InvalidArgumentError(`${where}: ${name} must be "earliest", "latest" or { timestamp }, not ${shown(from)}`);
-}
-
 /** Compiles a filter, if one is given. */
 export function checkFilter(where: string, filter: unknown): NativeFilter | undefined {
   if (filter === undefined) return undefined;
@@ -309,17 +276,4 @@ export function checkFilter(where: string, filter: unknown): NativeFilter | unde
     throw new InvalidArgumentError(`${where}: filter must be a string, not ${shown(filter)}`);
   }
   return compileFilter(filter);
-}
-
-/** Checks a seek and splits it into where to, and which partitions. */
-export function seekTarget(given: SeekTarget & PartitionChoice): Target {
-  const where = "consumer.seek";
-  checkOptions(where, given ?? null, ["offset", "timestamp", "to", "topic", "partition"]);
-  const { offset, timestamp, to } = given as { offset?: unknown; timestamp?: unknown; to?: unknown };
-  if ([offset, timestamp, to].filter((target) => target !== undefined).length !== 1) {
-    throw new InvalidArgumentError(`${where}: give one of offset, timestamp or to ("beginning" or "end")`);
-  }
-  if (offset !== undefined) return { offset: checkInteger(where, "offset", offset) };
-  if (timestamp !== undefined) return { timestamp: checkTime(where, "timestamp", timestamp) };
-  return { to: checkOneOf(where, "to", to, ["beginning", "end"]) };
 }

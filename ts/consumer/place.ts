@@ -3,8 +3,9 @@
 import type { NativePartition } from "../native.js";
 import { settled } from "../native.js";
 import type { TopicState } from "../topic_state.js";
+import type { CheckedUntil, Target } from "./bounds.js";
 import type { CommitBefore } from "./delivered.js";
-import type { PartitionLag, Target } from "./options.js";
+import type { PartitionLag } from "./options.js";
 
 /** A partition and the place in it. */
 export class Place {
@@ -87,10 +88,16 @@ export class Place {
     };
   }
 
+  /** Where reading that begins now ends. */
+  async endOf(until: CheckedUntil): Promise<number> {
+    if (until === "live") return Number.POSITIVE_INFINITY;
+    return this.offsetOf(until === "end" ? { to: "latest" } : until);
+  }
+
   /** The offset that a target means here, now. */
   async offsetOf(target: Target): Promise<number> {
     if ("offset" in target) return target.offset;
-    if ("to" in target) return target.to === "beginning" ? this.native.logStartOffset : this.native.highWatermark;
+    if ("to" in target) return target.to === "earliest" ? this.native.logStartOffset : this.native.highWatermark;
     // Asked for first: what is appended meanwhile must not be skipped.
     const end = this.native.highWatermark;
     const found = await settled(() => this.native.offsetForTime(target.timestamp));

@@ -10,11 +10,12 @@ import type { TopicPartition } from "../group/strategies/strategy.js";
 import { direct } from "../native.js";
 import type { AnyTopic } from "../topic.js";
 import type { TopicState } from "../topic_state.js";
+import type { Target } from "./bounds.js";
 import { choiceOf, isChosen, nameOf, notRead } from "./choice.js";
 import { isFenced } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
 import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
-import type { PartitionChoice, ReadingOptions, Target } from "./options.js";
+import type { PartitionChoice, ReadingOptions } from "./options.js";
 import { Pauses } from "./pauses.js";
 import type { Place } from "./place.js";
 import { type Handled, Progress } from "./progress.js";
@@ -172,9 +173,10 @@ export class Reading {
           place.paused = this.#pauses.has(place.topic.name, place.partition);
         }
         await this.#tell(onRebalance.assigned, partitions);
+        const ends = await this.#endsOf(places);
         if (!isStill()) return;
-        for (const place of places) {
-          place.until = this.#options.until === "end" ? place.native.highWatermark : Number.POSITIVE_INFINITY;
+        for (const [i, place] of places.entries()) {
+          place.until = ends[i]!;
           // While a transaction takes, it sees what it saw when it began.
           place.end = this.#narrow ? place.position : place.until;
           this.#fetcher!.add(place);
@@ -284,11 +286,11 @@ export class Reading {
       await this.#opening;
       if (this.#over) return;
       this.#join();
-      const { places } = this;
-      const ends = this.#options.until === "end" ? this.#ends() : undefined;
+      const places = [...this.places];
+      const ends = await this.#endsOf(places);
       for (const [i, place] of places.entries()) {
         if (place.isBarred) continue;
-        place.until = ends?.[i] ?? Number.POSITIVE_INFINITY;
+        place.until = ends[i]!;
         place.end = place.until;
       }
     } catch (error) {
@@ -317,6 +319,14 @@ export class Reading {
       place.end = place.until;
       this.#fetcher!.resume(place);
     }
+  }
+
+  /** Where reading that begins now ends in these. */
+  #endsOf(places: readonly Place[]): readonly number[] | Promise<number[]> {
+    const { until } = this.#options;
+    // Of one moment for all.
+    if (until === "end") return direct(() => this.#context.native.highWatermarks(places.map(({ native }) => native)));
+    return Promise.all(places.map((place) => place.endOf(until)));
   }
 
   #ends(): number[] {
@@ -426,7 +436,7 @@ export class Reading {
     for (const [i, place] of places.entries()) {
       if (this.chunk?.place === place) this.progress?.dropped(this.chunk);
       this.moveTo(place, offsets[i]!);
-      if ("to" in target && target.to === "beginning") place.begun = offsets[i]!;
+      if ("to" in target && target.to === "earliest") place.begun = offsets[i]!;
     }
   }
 

@@ -1,7 +1,8 @@
 // Groups as operators see them: what each has committed, how far behind it is, and another place to begin at.
 
+import { inOurWords, type Target } from "../consumer/bounds.js";
 import { offsetsOf } from "../consumer/committer.js";
-import type { AssignedPartition, PartitionChoice, Target } from "../consumer/options.js";
+import type { AssignedPartition, PartitionChoice } from "../consumer/options.js";
 import { Place } from "../consumer/place.js";
 import type { LogContext } from "../context.js";
 import { InvalidArgumentError, OffsetOutOfRangeError } from "../errors.js";
@@ -206,9 +207,8 @@ export function groupOf(context: LogContext, name: string): Group {
 }
 
 function targetOf(where: string, to: ResetOptions["to"]): Target {
-  if (to === "earliest") return { to: "beginning" };
-  if (to === "latest") return { to: "end" };
-  const given: unknown = to;
+  if (to === "earliest" || to === "latest") return { to };
+  const given: unknown = inOurWords(where, "to", to);
   if (typeof given === "object" && given !== null) {
     checkOptions(`${where}: to`, given, ["offset", "timestamp"]);
     const { offset, timestamp } = given as { offset?: unknown; timestamp?: unknown };

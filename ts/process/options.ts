@@ -1,6 +1,7 @@
 // What `log.process` can be told, and what it tells.
 
-import { type From, type RebalanceListener, type Start, startOf } from "../consumer/options.js";
+import { type CheckedUntil, type From, type Start, startOf, type Until, untilOf } from "../consumer/bounds.js";
+import type { RebalanceListener } from "../consumer/options.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { AssignmentStrategy, StrategyName } from "../group/strategies/index.js";
 import { type CheckedRetryOptions, type RetryOptions, retryOptions } from "../handling/retry.js";
@@ -40,8 +41,8 @@ export interface ProcessOptions<T = AnyTopic | string> extends TransactionOption
    * all records.
    */
   filter?: string | undefined;
-  /** Runs until it is aborted, or ends with what was there when it began. Default `"live"`. */
-  until?: "live" | "end" | undefined;
+  /** Where it ends, as a consumer's. Default `"live"`: it runs until it is aborted. */
+  until?: Until | undefined;
   /** Records in one transaction, at most. Default 100. */
   batch?: number | undefined;
   /** What is done about failures. */
@@ -76,7 +77,7 @@ export interface CheckedProcessOptions {
   membership: Pick<ProcessOptions, (typeof MEMBER_NAMES)[number]>;
   start: Start;
   filter: string | undefined;
-  until: "live" | "end";
+  until: CheckedUntil;
   batch: number;
   retry: CheckedRetryOptions;
   deadLetter: AnyTopic | string | undefined;
@@ -119,7 +120,7 @@ export function processOptions(given: ProcessOptions): CheckedProcessOptions {
     membership: Object.fromEntries(MEMBER_NAMES.map((name) => [name, given[name]])),
     start: startOf(where, start, "start"),
     filter: given.filter,
-    until: checkOneOf(where, "until", until, ["live", "end"]),
+    until: untilOf(where, until),
     batch: checkInteger(where, "batch", batch, 1),
     retry: retryOptions(where, given.retry),
     deadLetter: given.deadLetter,
