@@ -1,6 +1,6 @@
 // What `topics`, `describe`, `dump` and `verify` say about a store, sound and damaged.
 
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "tidelog";
 import { suite } from "uvu";
@@ -193,6 +193,37 @@ test("verify passes a sound store and names the place of damage in another", () 
     const dumped = await tidelog("dump", join(store, SEGMENT));
     assert.is(dumped.code, 1);
     assert.match(dumped.out, /^DAMAGED at byte 0, where offset 0 should be: /);
+  }));
+
+test("verify finds what keeps a store from being opened", () =>
+  withFolder(async (store) => {
+    await fill(store);
+    for (const [file, said] of [
+      ["checkpoint", /DAMAGED: .*checkpoint at byte 0/],
+      ["meta.properties", /DAMAGED: .*meta\.properties at byte 0/],
+      ["topics/orders", /DAMAGED: .*topics.orders at byte 0/],
+    ] as const) {
+      const path = join(store, file);
+      const whole = await readFile(path);
+      await writeFile(path, "");
+      const { code, out } = await tidelog("verify", store);
+      assert.is(code, 1, out);
+      assert.match(out, said);
+      await writeFile(path, whole);
+    }
+    assert.is((await tidelog("verify", store)).code, 0);
+  }));
+
+test("verify refuses a folder that is no store, with the words of the other commands", () =>
+  withFolder(async (folder) => {
+    await mkdir(join(folder, "x-1"));
+    for (const meta of [undefined, "version=1\ncluster.id=abc\nnode.id=1\n"]) {
+      if (meta !== undefined) await writeFile(join(folder, "meta.properties"), meta);
+      const { code, err } = await tidelog("verify", folder);
+      const topics = await tidelog("topics", folder);
+      assert.is(code, topics.code);
+      assert.is(err.replace("tidelog verify", ""), topics.err.replace("tidelog topics", ""));
+    }
   }));
 
 test("looking changes nothing", () =>

@@ -16,7 +16,7 @@ export const dump: Command = {
   operands: ["segment file"],
   options: { records: { type: "boolean", short: "r", help: "show the records in each batch as well" } },
   notes: `One batch a line; with --json one object a line. Stops at the first place that does not hold, and exits with ${DAMAGED}
-then. The last segment of a running store may end with a batch that is just being written.`,
+then. Offsets that Kafka's compaction has left out are no damage. The last segment of a running store may end with a batch that is just being written.`,
   run: async ({ operands: [path = ""], flag, output, signal }) => {
     const scan = await openSegment(path);
     const records = flag("records");

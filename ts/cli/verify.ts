@@ -1,4 +1,4 @@
-// `tidelog verify`: checks every batch and every index entry of a store, or of one partition's folder.
+// `tidelog verify`: checks a store, or every batch and every index entry of one partition's folder.
 
 import { existsSync } from "node:fs";
 import { TidelogError } from "../errors.js";
@@ -11,10 +11,12 @@ import { Progress } from "./progress.js";
 export const verify: Command = {
   name: "verify",
   summary:
-    "Checks every record batch and index entry of a store, its journal and checkpoint, or of one partition's folder.",
+    "Checks that a store can be opened and is whole: every record batch and index entry, and its files against each other; or one partition's folder, also of Kafka's.",
   operands: ["store or partition folder"],
   options: {},
-  notes: `Changes nothing, and may run beside a writer. Exits with ${DAMAGED} if anything does not hold; each place is named.
+  notes: `Changes nothing, and may run beside a writer. Exits with ${DAMAGED} if anything does not hold: of each file the first twenty
+places are named. A store that nobody writes to is held against its checkpoint, journal and topics, so what repair --dry-run
+finds is found here as well; beside a writer batches and indexes are checked, and not where each log has to end.
 tidelog repair mends what can be mended. Indexes can be made again from the log, so damage in them loses no records.`,
   run: (invocation) => check("verify", verifyFiles, invocation),
 };
@@ -49,6 +51,6 @@ export async function check(
 }
 
 function inWords({ file, position, offset, reason, recordsAffected }: VerifyProblem): string {
-  const what = recordsAffected ? "DAMAGED" : "index damaged";
+  const what = recordsAffected ? "DAMAGED" : "damaged, without loss of records";
   return `${what}: ${escaped(file)} at byte ${position}, offset ${offset}: ${escaped(reason)}`;
 }

@@ -68,7 +68,7 @@ impl Catalog {
 
     /// Whether a file that holds no topic is not one's: what desktops, editors and file systems leave (`.DS_Store`,
     /// `Thumbs.db`, `orders~`, `.orders.swp`), under a name for which there are no records.
-    fn is_no_topics(&self, name: &str) -> Result<bool> {
+    pub fn is_no_topics(&self, name: &str) -> Result<bool> {
         const LEFT: [&str; 2] = ["Thumbs.db", "desktop.ini"];
         let foreign =
             topic_name::validate(name).is_err() || name.starts_with('.') || LEFT.contains(&name);
@@ -320,6 +320,13 @@ pub(crate) fn topic_id_of(storage: &dyn Storage, folder: &Path) -> Result<Option
     let text = String::from_utf8_lossy(&bytes);
     let mut lines = text.lines();
     Ok(lines.find_map(|line| line.strip_prefix("topic_id: ").map(str::to_owned)))
+}
+
+/// The id in text of a topic whose files are being removed, by the name of the file that is left of it.
+pub(crate) fn gone_topic(name: &str) -> Option<String> {
+    let digits = name.strip_suffix(GONE).filter(|stem| stem.len() == 32)?;
+    let id = u128::from_str_radix(digits, 16).ok()?;
+    Some(id_text(&id.to_be_bytes()))
 }
 
 /// `<32 hex digits>.deleted`, or `<32 hex digits>-<partition>.deleted`.

@@ -186,6 +186,10 @@ impl Storage for Disk {
         self.storage.lock(path)
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.storage.is_locked(path)
+    }
+
     fn file_system(&self, path: &Path) -> io::Result<FileSystemKind> {
         self.storage.file_system(path)
     }

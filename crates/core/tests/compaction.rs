@@ -232,7 +232,12 @@ fn a_crash_at_any_change_of_the_disk_leaves_every_key_as_it_was() {
                 topic.compact().unwrap();
                 check(&records(&partition).unwrap(), &before, &context);
                 store.close().unwrap();
-                let report = verify_store(&copy, Path::new(ROOT), |_, _| true).unwrap();
+                let report = verify_store(
+                    &(Arc::new(copy.clone()) as Arc<dyn Storage>),
+                    Path::new(ROOT),
+                    |_, _| true,
+                )
+                .unwrap();
                 assert_eq!(report.problems.len(), 0, "{context}: {:?}", report.problems);
             }
         }
@@ -436,7 +441,12 @@ fn who_reads_and_who_writes_is_not_disturbed() {
     assert!(held < sent / 4, "{held} of {sent}");
     assert!(reads > 10 && points > 10 && followed > 3);
     store.close().unwrap();
-    let report = verify_store(&tidelog::io::OsStorage, folder.path(), |_, _| true).unwrap();
+    let report = verify_store(
+        &(Arc::new(tidelog::io::OsStorage) as Arc<dyn Storage>),
+        folder.path(),
+        |_, _| true,
+    )
+    .unwrap();
     assert_eq!(report.problems.len(), 0, "{:?}", report.problems);
 }
 

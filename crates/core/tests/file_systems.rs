@@ -28,6 +28,8 @@ enum Flaw {
     Lock,
     /// Bytes are on another machine.
     Network,
+    /// Nothing can be written.
+    ReadOnly,
 }
 
 /// A disk with one flaw.
@@ -45,7 +47,12 @@ impl WriterLock for NoLock {
 
 impl Storage for Flawed {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StorageFile>> {
-        self.0.open(path, mode)
+        match self.1 {
+            Flaw::ReadOnly if mode != OpenMode::Read => {
+                Err(io::ErrorKind::ReadOnlyFilesystem.into())
+            }
+            _ => self.0.open(path, mode),
+        }
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -83,8 +90,13 @@ impl Storage for Flawed {
     fn lock(&self, path: &Path) -> io::Result<LockAttempt> {
         match self.1 {
             Flaw::Lock => Ok(LockAttempt::Held(Box::new(NoLock))),
+            Flaw::ReadOnly => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
             _ => self.0.lock(path),
         }
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.0.is_locked(path)
     }
 
     fn file_system(&self, path: &Path) -> io::Result<FileSystemKind> {
@@ -121,4 +133,29 @@ fn each_flaw_is_found_at_opening_and_can_be_forced() {
         let store = Store::open("/data", options(&storage, Durability::Fsync)).unwrap();
         store.close().unwrap();
     }
+}
+
+#[test]
+fn a_survey_needs_no_right_to_write() {
+    let disk = SimulatedStorage::new();
+    let storage: Arc<dyn Storage> = Arc::new(disk.clone());
+    let store = Store::open("/data", options(&storage, Durability::Fsync)).unwrap();
+    let topic = store
+        .create_topic("t", tidelog::TopicConfig::default())
+        .unwrap();
+    let partition = topic.partition(0).unwrap();
+    partition.append(batch(&[value(1, 20)])).unwrap();
+    let read_only: Arc<dyn Storage> = Arc::new(Flawed(disk, Flaw::ReadOnly));
+    let look = || tidelog::repair::survey(&read_only, "/data", |_, _| true);
+    // Somebody who may write has it open.
+    assert_eq!(look().err().unwrap().code(), "ERR_TIDELOG_STORE_LOCKED");
+    store.close().unwrap();
+    assert!(look().unwrap().plan().is_empty());
+    let path = Path::new("/data/t-0/00000000000000000000.log");
+    let whole = content(&*storage, path);
+    set_content(&*storage, path, &whole[..whole.len() - 1]);
+    let looked = look().unwrap();
+    assert_eq!(looked.plan().lost.len(), 1);
+    let refused = looked.repair(|_, _| ()).unwrap_err();
+    assert_eq!(refused.code(), "ERR_TIDELOG_IO");
 }

@@ -136,7 +136,7 @@ fn check(storage: &Arc<dyn Storage>, records: &Records, lost: &[LostRange], cont
         }
         store.close().unwrap();
     }
-    let report = tidelog::inspect::verify_store(&**storage, Path::new(ROOT), |_, _| true).unwrap();
+    let report = tidelog::inspect::verify_store(storage, Path::new(ROOT), |_, _| true).unwrap();
     assert!(
         report.problems.is_empty(),
         "{context}: {:?}",
@@ -163,7 +163,7 @@ fn check_before(disk: &SimulatedStorage, records: &Records, damaged: (&str, u32)
 }
 
 /// Files that the check of the store complains about.
-fn complaints(storage: &dyn Storage) -> Vec<String> {
+fn complaints(storage: &Arc<dyn Storage>) -> Vec<String> {
     let report = tidelog::inspect::verify_store(storage, Path::new(ROOT), |_, _| true).unwrap();
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     report.problems.iter().map(|it| name(&it.file)).collect()
@@ -343,7 +343,7 @@ fn a_damaged_frame_of_the_journal_costs_what_only_it_held() {
             read_all(&partition).unwrap();
             store.close().unwrap();
 
-            assert!(complaints(&*storage).contains(&"00000000.journal".to_owned()));
+            assert!(complaints(&storage).contains(&"00000000.journal".to_owned()));
             let report = repaired(&storage);
             let journal = report.done.journal.as_ref().unwrap();
             assert_eq!(journal.frames.len(), 1, "{context}: {journal:?}");
@@ -441,7 +441,7 @@ fn one_slot_of_the_checkpoint_costs_nothing() {
             disk.crash(CrashKind::Kill, 0);
             let storage = life(&disk);
             spoil_checkpoint(&*storage, &[slot]);
-            assert!(complaints(&*storage).contains(&"checkpoint".to_owned()));
+            assert!(complaints(&storage).contains(&"checkpoint".to_owned()));
             let report = repaired(&storage);
             assert!(report.done.lost.is_empty(), "{:?}", report.done.lost);
             check(
@@ -497,10 +497,10 @@ fn a_snapshot_of_producers_that_does_not_hold_is_made_again() {
     let [snapshot] = &snapshots()[..] else {
         panic!("{:?}", snapshots());
     };
-    assert_eq!(complaints(&*storage), Vec::<String>::new());
+    assert_eq!(complaints(&storage), Vec::<String>::new());
     flip(&*storage, snapshot, 12);
     let name = snapshot.file_name().unwrap().to_str().unwrap();
-    assert_eq!(complaints(&*storage), [name]);
+    assert_eq!(complaints(&storage), [name]);
     let report = repaired(&storage);
     assert_eq!(report.done.snapshots, std::slice::from_ref(snapshot));
     assert!(!report.done.gives_up() && !report.done.is_empty());

@@ -140,6 +140,15 @@ pub trait Storage: Send + Sync + Debug {
     /// What the system says; that somebody else holds the lock is not an error.
     fn lock(&self, path: &Path) -> io::Result<LockAttempt>;
 
+    /// Whether somebody holds the lock at `path`, asked without writing: also where nothing can be
+    /// written. For the moment of the question the lock can't be had.
+    ///
+    /// # Errors
+    /// What the system says; that there is no such file is not an error.
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.exists(path)? && matches!(self.lock(path)?, LockAttempt::Busy { .. }))
+    }
+
     /// What kind of file system the existing file or folder `path` is on.
     ///
     /// # Errors

@@ -70,6 +70,10 @@ impl Storage for OneByteStorage {
         self.inner.lock(path)
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.inner.is_locked(path)
+    }
+
     fn file_system(&self, path: &Path) -> io::Result<FileSystemKind> {
         self.inner.file_system(path)
     }

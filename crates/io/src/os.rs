@@ -130,6 +130,10 @@ impl Storage for OsStorage {
         writer_lock::try_lock(path)
     }
 
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        writer_lock::is_locked(path)
+    }
+
     fn file_system(&self, path: &Path) -> io::Result<FileSystemKind> {
         file_system::of(path)
     }

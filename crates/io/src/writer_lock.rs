@@ -127,6 +127,25 @@ pub(crate) fn try_lock(path: &Path) -> io::Result<LockAttempt> {
     })))
 }
 
+/// Whether the lock file or its folder is locked, without writing. A shared lock conflicts with the
+/// holder's only.
+pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
+    let is_shared = |file: &File| {
+        retry::uninterrupted(|| match file.try_lock_shared() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        })
+    };
+    match os::open(path, OpenMode::Read) {
+        Ok(file) if !is_shared(&file)? => return Ok(true),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Some network file systems lock no folder.
+    Ok(!is_shared(&os::open_folder(folder_of(path))?).unwrap_or(true))
+}
+
 fn write_pid(file: &File) -> io::Result<()> {
     // Emptied first, so that nobody reads the last holder's id as ours.
     file.set_len(0)?;

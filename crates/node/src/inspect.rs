@@ -171,7 +171,10 @@ pub fn verify_files(
     stop: Option<&NativeStop>,
 ) -> AsyncTask<Blocking<NativeVerifyReport>> {
     let report = reporter(progress, stop);
-    blocking(move || to_js_report(verify_store(&OsStorage, &PathBuf::from(path), report)?))
+    blocking(move || {
+        let storage: Arc<dyn Storage> = Arc::new(OsStorage);
+        to_js_report(verify_store(&storage, &PathBuf::from(path), report)?)
+    })
 }
 
 /// As `verify_files`, of a backup that is not open: also that it is complete, and ends where its checkpoint says.

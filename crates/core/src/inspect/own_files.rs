@@ -17,34 +17,28 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// What does not hold of checkpoint and journal.
 pub(super) fn verify_own_files(storage: &dyn Storage, store: &Path) -> Result<Vec<Problem>> {
-    let mut seen = look(storage, store)?;
+    lasting(|| look(storage, store))
+}
+
+/// What several looks show: what is being written holds sooner or later; what is damaged never does.
+pub(super) fn lasting(look: impl Fn() -> Result<Vec<Problem>>) -> Result<Vec<Problem>> {
+    let mut seen = look()?;
     for _ in 1..LOOKS {
-        if seen.problems.is_empty() {
+        if seen.is_empty() {
             break;
         }
         std::thread::sleep(PAUSE);
-        let again = look(storage, store)?;
-        if again.generation == seen.generation {
-            // What is being written holds sooner or later; what is damaged never does.
-            seen.problems
-                .retain(|problem| again.problems.iter().any(|other| same(problem, other)));
-        } else {
-            seen = again;
-        }
+        let again = look()?;
+        seen.retain(|problem| again.iter().any(|other| same(problem, other)));
     }
-    Ok(seen.problems)
+    Ok(seen)
 }
 
 fn same(one: &Problem, other: &Problem) -> bool {
     (&one.file, one.offset) == (&other.file, other.offset)
 }
 
-struct Seen {
-    generation: Option<u64>,
-    problems: Vec<Problem>,
-}
-
-fn look(storage: &dyn Storage, store: &Path) -> Result<Seen> {
+fn look(storage: &dyn Storage, store: &Path) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
     let (mut last, mut damaged) = (None, Vec::new());
     for (number, slot) in checkpoint::look(storage, store)?.into_iter().enumerate() {
@@ -63,7 +57,7 @@ fn look(storage: &dyn Storage, store: &Path) -> Result<Seen> {
     }
     for (number, reason) in damaged {
         let other = match last.is_some() {
-            true => "the other one holds, so nothing is lost",
+            true => "the other one holds",
             false => "no other one holds, and the store can't be opened",
         };
         problems.push(Problem {
@@ -74,12 +68,8 @@ fn look(storage: &dyn Storage, store: &Path) -> Result<Seen> {
             records_affected: last.is_none(),
         });
     }
-    let generation = last.as_ref().map(|last| last.generation);
     let Some(last) = last.filter(|last| !last.clean) else {
-        return Ok(Seen {
-            generation,
-            problems,
-        });
+        return Ok(problems);
     };
     let files = journal::open_all(storage, &journal::folder(store), OpenMode::Read)?;
     let frames = valid_frames(&files)?;
@@ -97,8 +87,5 @@ fn look(storage: &dyn Storage, store: &Path) -> Result<Seen> {
             records_affected: true,
         });
     }
-    Ok(Seen {
-        generation,
-        problems,
-    })
+    Ok(problems)
 }

@@ -10,6 +10,7 @@ mod rewrite;
 mod salvage;
 mod walk;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use tidelog_io::{OpenMode, Storage, WriterLock};
 use crate::catalog::Catalog;
 use crate::checkpoint;
 use crate::disk::Disk;
-use crate::engine::folder::{no_store, store_id, take_lock};
+use crate::engine::folder::{LOCK, no_store, store_id, take_lock};
 use crate::error::{Error, IoContext, Result};
 use crate::fan_out;
 use crate::partition::SyncPoint;
@@ -28,16 +29,18 @@ use assess::{Assessed, assess};
 use partition::Surveyed;
 pub use plan::{LostFrames, LostRange, MendedBatch, RepairPlan, RepairReport};
 
-/// A store that was looked at, and that nobody writes to while this is held.
+/// A store that was looked at, and that nobody writes to while this is held, but where nothing can be written at all.
 pub struct Survey {
     storage: Arc<dyn Storage>,
     path: PathBuf,
     plan: RepairPlan,
-    _lock: Box<dyn WriterLock>,
+    /// What keeps others out, or why it could not be had.
+    lock: Result<Box<dyn WriterLock>>,
 }
 
 /// Finds out what is damaged in a store and what a repair would give up. Changes nothing; the store must not be open
-/// for writing. Reads all of it: `progress` gets the bytes done and all bytes, and stops it by giving false.
+/// for writing. Reads all of it: `progress` gets the bytes done and all bytes, and stops it by giving false. It needs no right
+/// to write; without that the repair is refused.
 ///
 /// # Errors
 /// [`Error::StoreLocked`], [`Error::NotAStore`], [`Error::UnsupportedVersion`], [`Error::CorruptFile`] for files that
@@ -50,14 +53,57 @@ pub fn survey(
     let path = path.as_ref();
     let storage = &(Disk::new(Arc::clone(storage)) as Arc<dyn Storage>);
     store_id(&**storage, path)?.ok_or_else(|| no_store(&**storage, path))?;
-    let lock = take_lock(&**storage, path)?;
+    let lock = lock_if_writable(&**storage, path)?;
     let plan = to_plan(&assess(storage, path, false, progress)?);
     Ok(Survey {
         storage: Arc::clone(storage),
         path: path.to_owned(),
         plan,
-        _lock: lock,
+        lock,
     })
+}
+
+/// The lock, or what keeps it from being taken where nobody holds it and nothing can be written.
+fn lock_if_writable(storage: &dyn Storage, path: &Path) -> Result<Result<Box<dyn WriterLock>>> {
+    let denied = match take_lock(storage, path) {
+        Err(Error::Io {
+            source,
+            operation,
+            path,
+        }) if matches!(
+            source.kind(),
+            ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied
+        ) =>
+        {
+            Error::Io {
+                source,
+                operation,
+                path,
+            }
+        }
+        taken => return taken.map(Ok),
+    };
+    let file = path.join(LOCK);
+    match storage
+        .is_locked(&file)
+        .during("look for a writer by", &file)?
+    {
+        true => Err(Error::StoreLocked {
+            path: path.to_owned(),
+            pid: None,
+        }),
+        false => Ok(Err(denied)),
+    }
+}
+
+/// What a survey finds in a store that nobody writes to, for a check: without the lock, so that a writer may come. What is
+/// found is worth nothing then.
+pub(crate) fn plan_of(
+    storage: &Arc<dyn Storage>,
+    path: &Path,
+    progress: impl FnMut(u64, u64) -> bool,
+) -> Result<RepairPlan> {
+    assess(storage, path, false, progress).map(|assessed| to_plan(&assessed))
 }
 
 impl Survey {
@@ -82,6 +128,7 @@ impl Survey {
         if self.plan.is_empty() {
             return Ok(RepairReport { done: self.plan });
         }
+        let _lock = self.lock?;
         let storage = &*self.storage;
         Catalog::new(Arc::clone(&self.storage), self.path.clone()).clean_up()?;
         let assessed = assess(&self.storage, &self.path, true, |done, total| {
@@ -187,6 +234,8 @@ fn to_plan(assessed: &Assessed) -> RepairPlan {
     };
     for surveyed in &assessed.partitions {
         plan.segments += surveyed.segments.len() as u64;
+        plan.batches += surveyed.batches;
+        plan.records += surveyed.records;
         plan.snapshots.extend(surveyed.snapshots.iter().cloned());
         let (topic, number) = (&surveyed.partition.topic, surveyed.partition.id.partition);
         for work in &surveyed.work {

@@ -11,7 +11,7 @@ use tidelog_io::Storage;
 use super::patches::Patches;
 use super::walk::{Bounds, Hole, Mend, Walk};
 use crate::error::{IoContext, Result};
-use crate::inspect::{check_indexes, check_snapshots};
+use crate::inspect::{IndexedSegment, Writer, check_indexes, check_snapshots};
 use crate::partition::SyncPoint;
 use crate::segment::listed;
 
@@ -68,6 +68,9 @@ pub(super) struct Surveyed {
     pub epoch: i32,
     /// Base offsets and bytes of the segments that are there.
     pub segments: Vec<(u64, u64)>,
+    /// Batches that hold, and the records in them.
+    pub batches: u64,
+    pub records: u64,
     /// Records below were deleted, as far as anything tells.
     deleted: u64,
 }
@@ -110,6 +113,8 @@ impl Survey<'_> {
                 .collect(),
             epoch: i32::MIN,
             segments: Vec::with_capacity(files.len()),
+            batches: 0,
+            records: 0,
             deleted,
             partition,
         };
@@ -182,6 +187,8 @@ impl Survey<'_> {
         let len = log.len;
         out.segments.push((file.base, len));
         let mut walked = Walk::new(&log, len, bounds).run(offset, out.epoch, progress);
+        out.batches += walked.batches.len() as u64;
+        out.records += walked.records;
         let whole = walked.position == len && len > 0;
         if walked.offset < floor && !whole {
             let reason = walked.stop.take();
@@ -205,11 +212,18 @@ impl Survey<'_> {
         let settled = file.base < out.partition.recovery_segment;
         if settled && walked.holes.is_empty() && walked.mends.is_empty() {
             let (next, batches) = (walked.offset, &walked.batches);
-            for wrong in check_indexes(self.storage, &file.path, file.base, next, batches)? {
+            let segment = IndexedSegment {
+                path: &file.path,
+                base: file.base,
+                next,
+                batches,
+                by: Writer::Tidelog,
+            };
+            check_indexes(self.storage, &segment, |wrong| {
                 if !indexes.contains(&wrong.index) {
                     indexes.push(wrong.index);
                 }
-            }
+            })?;
         }
         if !(walked.holes.is_empty() && walked.mends.is_empty() && indexes.is_empty()) {
             out.work.push(Work {

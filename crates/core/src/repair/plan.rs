@@ -11,6 +11,10 @@ pub struct RepairPlan {
     pub segments: u64,
     /// Bytes in them.
     pub bytes: u64,
+    /// Batches in them that hold.
+    pub batches: u64,
+    /// Records in those.
+    pub records: u64,
     /// Whether all of the store was looked at; without that nothing can be repaired.
     pub complete: bool,
     /// Why the checkpoint can't be used, if it can't. A new one is made from what the segments and the journal hold.

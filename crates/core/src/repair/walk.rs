@@ -51,6 +51,8 @@ pub(super) struct Walked {
     pub holes: Vec<Hole>,
     pub mends: Vec<Mend>,
     pub batches: Vec<Ends>,
+    /// Records in them.
+    pub records: u64,
     /// The place behind the last batch that holds, and the epoch of that batch.
     pub offset: u64,
     pub position: u64,
@@ -121,6 +123,7 @@ impl<'a> Walk<'a> {
             position: at.position,
             max_timestamp: header.max_timestamp,
         });
+        at.records += u64::from(header.record_count);
         at.position += header.size() as u64;
         at.offset = next;
         at.epoch = mend.map_or(header.leader_epoch, |mend| mend.epoch);

@@ -40,6 +40,8 @@ pub(crate) struct Scanner<'a> {
     position: u64,
     expect: Expect,
     check_crc: bool,
+    /// Whether offsets may be left out between batches.
+    gaps: bool,
     batch: Vec<u8>,
 }
 
@@ -58,8 +60,15 @@ impl<'a> Scanner<'a> {
             position,
             expect,
             check_crc,
+            gaps: false,
             batch: Vec::new(),
         }
+    }
+
+    /// Takes offsets that are left out between batches for deleted ones, as they are in Kafka's segments.
+    pub fn with_gaps(mut self, gaps: bool) -> Scanner<'a> {
+        self.gaps = gaps;
+        self
     }
 
     /// The next batch, or `None` at the end of the file.
@@ -114,7 +123,11 @@ impl<'a> Scanner<'a> {
                 header.size()
             ));
         }
-        if header.base_offset != self.expect.offset {
+        let follows = match self.gaps {
+            true => header.base_offset >= self.expect.offset,
+            false => header.base_offset == self.expect.offset,
+        };
+        if !follows {
             return Err(format!(
                 "base offset {} where {} should follow",
                 header.base_offset, self.expect.offset

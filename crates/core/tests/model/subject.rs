@@ -169,7 +169,7 @@ impl Subject {
         self.store.close().unwrap();
         let (storage, root) = (self.disk.storage(), self.disk.root());
         let report =
-            tidelog::inspect::verify_store(&*storage, Path::new(&root), |_, _| true).unwrap();
+            tidelog::inspect::verify_store(&storage, Path::new(&root), |_, _| true).unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
     }
 
