@@ -1,7 +1,8 @@
-//! A segment file as `tidelog dump` and `verify` walk it: an input is a byte of flags (1: the checksums are put right) and the
-//! file. What is found is compared with a walk of the bytes that shares nothing with the one under test but the batch.
+//! A segment file as `tidelog dump` and `verify` walk it: an input is a byte of flags (1: the checksums are put right; 2: it
+//! stands in a folder of Kafka's, where offsets may be left out) and the file. What is found is compared with a walk of the bytes that shares nothing with the one under test but the batch.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tidelog::format::batch::{Batch, BatchHeader};
 use tidelog::format::file_name;
@@ -21,14 +22,19 @@ pub fn run(data: &[u8]) {
         seal::segment(&mut bytes);
     }
     let base = BatchHeader::parse(&bytes).map_or(0, |header| header.base_offset);
-    let (expected, whole) = walk(&bytes, base);
+    let gaps = flags & 2 != 0;
+    let (expected, whole) = walk(&bytes, base, gaps);
     let disk = SimulatedStorage::new();
     let folder = Path::new("/t-0");
     disk.create_dir(folder).unwrap();
     let path = folder.join(file_name::log(base));
     set_content(&disk, &path, &bytes);
+    if !gaps {
+        set_content(&disk, &folder.join("published"), &[]);
+    }
+    let disk: Arc<dyn Storage> = Arc::new(disk);
 
-    let mut scan = scan_segment(&disk, &path).unwrap();
+    let mut scan = scan_segment(&*disk, &path).unwrap();
     assert_eq!(scan.file_len(), bytes.len() as u64);
     let (mut found, mut damage) = (Vec::new(), None);
     while let Some(scanned) = scan.next() {
@@ -58,14 +64,15 @@ pub fn run(data: &[u8]) {
 }
 
 /// All batches from the first byte on, and whether they reach to the last one.
-fn walk(bytes: &[u8], base: u64) -> (Vec<(u64, BatchHeader)>, bool) {
+fn walk(bytes: &[u8], base: u64, gaps: bool) -> (Vec<(u64, BatchHeader)>, bool) {
     let (mut found, mut at, mut next, mut epoch) = (Vec::new(), 0, base, i32::MIN);
     while at < bytes.len() {
         let Ok(batch) = Batch::check(&bytes[at..]) else {
             break;
         };
         let header = *batch.header();
-        if header.base_offset != next || header.leader_epoch < epoch {
+        let follows = header.base_offset == next || (gaps && header.base_offset > next);
+        if !follows || header.leader_epoch < epoch {
             break;
         }
         found.push((at as u64, header));
