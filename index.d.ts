@@ -381,6 +381,7 @@ export declare const ERROR_CODES: readonly [
   "ERR_TIDELOG_INVALID_TOPIC_NAME",
   "ERR_TIDELOG_INVALID_TRANSACTION_STATE",
   "ERR_TIDELOG_IO",
+  "ERR_TIDELOG_LISTENER_FAILED",
   "ERR_TIDELOG_NOT_A_STORE",
   "ERR_TIDELOG_NO_NATIVE",
   "ERR_TIDELOG_OFFSET_CONFLICT",
@@ -1117,15 +1118,17 @@ export interface Assignment<T = AnyTopic | string> {
  */
 export type Delivery = "at-least-once" | "at-most-once" | "manual";
 /**
- * Is told of partitions that change hands (KIP-415, KIP-429). What it does is waited for; where it throws, the consumer
- * leaves its group, and the loop fails with that error.
+ * Is told of partitions that change hands (KIP-415, KIP-429). What it does is waited for, `maxPollIntervalMs` at most; where it
+ * throws or takes longer, the consumer leaves its group, and the loop fails: with its error, or with
+ * `ERR_TIDELOG_LISTENER_FAILED` where it was late or what it threw is no error.
  */
 export interface RebalanceListener {
   /** It is about to read these: nobody else does any more. */
   assigned?(partitions: readonly AssignedPartition[]): void | Promise<void>;
   /**
-   * It gives these up, the record in hand is done, and what is done is about to be committed: the last moment to commit by
-   * hand. Nobody else reads them yet.
+   * It gives these up, to another member or since it leaves the group, at the latest when it is closed: the last moment to
+   * commit by hand. Nobody else reads them yet, and the record in hand is done; at a close, it is left out of what
+   * `consumer.commit()` commits.
    */
   revoked?(partitions: readonly AssignedPartition[]): void | Promise<void>;
   /** These are gone, since it was expelled: others may read them already, and nothing of them can be committed. */
@@ -1141,7 +1144,7 @@ export interface ConsumerOptions<T extends readonly (AnyTopic | string)[] = read
   topics?: T | undefined;
   /**
    * The group whose committed offsets it begins at, and for which it commits. With `topics`, the consumer is a member of
-   * the group from its first loop until it is closed: all members, in any thread of this process, share the partitions, and
+   * the group from its first loop until that has come to its end (`until`) or the consumer is closed: all members, in any thread of this process, share the partitions, and
    * each record goes to one of them. With `assign` it reads what it is given, and can commit while the group has no
    * members.
    */

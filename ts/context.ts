@@ -31,6 +31,8 @@ export class LogContext {
   readonly turns = new Map<string, Turns>();
   /** Consumers that are being iterated. */
   readonly readings = new Set<Reading>();
+  /** Consumers that are members of groups, iterated or not. */
+  readonly members = new Set<Reading>();
   /** What the handlers of `consumer.run` and `log.process` have done. */
   readonly handlers: HandlerCounts = { failures: 0, retries: 0, deadLettered: 0 };
   closed = false;

@@ -305,9 +305,9 @@ export class Log implements AsyncDisposable {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const { readings, producers, failed, transactional } = this.#context;
+    const { readings, members, producers, failed, transactional } = this.#context;
     const inputs = () => [
-      ...[...readings].map((reading) => within(timeoutMs, reading.close(timeoutMs))),
+      ...[...new Set([...readings, ...members])].map((reading) => within(timeoutMs, reading.close(timeoutMs))),
       ...[...transactional].map((producer) => producer.close({ timeoutMs })),
     ];
     const outputs = () => [...new Set([...producers, ...failed])].map((producer) => producer.close({ timeoutMs }));

@@ -79,7 +79,7 @@ export function fromNative(native: NativeError, cause?: unknown): TidelogError {
 /** Turns whatever a call of the binding threw into a TidelogError; the description travels as JSON in the message. */
 export function fromThrown(thrown: unknown): TidelogError {
   if (thrown instanceof TidelogError) return thrown;
-  const { code, message } = thrown as { code?: unknown; message?: unknown };
+  const { code, message } = (thrown ?? {}) as { code?: unknown; message?: unknown };
   if (typeof code === "string" && code.startsWith("ERR_TIDELOG_") && typeof message === "string") {
     const described = parsed(message);
     if (described !== undefined) return fromNative({ ...described, code });

@@ -7,6 +7,7 @@ import { type Header, type HeaderInput, readHeaders } from "./headers.js";
 import { RECORD_ROW_BYTES } from "./pack.js";
 import { bytesCodec } from "./serdes/bytes.js";
 import type { Codec } from "./serdes/codec.js";
+import { messageOf } from "./thrown.js";
 import type { TopicState } from "./topic_state.js";
 
 /** A record to be sent. */
@@ -198,7 +199,7 @@ function fieldOf(
     const place = { topic: topic.name, partition, offset: rows.offset(row) };
     throw new SerializationError(
       `the ${field} at offset ${place.offset} of ${place.topic}-${partition} can't be deserialized ` +
-        `(${(cause as Error)?.message ?? cause}); seek past it, or open the topic with another serde`,
+        `(${messageOf(cause)}); seek past it, or open the topic with another serde`,
       cause,
       place,
     );

@@ -144,7 +144,7 @@ export class Committer {
 
 /** Whether a commit came from who is no member any more, or does not own what it is of. */
 export function isFenced(error: unknown): boolean {
-  return (error as TidelogError).code === "ERR_TIDELOG_FENCED_MEMBER";
+  return (error as TidelogError | undefined)?.code === "ERR_TIDELOG_FENCED_MEMBER";
 }
 
 /** Offsets as the binding takes them. */

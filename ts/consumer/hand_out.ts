@@ -19,7 +19,7 @@ export function nextRecord(chunk: Chunk, reading: Reading): ConsumerRecord<unkno
 /** The next record, for a group. */
 export function nextGroupRecord(chunk: Chunk, reading: Reading): GroupRecord<unknown, unknown> {
   const record = nextRecord(chunk, reading);
-  reading.progress?.handedOut(chunk.place);
+  reading.progress?.handedOut(chunk.place, record.offset);
   return new Delivered(record, chunk.place.commit!);
 }
 
@@ -27,9 +27,10 @@ export function nextGroupRecord(chunk: Chunk, reading: Reading): GroupRecord<unk
 export function nextBatch(chunk: Chunk, reading: Reading): RecordBatch<never> {
   const { place, next } = chunk;
   const batch = batchOf(chunk);
+  const { position } = place;
   place.position = next;
   reading.chunk = null;
-  reading.progress?.handedOut(place);
+  reading.progress?.handedOut(place, position);
   return batch;
 }
 

@@ -43,12 +43,12 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
   }
 
   async return(): Promise<IteratorResult<T>> {
-    await this.#finish();
+    await this.#finish("left");
     return { done: true, value: undefined };
   }
 
   async throw(error: unknown): Promise<IteratorResult<T>> {
-    await this.#finish();
+    await this.#finish("left");
     throw error;
   }
 
@@ -99,8 +99,8 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
     throw error;
   }
 
-  async #finish(): Promise<void> {
+  async #finish(how: "left" | "ended" = "ended"): Promise<void> {
     this.#state = "done";
-    await this.#reading.finish(this);
+    await this.#reading.finish(this, how);
   }
 }

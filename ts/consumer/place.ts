@@ -22,6 +22,8 @@ export class Place {
   committed = -1;
   /** The highest offset given to be committed since the position was last set; -1 for none. */
   noted = -1;
+  /** Where the position was set, last. */
+  start: number;
   /** Commits for the group; none without one. */
   commit: CommitBefore | undefined;
   /** Where it began, if that was the log start; else -1. Where the log start moves before anything is read, it moves along. */
@@ -49,6 +51,7 @@ export class Place {
     this.position = position;
     this.fetchAt = position;
     this.done = position;
+    this.start = position;
   }
 
   /** Goes on somewhere else, which may be further back. */
@@ -56,6 +59,7 @@ export class Place {
     this.position = position;
     this.done = position;
     this.noted = -1;
+    this.start = position;
     this.begun = -1;
   }
 

@@ -48,8 +48,9 @@ export class Progress {
   #taker: Taker | undefined;
   /** Where the item that was handed out last came from, while it is not done. */
   #undone: Undone | null = null;
-  /** The same, however it is committed. */
+  /** The same, however it is committed, and its offset. */
   #inHand: Place | null = null;
+  #inHandAt = -1;
   /** Those who wait until something is not in hand any more. */
   #waiting: (() => void)[] = [];
 
@@ -123,10 +124,11 @@ export class Progress {
     }
   }
 
-  /** Something was handed out from here; the place stands behind it. */
-  handedOut(place: Place): void {
+  /** What stands at this offset was handed out; the place stands behind it. */
+  handedOut(place: Place, offset: number): void {
     if (this.delivery === "at-least-once") this.#undone = { place, next: place.position, hasMoved: false };
     this.#inHand = place;
+    this.#inHandAt = offset;
     this.#membership?.handedOut();
   }
 
@@ -182,6 +184,18 @@ export class Progress {
     if (this.delivery === "at-least-once" && place.committed < 0) this.committer.note(place, place.done);
   }
 
+  /**
+   * Whether nothing is lost when the consumer leaves its group between two loops: the next one begins where it stands, and
+   * nothing that was read can still be committed by hand.
+   */
+  isSettled(places: readonly Place[]): boolean {
+    return places.every(({ position, start, done, noted, committed }) =>
+      this.delivery === "manual"
+        ? position === start || position <= Math.max(noted, committed)
+        : position === (committed < 0 ? done : committed),
+    );
+  }
+
   /** A place is somebody else's. */
   lost(place: Place): void {
     if (this.#undone?.place === place) this.#undone = null;
@@ -193,13 +207,18 @@ export class Progress {
 
   /**
    * Commits what is done by now: of a run what its handlers have done, else all that was handed out, the last item
-   * included. `chunk` is in hand.
+   * included, unless the consumer is `leaving` its group while it is in hand. `chunk` is in hand.
    */
-  async commit(places: readonly Place[], chunk: Chunk | null, runner: Handled | undefined): Promise<void> {
+  async commit(
+    places: readonly Place[],
+    chunk: Chunk | null,
+    runner: Handled | undefined,
+    leaving: boolean,
+  ): Promise<void> {
     this.#checkFree();
     runner?.callerIsDone();
     for (const place of places) {
-      const offset = this.#doneIn(place, chunk, runner);
+      const offset = leaving && this.#inHand === place ? this.#inHandAt : this.#doneIn(place, chunk, runner);
       if (offset === place.committed && place.noted <= offset) continue;
       this.committer.note(place, offset);
     }
@@ -230,6 +249,8 @@ export class Progress {
   }
 
   async #commitBefore(place: Place, offset: number): Promise<void> {
+    // Of a loop that has come to its end and left the group: there is nothing left to do.
+    if (place.gone && offset <= place.committed) return;
     this.#checkOwn(place);
     if (this.#undone?.place === place && offset >= this.#undone.next) this.#undone = null;
     // One that lies behind the position is of before it was moved back.

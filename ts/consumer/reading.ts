@@ -14,33 +14,13 @@ import type { Target } from "./bounds.js";
 import { choiceOf, isChosen, nameOf, notRead } from "./choice.js";
 import { isFenced } from "./committer.js";
 import { type Chunk, Fetcher } from "./fetcher.js";
+import { Listener } from "./listener.js";
 import { placesGained, placesNow, placesSoon, topicsOf } from "./opening.js";
 import type { PartitionChoice, ReadingOptions } from "./options.js";
 import { Pauses } from "./pauses.js";
 import type { Place } from "./place.js";
-import { type Handled, Progress } from "./progress.js";
-
-/** Who handles several records of a consumer at once. */
-export interface Runner extends Handled {
-  /** Whether records are in hand. */
-  readonly isBusy: boolean;
-  /** Whether records of a place are. */
-  has(place: Place): boolean;
-  /** A place is about to go to somebody else, once nothing of it is in hand. */
-  leave(place: Place): void;
-  /** It is somebody else's. */
-  lost(place: Place): void;
-  /** It goes on somewhere else. */
-  moved(place: Place): void;
-  /** It is paused: what was taken in of it and has not begun waits. */
-  hold(place: Place): void;
-  /** It is not any more. */
-  release(place: Place): void;
-  /** It has moved on from there over what is not handed out. */
-  passedOver(place: Place, from: number): void;
-  /** The consumer closes: resolves once nothing more is done, or the time is up. */
-  stop(timeoutMs: number): Promise<void>;
-}
+import { Progress } from "./progress.js";
+import type { Runner } from "./runner.js";
 
 /** What a consumer does, without its public face. */
 export class Reading {
@@ -63,8 +43,9 @@ export class Reading {
   #complete = false;
   /** Whether what it has handed out is not its own to commit any more, since it was expelled. */
   #isExpelled = false;
-  /** Listeners that are being told of what changes hands. */
-  #telling = 0;
+  readonly #listener: Listener;
+  /** While it leaves its group in order: nothing is read any more, and what is done can still be committed. */
+  #leaving: Promise<void> | undefined;
   /** Why it can't go on. */
   #failure: TidelogError | undefined;
   /** Whether only what stands below the ends of one moment is read now. */
@@ -74,6 +55,8 @@ export class Reading {
   readonly #pauses = new Pauses();
   #fetcher: Fetcher | undefined;
   #iteration: object | undefined;
+  /** Whether the last iteration has come to its end. */
+  #hasEnded = false;
   /** Those who wait for partitions to change hands. */
   readonly #turns: (() => void)[] = [];
   readonly #closing = new AbortController();
@@ -81,7 +64,8 @@ export class Reading {
   constructor(context: LogContext, options: ReadingOptions) {
     this.#context = context;
     this.#options = options;
-    const { group, membership } = options;
+    const { group, membership, onRebalance } = options;
+    this.#listener = new Listener(onRebalance, membership?.maxPollIntervalMs ?? 0, () => this.#turned());
     if (membership !== undefined) {
       this.#membership = new Membership(context, membership, this.#owner());
     }
@@ -130,7 +114,7 @@ export class Reading {
     await this.#opening;
     this.#join();
     // Not for all that is to come: somebody may hold it who waits for this. Nor does a listener wait for itself.
-    await this.#turn(() => this.#told || this.#telling > 0);
+    await this.#turn(() => this.#told || this.#listener.isTelling);
     return this.places;
   }
 
@@ -142,6 +126,7 @@ export class Reading {
     this.#complete = false;
     this.#isExpelled = false;
     this.#membership.join(this.#topics);
+    this.#context.members.add(this);
   }
 
   /** Resolves once that holds of a member, or it can't go on. */
@@ -160,9 +145,10 @@ export class Reading {
 
   /** What is done with the partitions that it gets as a member, and gives up. */
   #owner(): Owner {
-    const { onRebalance } = this.#options;
     return {
-      gain: async (partitions, isStill) => {
+      gain: async (partitions, isMember) => {
+        // What comes while it leaves is for others.
+        const isStill = () => isMember() && this.#leaving === undefined && !this.#over;
         const places = await placesGained(this.#context, this.#options, this.#topics, partitions);
         if (!isStill()) return;
         this.progress!.serve(places);
@@ -172,7 +158,7 @@ export class Reading {
           place.bar();
           place.paused = this.#pauses.has(place.topic.name, place.partition);
         }
-        await this.#tell(onRebalance.assigned, partitions);
+        await this.#listener.assigned(places);
         const ends = await this.#endsOf(places);
         if (!isStill()) return;
         for (const [i, place] of places.entries()) {
@@ -195,22 +181,20 @@ export class Reading {
           await this.progress!.free(place, this.runner);
         }
         if (!isStill()) return;
-        await this.#tell(onRebalance.revoked, partitions);
+        await this.#listener.revoked(places);
         await this.progress!.committer.settle();
         this.#let(places);
       },
       lose: (reason) => {
         this.#isExpelled = true;
+        this.#context.members.delete(this);
         const places = [...this.places];
         for (const place of places) this.runner?.lost(place);
         this.#let(places);
         for (const place of places) this.progress!.lost(place);
         this.#told = false;
         this.#complete = false;
-        if (places.length > 0) {
-          const partitions = places.map(({ topic, partition }) => ({ topic: topic.name, partition }));
-          this.#tell(onRebalance.lost, partitions).catch((error) => this.#failed(error));
-        }
+        this.#listener.lost(places).catch((error) => this.#failed(error));
         if (reason.code !== "ERR_TIDELOG_CLOSED") publishError({ path: this.path, operation: "read", error: reason });
         this.#turned();
       },
@@ -221,19 +205,6 @@ export class Reading {
         this.#turned();
       },
     };
-  }
-
-  async #tell(
-    listener: ((partitions: readonly TopicPartition[]) => void | Promise<void>) | undefined,
-    partitions: readonly TopicPartition[],
-  ): Promise<void> {
-    this.#telling += 1;
-    this.#turned();
-    try {
-      await listener?.call(this.#options.onRebalance, partitions);
-    } finally {
-      this.#telling -= 1;
-    }
   }
 
   #failed(error: TidelogError): void {
@@ -334,15 +305,16 @@ export class Reading {
   }
 
   /**
-   * Ends an iteration, and resolves once what was done is committed. The places stay behind the last record that was
-   * handed out, or at it if it is not done. With `keep`, what has been fetched is kept for the next one.
+   * Ends an iteration, which has come to its end or was `"left"`, and resolves once what was done is committed. The places stay behind the last record that was
+   * handed out, or at it if it is not done. With `"kept"`, what has been fetched is kept for the next one.
    */
-  async finish(iteration: object, keep = false): Promise<void> {
+  async finish(iteration: object, how: "left" | "ended" | "kept" = "ended"): Promise<void> {
     if (this.#iteration !== iteration) return;
     this.#iteration = undefined;
+    this.#hasEnded = how === "ended";
     this.#options.signal?.removeEventListener("abort", this.#abort);
     this.progress?.leave(this.chunk);
-    if (!keep) this.chunk = null;
+    if (how !== "kept") this.chunk = null;
     this.#stop();
     this.#membership?.rest();
     try {
@@ -350,7 +322,8 @@ export class Reading {
     } finally {
       if (this.#iteration === undefined) this.#context.readings.delete(this);
       // Its signal has ended it for good.
-      if (this.#over) this.#membership?.leave();
+      if (this.#over) await this.#leave(this.#options.membership?.maxPollIntervalMs ?? 0);
+      else if (how !== "kept" && this.#isDone(how)) await this.#retire();
     }
   }
 
@@ -412,7 +385,7 @@ export class Reading {
 
   /** Commits what is done when it is called: a loop may go on before anything is waited for. */
   async commit(): Promise<void> {
-    this.checkOpen();
+    if (this.#leaving === undefined) this.checkOpen();
     if (this.progress === undefined) {
       throw new InvalidArgumentError(
         "consumer.commit: the consumer has no group to commit for; give it one by its option group",
@@ -423,7 +396,10 @@ export class Reading {
       if (this.#isExpelled) throw this.#membership!.fenced();
       await this.open();
     }
-    await this.progress.commit(this.places, this.chunk, this.runner);
+    const leaving = this.#leaving !== undefined;
+    await this.progress.commit(this.places, this.chunk, this.runner, leaving);
+    // That was what it stayed for.
+    if (!leaving && this.#hasEnded && this.#iteration === undefined && this.#isDone("ended")) await this.#retire();
   }
 
   async seek(target: Target, choice: PartitionChoice): Promise<void> {
@@ -500,9 +476,51 @@ export class Reading {
     this.#turned();
     try {
       await this.runner?.stop(timeoutMs);
-      await this.progress?.committer.settle();
     } finally {
-      this.#membership?.leave();
+      await this.#leave(timeoutMs);
+    }
+  }
+
+  /** Whether it leaves its group after a loop. A live one that was left goes on, and so does one that commits by hand. */
+  #isDone(how: "left" | "ended"): boolean {
+    const { until, delivery } = this.#options;
+    if (this.#membership?.member === undefined) return false;
+    if (how === "left" && (until === "live" || delivery === "manual")) return false;
+    return this.progress!.isSettled(this.places);
+  }
+
+  /** Leaves its group, and has it again with the next loop. */
+  async #retire(): Promise<void> {
+    if (this.#membership?.member === undefined) return;
+    try {
+      await this.#leave(this.#options.membership!.maxPollIntervalMs);
+    } finally {
+      this.#let([...this.places]);
+    }
+  }
+
+  /** Leaves its group in order: its listener may commit, what is done is committed, and others have its partitions. */
+  #leave(timeoutMs: number): Promise<void> {
+    this.#leaving ??= this.#leaveInOrder(timeoutMs).finally(() => {
+      this.#leaving = undefined;
+    });
+    return this.#leaving;
+  }
+
+  async #leaveInOrder(timeoutMs: number): Promise<void> {
+    const { progress } = this;
+    try {
+      const places = this.#membership?.member === undefined ? [] : this.places;
+      for (const place of places) progress!.giveBack(place, this.chunk);
+      await progress?.committer.settle();
+      if (this.#membership?.member !== undefined) await this.#listener.revoked(this.places, timeoutMs);
+    } finally {
+      try {
+        await progress?.committer.settle();
+      } finally {
+        this.#membership?.leave();
+        this.#context.members.delete(this);
+      }
     }
   }
 

@@ -180,7 +180,7 @@ export class Taking implements Taker {
     this.#before.clear();
     this.#taken.clear();
     this.#progress.release();
-    if (this.#begun && this.#loop === undefined) await this.reading.finish(this, true);
+    if (this.#begun && this.#loop === undefined) await this.reading.finish(this, "kept");
     this.#begun = false;
   }
 

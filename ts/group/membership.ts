@@ -1,6 +1,7 @@
 // A consumer's place in its group: it joins, answers to what the group's coordinator in the engine asks of it, and
 // joins again when it was expelled. What it gains and gives up is the business of whoever reads.
 
+import { performance } from "node:perf_hooks";
 import type { LogContext } from "../context.js";
 import { publishError } from "../diagnostics.js";
 import { FencedMemberError, type TidelogError } from "../errors.js";
@@ -8,10 +9,13 @@ import { direct, type NativeGroupEvent, type NativeGroupMember, tickets } from "
 import { fromNative } from "../native_errors.js";
 import { shown } from "../options.js";
 import type { TopicState } from "../topic_state.js";
+import { sharesOf } from "./strategies/shares.js";
 import type { AssignmentStrategy, StrategyMember, TopicPartition } from "./strategies/strategy.js";
 
 /** Heartbeats are at most so far apart, in ms. Kafka's `heartbeat.interval.ms`. */
 const HEARTBEAT_MS = 3000;
+/** A strategy that takes too long so often in a row is given up. */
+const MAX_TOO_LATE = 3;
 
 /** How a consumer takes part in its group. */
 export interface MembershipOptions {
@@ -52,6 +56,8 @@ export class Membership {
   /** How often records were handed out, and how often that was when the heart beat last. */
   #handedOut = 0;
   #beaten = 0;
+  /** How often in a row its strategy took longer than the engine waits. */
+  #tooLate = 0;
 
   constructor(context: LogContext, options: MembershipOptions, owner: Owner) {
     this.#context = context;
@@ -156,7 +162,8 @@ export class Membership {
   }
 
   #take(member: NativeGroupMember, event: NativeGroupEvent): void {
-    if (event.kind === "assign") this.#lead(member, event);
+    // In a turn of its own: one that is slow must not keep timers from theirs, however often it is asked.
+    if (event.kind === "assign") setImmediate(() => this.#lead(member, event));
     else if (event.kind === "lost") this.#lost(fromNative(event.reason!));
     // One after the other: what is gained may be given up soon.
     else this.#turns = this.#turns.then(() => this.#turn(member, event));
@@ -185,21 +192,39 @@ export class Membership {
 
   /** Shares the partitions out for all. */
   #lead(member: NativeGroupMember, { generation, members, topics }: NativeGroupEvent): void {
+    if (this.#member !== member) return;
+    const { strategy, sessionTimeoutMs } = this.#options;
     try {
-      const assigned = this.#options.strategy.assign({
+      const since = performance.now();
+      const shares = sharesOf(strategy, {
         members: members.map((one): StrategyMember => ({ ...one, instanceId: one.instanceId ?? undefined })),
         topics: new Map(topics.map(({ topic, partitions }) => [topic, partitions])),
       });
-      const shares = [...assigned].map(([id, partitions]) => ({ member: id, partitions: [...partitions] }));
-      direct(() => member.assign(generation, shares));
+      const tookMs = Math.round(performance.now() - since);
+      if (tookMs > sessionTimeoutMs) {
+        this.#ledTooLate(tooSlow(strategy, tookMs, sessionTimeoutMs));
+      } else {
+        this.#tooLate = 0;
+        direct(() => member.assign(generation, shares));
+      }
     } catch (error) {
-      // Whoever leads next may do better; who gave this strategy is told.
-      const failure = error as TidelogError;
-      publishError({ path: this.#context.path, operation: "read", error: failure });
-      this.leave();
-      this.#owner.lose(failure);
-      this.#owner.fail(failure);
+      this.#ledWrong(error as TidelogError);
     }
+  }
+
+  /** Whoever leads next may do better; who gave this strategy is told. */
+  #ledWrong(error: TidelogError): void {
+    publishError({ path: this.#context.path, operation: "read", error });
+    this.leave();
+    this.#owner.lose(error);
+    this.#owner.fail(error);
+  }
+
+  /** It is expelled by now, and may do better when it has joined again; but not for ever. */
+  #ledTooLate(error: TidelogError): void {
+    this.#tooLate += 1;
+    if (this.#tooLate === MAX_TOO_LATE) this.#ledWrong(error);
+    else publishError({ path: this.#context.path, operation: "read", error });
   }
 
   #lost(reason: TidelogError): void {
@@ -208,4 +233,11 @@ export class Membership {
     // Another one bears its name now: two would take it from each other for ever.
     if (reason.code === "ERR_TIDELOG_FENCED_INSTANCE" || reason.code === "ERR_TIDELOG_CLOSED") this.#owner.fail(reason);
   }
+}
+
+function tooSlow({ name }: AssignmentStrategy, tookMs: number, sessionTimeoutMs: number): FencedMemberError {
+  return new FencedMemberError(
+    `strategy ${shown(name)} took ${tookMs} ms, in which the event loop stood still: longer than sessionTimeoutMs, ${sessionTimeoutMs}; ` +
+      "make it faster, or raise sessionTimeoutMs",
+  );
 }

@@ -6,9 +6,10 @@ import { InvalidArgumentError } from "../errors.js";
 import { type HeaderInput, MAX_HEADER_BYTES, MAX_HEADERS } from "../headers.js";
 import { direct } from "../native.js";
 import type { ConsumerRecord, ProducerRecord } from "../record.js";
+import { textOf } from "../thrown.js";
 import { type AnyTopic, stateOfTopic, topicOf } from "../topic.js";
 import type { TopicState } from "../topic_state.js";
-import { type HandledBy, type RecordAt, textOf } from "./failures.js";
+import type { HandledBy, RecordAt } from "./failures.js";
 
 /** Characters of an error's message that are kept, and where there is little room. */
 const MAX_MESSAGE = 1000;

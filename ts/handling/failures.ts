@@ -4,7 +4,7 @@
 import type { LogContext } from "../context.js";
 import { deadLettered, publishError, retried } from "../diagnostics.js";
 import { HandlerError } from "../errors.js";
-import { shown } from "../options.js";
+import { textOf } from "../thrown.js";
 
 /** Names a record. */
 export interface RecordAt {
@@ -74,15 +74,5 @@ export class Failures {
   #place() {
     const { group, id } = this.by;
     return { path: this.#context.path, group: group ?? null, id: id ?? null };
-  }
-}
-
-/** What was thrown, as text: it may be anything, and its own conversions may throw. */
-export function textOf(thrown: unknown): string {
-  try {
-    if (thrown instanceof Error) return `${thrown.name}: ${thrown.message}`;
-    return typeof thrown === "string" ? thrown : shown(thrown);
-  } catch {
-    return "what was thrown can't be shown as text";
   }
 }

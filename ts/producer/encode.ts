@@ -10,6 +10,7 @@ import { givePack, type Pack, type PackedRecord, takePack, UNPLACED } from "../p
 import type { ProducerRecord } from "../record.js";
 import { bytesCodec, notBytes } from "../serdes/bytes.js";
 import type { Codec } from "../serdes/codec.js";
+import { messageOf } from "../thrown.js";
 import { timeMs, unitHint } from "../time.js";
 import type { TopicState } from "../topic_state.js";
 import { partitionOfKey } from "./murmur2.js";
@@ -210,7 +211,7 @@ function checkTime(timestamp: number, terms: Terms): number {
 function explained(error: unknown, field: string, record: unknown, topic: string): unknown {
   if (error instanceof TidelogError) return error;
   if (typeof record !== "object" || record === null) return noRecord(record, topic);
-  const reason = (error as Error)?.message ?? String(error);
+  const reason = messageOf(error);
   if (field === "partition") {
     return new TidelogError(
       "ERR_TIDELOG_INVALID_RECORD",

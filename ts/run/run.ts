@@ -9,7 +9,8 @@ import { Delivered } from "../consumer/delivered.js";
 import type { Chunk } from "../consumer/fetcher.js";
 import { nextRecord, passOver } from "../consumer/hand_out.js";
 import type { Place } from "../consumer/place.js";
-import type { Reading, Runner } from "../consumer/reading.js";
+import type { Reading } from "../consumer/reading.js";
+import type { Runner } from "../consumer/runner.js";
 import type { LogContext } from "../context.js";
 import { publishError } from "../diagnostics.js";
 import {
