@@ -10,13 +10,38 @@ export function onAbort(
   const listeners: (() => void)[] = [];
   for (const signal of signals) {
     if (signal === undefined) continue;
-    const abort = () => call(signal);
-    signal.addEventListener("abort", abort, { once: true });
-    listeners.push(() => signal.removeEventListener("abort", abort));
+    listeners.push(listen(signal, call));
     if (signal.aborted) call(signal);
   }
   return () => {
     for (const remove of listeners) remove();
+  };
+}
+
+/** Whom a signal calls, and the one listener that it has for all: many consumers of one signal are no leak to warn of. */
+interface Hearers {
+  readonly calls: Set<{ readonly call: (signal: AbortSignal) => void }>;
+  readonly listener: () => void;
+}
+
+const hearers = new WeakMap<AbortSignal, Hearers>();
+
+function listen(signal: AbortSignal, call: (signal: AbortSignal) => void): () => void {
+  let all = hearers.get(signal);
+  if (all === undefined) {
+    const calls: Hearers["calls"] = new Set();
+    const listener = () => {
+      for (const one of [...calls]) if (calls.delete(one)) one.call(signal);
+    };
+    all = { calls, listener };
+    hearers.set(signal, all);
+  }
+  const { calls, listener } = all;
+  if (calls.size === 0) signal.addEventListener("abort", listener, { once: true });
+  const own = { call };
+  calls.add(own);
+  return () => {
+    if (calls.delete(own) && calls.size === 0) signal.removeEventListener("abort", listener);
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { onAbort } from "./abort.js";
 import type {
   Binding,
   Completion,
@@ -173,13 +174,11 @@ export async function importKafka(
 /** Has a signal stop work of the binding's. */
 export async function stoppable<T>(signal: AbortSignal, work: (stop: NativeStop) => Promise<T>): Promise<T> {
   const stop = new (load().addon.NativeStop)();
-  const abort = () => stop.stop();
-  signal.addEventListener("abort", abort, { once: true });
-  if (signal.aborted) abort();
+  const quiet = onAbort([signal], () => stop.stop());
   try {
     return await settled(() => work(stop));
   } finally {
-    signal.removeEventListener("abort", abort);
+    quiet();
   }
 }
 

@@ -1,6 +1,7 @@
 // The raw side, for those who build brokers: partitions that append and read encoded record batches without
 // decoding them.
 
+import { onAbort } from "./abort.js";
 import type { LogContext } from "./context.js";
 import { AbortedError, BufferTooSmallError, InvalidArgumentError, TidelogError } from "./errors.js";
 import { type Completion, direct, type NativePartition, settled, tickets } from "./native.js";
@@ -137,14 +138,14 @@ export class RawPartition {
         reject(new AbortedError(where, signal?.reason));
       };
       const answered = ({ error }: Completion) => {
-        signal?.removeEventListener("abort", abort);
+        quiet();
         if (error) reject(fromNative(error));
         else resolve();
       };
       const ticket = tickets().issue((completions, number) => {
         this.#native.waitFor(completions, number, offset);
       }, answered);
-      signal?.addEventListener("abort", abort, { once: true });
+      const quiet = onAbort([signal], abort);
     });
   }
 

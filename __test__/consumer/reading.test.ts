@@ -399,4 +399,33 @@ test("a member and a processing end at an offset or a time as well", async ({ op
   assert.equal(report, { processed: 3, deadLettered: 0 });
 });
 
+test("one signal ends many consumers, and nobody is warned of a leak", async ({ open }) => {
+  const log = await open();
+  const { topic } = await numbers(log, 10);
+  const warnings: Error[] = [];
+  const warn = (warning: Error) => warnings.push(warning);
+  process.on("warning", warn);
+  const abort = new AbortController();
+  let seen = 0;
+  const loops = range(30).map(async () => {
+    for await (const _ of log.consumer({ topics: [topic], signal: abort.signal })) seen += 1;
+  });
+  const waits = range(30).map(() => log.raw.partition("t", 0).waitFor(10, { signal: abort.signal }));
+  const handled = log.consumer({ topics: [topic], signal: abort.signal }).run(
+    () => {
+      throw new Error("again");
+    },
+    { concurrency: 30, retry: { attempts: 1000, delayMs: 20, backoff: "fixed" } },
+  );
+  const failures = [...loops, ...waits, handled].map((loop) => failure("ERR_TIDELOG_ABORTED", loop));
+  while (seen < 300) await sleep(5);
+  await sleep(50);
+  assert.is(getEventListeners(abort.signal, "abort").length, 1);
+  abort.abort();
+  await Promise.all(failures);
+  process.off("warning", warn);
+  assert.equal(warnings, []);
+  assert.is(getEventListeners(abort.signal, "abort").length, 0);
+});
+
 run();

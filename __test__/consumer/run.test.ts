@@ -562,13 +562,16 @@ test("what it can't be told is refused, and one loop at a time", async ({ open }
     "ERR_TIDELOG_UNKNOWN_TOPIC",
     consumer.run(() => {}, { deadLetter: "nowhere" }),
   );
-  const running = consumer.run(() => {});
+  let handled = 0;
+  const running = consumer.run(() => {
+    handled += 1;
+  });
   await failure(
     "ERR_TIDELOG_ALREADY_ITERATED",
     consumer.run(() => {}),
   );
   await failure("ERR_TIDELOG_ALREADY_ITERATED", all(consumer));
-  await sleep(50);
+  while (handled < 10) await sleep(5);
   await consumer.close();
   assert.is((await running).handled, 10);
   await failure(

@@ -1,6 +1,7 @@
 // The state behind a consumer: its partitions, the chunk being handed out, who iterates, when records count as done, and
 // how it ends. Only one iteration at a time; the places outlive it.
 
+import { onAbort } from "../abort.js";
 import { keepAlive } from "../alive.js";
 import type { LogContext } from "../context.js";
 import { publishError } from "../diagnostics.js";
@@ -50,7 +51,8 @@ export class Reading {
   #failure: TidelogError | undefined;
   /** Whether only what stands below the ends of one moment is read now. */
   #narrow = false;
-  readonly #abort = () => this.#end();
+  /** Listens to the signal no longer. */
+  #quiet: (() => void) | undefined;
   #places: Place[] | undefined;
   readonly #pauses = new Pauses();
   #fetcher: Fetcher | undefined;
@@ -252,7 +254,7 @@ export class Reading {
     }
     this.#iteration = iteration;
     this.#context.readings.add(this);
-    this.#options.signal?.addEventListener("abort", this.#abort);
+    this.#quiet = onAbort([this.#options.signal], () => this.#end());
     try {
       await this.#opening;
       if (this.#over) return;
@@ -312,7 +314,7 @@ export class Reading {
     if (this.#iteration !== iteration) return;
     this.#iteration = undefined;
     this.#hasEnded = how === "ended";
-    this.#options.signal?.removeEventListener("abort", this.#abort);
+    this.#quiet?.();
     this.progress?.leave(this.chunk);
     if (how !== "kept") this.chunk = null;
     this.#stop();
@@ -491,7 +493,6 @@ export class Reading {
 
   /** Leaves its group, and has it again with the next loop. */
   async #retire(): Promise<void> {
-    if (this.#membership?.member === undefined) return;
     try {
       await this.#leave(this.#options.membership!.maxPollIntervalMs);
     } finally {

@@ -1,5 +1,6 @@
 // How far a partition is done whose records are handled in any order: up to the first one that is not.
 
+import { setMaxListeners } from "node:events";
 import type { Place } from "../consumer/place.js";
 
 /** Records of one partition that were taken in, in their order. */
@@ -18,6 +19,8 @@ export class Track {
 
   /** Begins at the place's position. */
   constructor(place: Place) {
+    // As many handlers and pauses as may run listen to them.
+    setMaxListeners(0, this.aborter.signal, this.ending.signal);
     this.place = place;
     this.done = place.position;
   }
