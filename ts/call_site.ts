@@ -56,6 +56,14 @@ export class CallSite {
   }
 }
 
+/** Has what a call is rejected with begin with the line of the program that calls now. */
+export function rejectAt<T>(call: () => Promise<T>): Promise<T> {
+  const site = new CallSite();
+  return call().catch((error: unknown) => {
+    throw site.addTo(error);
+  });
+}
+
 /** Where the frames of a stack begin. */
 function beginOf(stack: string): number {
   const at = stack.search(/^ {4}at /m);

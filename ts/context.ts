@@ -54,7 +54,8 @@ export class LogContext {
     if (typeof topic === "string") return this.#byName.get(topic);
     const state = stateOfTopic(topic);
     if (state === undefined) {
-      throw new InvalidArgumentError(`a topic must be given by its handle or its name, not ${shown(topic)}`);
+      const hint = (topic as unknown) instanceof Promise ? "; await it first" : "";
+      throw new InvalidArgumentError(`a topic must be given by its handle or its name, not ${shown(topic)}${hint}`);
     }
     if (state.owner !== this) {
       throw new InvalidArgumentError(`topic "${state.name}" belongs to another log; open it in this one`);

@@ -18,7 +18,9 @@ export const MAX_HEADER_BYTES = 64 << 10;
 /** Appends headers to a pack and gives their number. */
 export function writeHeaders(headers: readonly HeaderInput[], pack: Pack): number {
   if (!Array.isArray(headers)) {
-    throw invalid(`headers must be an array of [name, value] pairs, not ${shown(headers)}`);
+    throw invalid(
+      `headers must be an array of [name, value] pairs, not ${shown(headers)}; Object.entries makes one of an object`,
+    );
   }
   const start = pack.length;
   const count = headers.length;
@@ -42,7 +44,9 @@ function writeHeader(name: string, value: unknown, pack: Pack): void {
   if (typeof value === "string") pack.setInt32(lengths + 4, pack.writeText(value));
   else if (value instanceof Uint8Array) pack.setInt32(lengths + 4, pack.writeBytes(value));
   else if (value !== null) {
-    throw invalid(`header "${name}" must have a string, a Uint8Array or null as value, not ${shown(value)}`);
+    throw invalid(
+      `header "${name}" must have a string, a Uint8Array or null as value, not ${shown(value)}; make it a string`,
+    );
   }
 }
 

@@ -1,12 +1,14 @@
 // An open log: topics, and the handles that are made from it and close with it.
 
 import { type BackupOptions, type BackupReport, backupOf } from "./backup.js";
+import { rejectAt } from "./call_site.js";
 import { type Consumer, consumerOf } from "./consumer/consumer.js";
 import type { ConsumerOptions, GroupRecordOf, RecordOf } from "./consumer/options.js";
 import { LogContext } from "./context.js";
 import { closed, publishError } from "./diagnostics.js";
 import { InvalidArgumentError, TidelogError } from "./errors.js";
 import { type Group, groupOf } from "./group/group.js";
+import { checkMadeInside } from "./made_inside.js";
 import { type Metrics, metricsOf } from "./metrics.js";
 import { type NativeStore, type NativeTopic, settled } from "./native.js";
 import { fromNative } from "./native_errors.js";
@@ -61,6 +63,7 @@ export class Log implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(native: NativeStore) {
+    checkMadeInside(typeof native?.openTopic === "function", "Log", "await open(path)");
     this.#native = native;
     this.#context = new LogContext(native);
     this.raw = rawOf(this.#context);
@@ -227,7 +230,7 @@ export class Log implements AsyncDisposable {
     options: ProcessOptions<T>,
     handler: (record: RecordOf<T>, tx: Transaction) => unknown,
   ): Promise<ProcessReport> {
-    return processRecords(this.#context, options, handler as Handler<ConsumerRecord<unknown, unknown>>);
+    return rejectAt(() => processRecords(this.#context, options, handler as Handler<ConsumerRecord<unknown, unknown>>));
   }
 
   /** The names of all groups that have members or have committed something, sorted. */

@@ -54,7 +54,7 @@ export function fromNative(native: NativeError, cause?: unknown): TidelogError {
     case "ERR_TIDELOG_CORRUPTION":
       return new CorruptionError(error.message, error.path, details);
     case "ERR_TIDELOG_CLOSED":
-      return new ClosedError("the store", details);
+      return new ClosedError("the log", details);
     case "ERR_TIDELOG_INVALID_ARGUMENT":
       return new InvalidArgumentError(error.message, details);
     case "ERR_TIDELOG_INVALID_FILTER":

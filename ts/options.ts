@@ -4,6 +4,7 @@
 import { inspect } from "node:util";
 import { InvalidArgumentError } from "./errors.js";
 import { didYouMean } from "./nearest.js";
+import { nameHere } from "./other_names.js";
 import { durationMs, timeMs, unitHint } from "./time.js";
 
 /** The largest offset, timestamp or count: numbers stay exact below 2^53. */
@@ -18,7 +19,9 @@ export function checkOptions(where: string, options: unknown, known: readonly st
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       const list = known.length === 0 ? "it takes none" : `it takes ${known.join(", ")}`;
-      throw new InvalidArgumentError(`${where}: unknown option "${name}"; ${didYouMean(name, known)}${list}`);
+      const here = nameHere(name, known);
+      const hint = here === undefined ? didYouMean(name, known) : `it is called "${here}" here; `;
+      throw new InvalidArgumentError(`${where}: unknown option "${name}"; ${hint}${list}`);
     }
   }
 }

@@ -2,6 +2,7 @@
 // of one tick cross into the engine together.
 
 import { InvalidArgumentError } from "./errors.js";
+import { checkMadeInside } from "./made_inside.js";
 import { type Completion, direct, type NativePartitionDescription, settled, tickets } from "./native.js";
 import { checkInteger, checkOptions, shown } from "./options.js";
 import { type ConsumerRecord, RecordRows, recordAt } from "./record.js";
@@ -13,7 +14,7 @@ import {
   type TopicChange,
   toNativeConfig,
 } from "./topic_config.js";
-import type { TopicState } from "./topic_state.js";
+import { TopicState } from "./topic_state.js";
 
 /** One partition, as `describe` tells. */
 export interface PartitionDescription {
@@ -82,6 +83,7 @@ export class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
   declare readonly $types?: { sent: (key: K, value: V) => void; read: [RK, RV] };
 
   private constructor(state: TopicState) {
+    checkMadeInside(state instanceof TopicState, "Topic", "await log.topic(name)");
     this.#state = state;
   }
 
@@ -124,6 +126,11 @@ export class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
   async alter(change: TopicChange): Promise<void> {
     const where = `topic "${this.name}": alter`;
     const names = CONFIG_NAMES.filter((name) => name !== "timestamps" && name !== "indexIntervalBytes");
+    if (typeof change !== "object" || change === null) {
+      throw new InvalidArgumentError(
+        `${where} takes what is to change, such as { partitions: 4 }, not ${shown(change)}`,
+      );
+    }
     checkOptions(where, change, names);
     const native = toNativeConfig(where, change);
     await settled(() => this.#state.native.alter(native));
@@ -136,6 +143,11 @@ export class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
    */
   async deleteRecords(options: { partition?: number | undefined; before: number }): Promise<number> {
     const where = `topic "${this.name}": deleteRecords`;
+    if (typeof options !== "object" || options === null) {
+      throw new InvalidArgumentError(
+        `${where} takes a place such as { partition, before: 100 }, not ${shown(options)}`,
+      );
+    }
     checkOptions(where, options, ["partition", "before"]);
     const before = checkInteger(where, "before", options.before);
     const partition = this.#state.partition(this.#partitionOf(where, options.partition));
@@ -160,14 +172,19 @@ export class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
   /** The records at many offsets, in the order asked for, with null where there is none. */
   async getMany(places: readonly RecordPlace[]): Promise<(ConsumerRecord<RK, RV> | null)[]> {
     if (!Array.isArray(places)) {
-      throw new InvalidArgumentError(`topic "${this.name}": getMany takes an array of places, not ${shown(places)}`);
+      throw new InvalidArgumentError(
+        `topic "${this.name}": getMany takes an array of places, not ${shown(places)}; use get for one`,
+      );
     }
     return Promise.all(places.map((place) => this.get(place)));
   }
 
   #placeOf(place: RecordPlace): { partition: number; offset: number } {
     const where = `topic "${this.name}": get`;
-    checkOptions(where, place ?? null, PLACE_NAMES);
+    if (typeof place !== "object" || place === null) {
+      throw new InvalidArgumentError(`${where} takes a place such as { partition, offset }, not ${shown(place)}`);
+    }
+    checkOptions(where, place, PLACE_NAMES);
     const { topic } = place;
     if (topic !== undefined && topic !== this.name) {
       throw new InvalidArgumentError(`${where}: the record is of topic ${shown(topic)}; ask that one for it`);
@@ -179,7 +196,8 @@ export class Topic<K = Uint8Array, V = Uint8Array, RK = K, RV = V> {
 
   #partitionOf(where: string, partition: number | undefined): number {
     if (partition === undefined && this.partitions > 1) {
-      throw new InvalidArgumentError(`${where}: partition must be given, the topic has ${this.partitions}`);
+      const range = `0 to ${this.partitions - 1}`;
+      throw new InvalidArgumentError(`${where}: partition must be given, the topic has ${this.partitions}: ${range}`);
     }
     return partition ?? 0;
   }

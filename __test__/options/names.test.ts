@@ -132,7 +132,7 @@ test("bad values are named, with what was expected and what was given", async ({
     [() => consumer.seek({ offset: 1, partition: 7 }), "does not read partition 7"],
     [() => consumer.pause({ topic: "other" }), "does not read other"],
     [() => topic.get({ offset: -1 }), "offset must be an integer from 0"],
-    [() => topic.get(undefined as never), "options must be an object"],
+    [() => topic.get(undefined as never), "takes a place such as { partition, offset }, not undefined"],
     [() => topic.getMany(5 as never), "getMany takes an array"],
     [() => topic.deleteRecords({ before: -1 }), "before must be an integer"],
     [() => partition.append("x" as never), "batch must be a Uint8Array"],

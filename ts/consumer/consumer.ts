@@ -1,7 +1,9 @@
 // A consumer of fixed partitions: the public face of `Reading`.
 
-import type { LogContext } from "../context.js";
+import { rejectAt } from "../call_site.js";
+import { LogContext } from "../context.js";
 import { InvalidArgumentError } from "../errors.js";
+import { checkMadeInside } from "../made_inside.js";
 import { settled } from "../native.js";
 import { shown } from "../options.js";
 import { type CloseOptions, closeTimeout } from "../producer/options.js";
@@ -49,6 +51,7 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
   readonly group: string | undefined;
 
   private constructor(context: LogContext, options: ConsumerOptions) {
+    checkMadeInside(context instanceof LogContext, "Consumer", "log.consumer(options)");
     const checked = readingOptions(options);
     this.#context = context;
     this.group = checked.group;
@@ -100,7 +103,8 @@ export class Consumer<R> implements AsyncIterable<R>, AsyncDisposable {
       throw new InvalidArgumentError(`consumer.run: give a function that handles a record, not ${shown(handler)}`);
     }
     const checked = consumerRunOptions(options, this.#reading.progress?.delivery === "at-most-once");
-    return runConsumer(this.#context, this.#reading, handler as RunHandler<ConsumerRecord<unknown, unknown>>, checked);
+    const handle = handler as RunHandler<ConsumerRecord<unknown, unknown>>;
+    return rejectAt(() => runConsumer(this.#context, this.#reading, handle, checked));
   }
 
   /** The partitions that it reads; empty while topics given by name are still being opened. */

@@ -1,6 +1,7 @@
 // One loop over a consumer's records or batches. What is at hand is given at once, without waiting for anything;
 // calls that come before the last one is answered are answered in their order.
 
+import { CallSite } from "../call_site.js";
 import { publishError } from "../diagnostics.js";
 import { TidelogError } from "../errors.js";
 import type { Chunk } from "./fetcher.js";
@@ -15,6 +16,8 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
   readonly #handOut: HandOut<T>;
   readonly #keepsBytes: boolean;
   #state: "new" | "running" | "done" = "new";
+  /** Where the loop stands in the program: what it meets later has no line of that. */
+  readonly #site = new CallSite();
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -96,7 +99,7 @@ export class Iteration<T> implements AsyncIterableIterator<T> {
     if (error instanceof TidelogError && error.code !== "ERR_TIDELOG_ABORTED") {
       publishError({ path: this.#reading.path, operation: "read", error });
     }
-    throw error;
+    throw this.#site.addTo(error);
   }
 
   async #finish(how: "left" | "ended" = "ended"): Promise<void> {

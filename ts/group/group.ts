@@ -4,8 +4,9 @@ import { inOurWords, type Target } from "../consumer/bounds.js";
 import { offsetsOf } from "../consumer/committer.js";
 import type { AssignedPartition, PartitionChoice } from "../consumer/options.js";
 import { Place } from "../consumer/place.js";
-import type { LogContext } from "../context.js";
+import { LogContext } from "../context.js";
 import { InvalidArgumentError, OffsetOutOfRangeError } from "../errors.js";
+import { checkMadeInside } from "../made_inside.js";
 import { direct, type NativeCommittedOffset, type NativeMemberDescription, settled, tickets } from "../native.js";
 import { checkInteger, checkName, checkOptions, checkTime, shown } from "../options.js";
 import { showAs } from "../shown_as.js";
@@ -73,6 +74,7 @@ export class Group {
   readonly #context: LogContext;
 
   private constructor(context: LogContext, name: string) {
+    checkMadeInside(context instanceof LogContext, "Group", "log.group(name)");
     this.#context = context;
     this.name = name;
   }

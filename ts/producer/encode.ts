@@ -185,7 +185,7 @@ function timeOf(given: number | Date, terms: Terms): number {
     throw new TidelogError(
       "ERR_TIDELOG_INVALID_RECORD",
       `timestamp must be an integer of ms since 1970 or a Date from then on, not ${shown(given)}` +
-        (hint === undefined ? "" : `: ${hint}`),
+        (hint === undefined ? (typeof given === "string" ? "; pass new Date(text)" : "") : `: ${hint}`),
     );
   }
   return checkTime(timestamp, terms);
@@ -236,12 +236,13 @@ function noValue(record: unknown, topic: string): TidelogError {
   if (typeof record !== "object" || ArrayBuffer.isView(record) || Array.isArray(record)) return noRecord(record, topic);
   return new TidelogError(
     "ERR_TIDELOG_INVALID_RECORD",
-    `a record for topic "${topic}" has no value; null makes a tombstone`,
+    `a record for topic "${topic}" has no value; give it one; null makes a tombstone`,
   );
 }
 
 function noRecord(given: unknown, topic: string): TidelogError {
-  const hint = given === undefined || given === null ? "" : `; pass { value: ${shown(given)} }`;
+  const instead = Array.isArray(given) ? "use sendBatch for many" : `pass { value: ${shown(given)} }`;
+  const hint = given === undefined || given === null ? "" : `; ${instead}`;
   return new TidelogError(
     "ERR_TIDELOG_INVALID_RECORD",
     `a record for topic "${topic}" must be an object such as { key, value }, not ${shown(given)}${hint}`,

@@ -3,8 +3,9 @@
 
 import { abortable, checkAborted, onAbort } from "../abort.js";
 import { CallSite } from "../call_site.js";
-import type { LogContext } from "../context.js";
+import { LogContext } from "../context.js";
 import { AbortedError, ClosedError, InvalidArgumentError, type TidelogError } from "../errors.js";
+import { checkMadeInside } from "../made_inside.js";
 import type { ProducerMetrics } from "../metrics.js";
 import { settled } from "../native.js";
 import { checkInteger, checkOptions, checkSignal, shown } from "../options.js";
@@ -69,6 +70,7 @@ export class Producer implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(context: LogContext, given: ProducerOptions | undefined) {
+    checkMadeInside(context instanceof LogContext, "Producer", "log.producer(options)");
     const { name, bufferBytes, partitioner } = producerOptions(given);
     this.#context = context;
     this.name = name;
@@ -168,7 +170,9 @@ export class Producer implements AsyncDisposable {
   ): Promise<BatchResult> {
     return new Promise((resolve, reject) => {
       if (!Array.isArray(records)) {
-        throw new InvalidArgumentError(`producer.sendBatch: records must be an array, not ${shown(records)}`);
+        throw new InvalidArgumentError(
+          `producer.sendBatch: records must be an array, not ${shown(records)}; use send for one`,
+        );
       }
       const signal = options === undefined ? undefined : this.#signalOf("sendBatch", options);
       this.#checkOpen();

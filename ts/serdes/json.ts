@@ -7,14 +7,24 @@ import type { Serde } from "./serde.js";
 
 /** JSON text of a value that has one and is not read as something else: NaN, as `null`, would look like a tombstone. */
 export function toJson(value: unknown): string {
-  const text: string | undefined = JSON.stringify(value);
-  if (text === undefined) throw new TypeError(`${shown(value)} has no JSON form`);
+  const text = textOf(value);
+  if (text === undefined) throw new TypeError(`${shown(value)} has no JSON form; send what has one`);
   if (text === "null" && value !== null) {
     throw new TypeError(
       `${shown(value)} has no JSON form but null, which is read as a tombstone; send null if you mean one`,
     );
   }
   return text;
+}
+
+function textOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    // Node's words for a BigInt do not say what to do.
+    if (!(error instanceof TypeError) || !error.message.includes("BigInt")) throw error;
+    throw new TypeError(`${shown(value)} holds a BigInt, which has no JSON form; send it as text`, { cause: error });
+  }
 }
 
 /** Any value as JSON. */

@@ -15,7 +15,9 @@ const codec: Codec = {
 };
 
 function notText(value: unknown): TypeError {
-  return new TypeError(`expected a string, not ${shown(value)}`);
+  return new TypeError(
+    `expected a string, not ${shown(value)}; make it one, or give the topic another serde, such as json()`,
+  );
 }
 
 const serde: Serde<string> = Object.freeze({

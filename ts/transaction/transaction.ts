@@ -188,7 +188,7 @@ export class Transaction implements AsyncDisposable {
   sendBatch(topic: Into<unknown, unknown> | string, records: readonly AnyRecord[]): void {
     this.#checkUsable();
     if (!Array.isArray(records)) {
-      throw new InvalidArgumentError(`tx.sendBatch: records must be an array, not ${shown(records)}`);
+      throw new InvalidArgumentError(`tx.sendBatch: records must be an array, not ${shown(records)}; use send for one`);
     }
     const state = this.#topic("tx.sendBatch", topic);
     for (const [i, record] of records.entries()) {
