@@ -268,6 +268,11 @@ export interface PartitionDescription {
   readonly bytes: number;
   /** What is damaged, if anything: the partition takes no more records then, the rest stays readable. */
   readonly damage: string | null;
+  /**
+   * Why the last attempt to compact it failed, if it did: a full disk, say, after which it is tried again; or damage that it
+   * found, after which nothing of the partition is compacted before the store is opened anew.
+   */
+  readonly compactionFailure: string | null;
 }
 /** A topic, as `describe` tells. */
 export interface TopicDescription {

@@ -71,6 +71,7 @@ export interface NativePartitionDescription {
   segments: number;
   bytes: number;
   damage?: string | undefined;
+  compactionFailure?: string | undefined;
 }
 
 export interface NativeRecovery {

@@ -1,5 +1,6 @@
 // `tidelog describe`: one topic's configuration, and the ends and sizes of its partitions.
 
+import type { PartitionDescription } from "../topic.js";
 import { escaped, size } from "./bytes_text.js";
 import type { Command } from "./command.js";
 import { DAMAGED, DONE } from "./exit.js";
@@ -24,13 +25,18 @@ export const describe: Command = {
           one.highWatermark,
           one.segments,
           size(one.bytes),
-          one.damage === null ? "" : `DAMAGED: ${escaped(one.damage)}`,
+          note(one),
         ]);
         await output.table([["partition", "log start", "high watermark", "segments", "size", ""], ...rows]);
       }
       return partitions.some((one) => one.damage !== null) ? DAMAGED : DONE;
     }),
 };
+
+function note({ damage, compactionFailure }: PartitionDescription): string {
+  if (damage !== null) return `DAMAGED: ${escaped(damage)}`;
+  return compactionFailure === null ? "" : `not compacted: ${escaped(compactionFailure)}`;
+}
 
 /** Nested options by their path; what is not set is left out. */
 function settings(config: object, prefix = ""): [string, string][] {

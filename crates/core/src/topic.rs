@@ -53,6 +53,8 @@ pub struct PartitionDescription {
     pub bytes: u64,
     /// What is damaged, if opening found damage; the partition is then read-only.
     pub damage: Option<String>,
+    /// Why the last attempt to compact it failed, if it did. It is tried again, but for damage that it found.
+    pub compaction_failure: Option<String>,
 }
 
 impl PartitionDescription {
@@ -68,6 +70,7 @@ impl PartitionDescription {
             segments: log.segments().len(),
             bytes: log.bytes(),
             damage: log.damage().map(Error::to_string),
+            compaction_failure: log.compaction_failure(),
         }
     }
 }

@@ -325,8 +325,16 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
         assert_eq!(files(&disk, ".cleaned"), 0);
     }
     assert!(refused > 0);
+    let failure = || {
+        topic.describe().unwrap().partitions[0]
+            .compaction_failure
+            .clone()
+    };
+    disk.set_capacity(used);
+    assert!(topic.compact().is_err() && failure().is_some());
     disk.set_capacity(u64::MAX);
     topic.compact().unwrap();
+    assert_eq!(failure(), None);
     check(&records(&partition).unwrap(), &before, "room again");
     let held = records(&partition).unwrap().len();
     assert!(held < before.len() / 2, "{held} of {}", before.len());
@@ -539,10 +547,18 @@ fn damage_is_not_written_anew() {
     set_content(&disk, &path, &bytes);
     let store = open(&disk).unwrap();
     let topic = store.open_topic("t").unwrap();
+    let failure = || {
+        topic.describe().unwrap().partitions[0]
+            .compaction_failure
+            .clone()
+    };
+    assert_eq!(failure(), None);
     assert!(matches!(topic.compact(), Err(Error::Corruption { .. })));
+    assert!(failure().unwrap().contains("00000000000000000000.log"));
     assert_eq!(content(&disk, &path), bytes);
     // Nothing else is cleaned before somebody has looked at it.
     assert_eq!(topic.compact().unwrap().records_removed, 0);
+    assert!(failure().is_some(), "it is told for as long as it stands");
     assert_eq!(
         topic.partition(0).unwrap().log_end_offset(),
         before.len() as u64

@@ -49,6 +49,8 @@ pub struct NativePartitionDescription {
     pub bytes: f64,
     /// What is damaged, if opening the store found damage; the partition takes no appends then.
     pub damage: Option<String>,
+    /// Why the last attempt to compact it failed, if it did.
+    pub compaction_failure: Option<String>,
 }
 
 #[napi]
@@ -160,6 +162,7 @@ fn describe(topic: &Topic) -> tidelog::Result<NativeTopicDescription> {
                 segments: from_u64("segments", partition.segments as u64)?,
                 bytes: from_u64("bytes", partition.bytes)?,
                 damage: partition.damage,
+                compaction_failure: partition.compaction_failure,
             })
         })
         .collect::<tidelog::Result<_>>()?;

@@ -11,7 +11,7 @@ use super::throttle::Throttle;
 use crate::config::{CompactionOptions, TopicConfig};
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::partition::{Log, passes};
+use crate::partition::Log;
 use crate::segment::{CleanedSegment, Damage, Expect, Place, Scanner, Segment};
 use crate::sync::lock;
 
@@ -79,15 +79,13 @@ impl<'a> Pass<'a> {
     /// Cleans what can be, as far as its keys fit in memory. What is found damaged is left as it is, for good.
     pub fn run(mut self) -> Result<CompactionReport> {
         let _one_at_a_time = lock(self.log.compacting());
-        let Some(dirty) = Dirty::of(self.log, self.config, self.now)? else {
-            return Ok(CompactionReport::default());
-        };
-        self.clean(&dirty).inspect_err(|error| {
-            if !passes(error) {
-                self.log.set_stuck();
-            }
-        })?;
-        Ok(self.report)
+        let dirty = Dirty::of(self.log, self.config, self.now);
+        let cleaned = dirty.and_then(|dirty| match dirty {
+            Some(dirty) => self.clean(&dirty),
+            None => Ok(()),
+        });
+        self.log.note_attempt(cleaned.as_ref().err());
+        cleaned.map(|()| self.report)
     }
 
     fn clean(&mut self, dirty: &Dirty) -> Result<()> {

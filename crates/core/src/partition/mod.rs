@@ -39,7 +39,6 @@ pub(crate) use placement::now_ms;
 #[cfg(test)]
 pub(crate) use producers::WINDOW;
 pub use read::ReadResult;
-pub(crate) use replace::passes;
 use waiters::{Waiters, Wake};
 
 /// What the partitions of a topic share.

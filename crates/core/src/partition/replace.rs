@@ -24,6 +24,8 @@ pub(crate) struct Compaction {
     upto: AtomicU64,
     /// Nothing is cleaned any more until the store is opened again, which finishes what could not be, or tells of damage.
     stuck: AtomicBool,
+    /// Why the last attempt to clean it failed, if it did.
+    failure: Mutex<Option<String>>,
     /// Held while it is cleaned.
     running: Mutex<()>,
 }
@@ -54,8 +56,22 @@ impl Log {
         self.damage().is_some() || self.compaction.stuck.load(Ordering::Acquire)
     }
 
-    pub fn set_stuck(&self) {
+    fn set_stuck(&self) {
         self.compaction.stuck.store(true, Ordering::Release);
+    }
+
+    /// Notes how an attempt to clean the partition ended: after damage it stays so, as there are no others.
+    pub fn note_attempt(&self, failure: Option<&Error>) {
+        if failure.is_some_and(|error| !passes(error)) {
+            self.set_stuck();
+        } else if self.is_stuck() {
+            return;
+        }
+        *lock(&self.compaction.failure) = failure.map(Error::to_string);
+    }
+
+    pub fn compaction_failure(&self) -> Option<String> {
+        lock(&self.compaction.failure).clone()
     }
 
     /// Segments that end at or below this offset may be compacted: readers see all of them, and a recovery would begin
@@ -230,6 +246,6 @@ impl Log {
 }
 
 /// Whether an attempt can be made again soon, with a hope for another outcome.
-pub(crate) fn passes(error: &Error) -> bool {
+fn passes(error: &Error) -> bool {
     !matches!(error, Error::Corruption { .. } | Error::InvalidBatch { .. })
 }
