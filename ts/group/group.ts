@@ -1,5 +1,6 @@
 // Groups as operators see them: what each has committed, how far behind it is, and another place to begin at.
 
+import { systemTime } from "../clock.js";
 import { inOurWords, type Target } from "../consumer/bounds.js";
 import { offsetsOf } from "../consumer/committer.js";
 import type { AssignedPartition, PartitionChoice } from "../consumer/options.js";
@@ -186,7 +187,7 @@ export class Group {
 
 /** What a reset would commit; nothing is changed. */
 export async function plannedReset(group: Group, options: ResetOptions): Promise<GroupOffset[]> {
-  const timestamp = Date.now();
+  const timestamp = systemTime();
   return [...(await planOf(group, options))].map(([{ topic, partition, native }, offset]) => {
     const { highWatermark } = native;
     return {

@@ -1,6 +1,7 @@
 // The place for records that could not be handled: each goes there as the bytes that it is, with headers that say what
 // happened to it; without some of them, or its bytes, where it would be too large with them.
 
+import { systemTime } from "../clock.js";
 import type { LogContext } from "../context.js";
 import { InvalidArgumentError } from "../errors.js";
 import { type HeaderInput, MAX_HEADER_BYTES, MAX_HEADERS } from "../headers.js";
@@ -120,7 +121,7 @@ export class DeadLetter {
   /** Its time, unless the dead letter topic would refuse it. */
   #timeOf({ timestamp }: BytesRecord): Date | undefined {
     // A Date: a number that looks like seconds would be refused.
-    return timestamp >= 0 && timestamp <= Date.now() + this.#state.maxFutureMs ? new Date(timestamp) : undefined;
+    return timestamp >= 0 && timestamp <= systemTime() + this.#state.maxFutureMs ? new Date(timestamp) : undefined;
   }
 
   /** Bytes that a record may have there, also where it does not shrink but grows by being compressed. */
