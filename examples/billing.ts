@@ -20,10 +20,15 @@ const folder = process.argv[2] ?? "./data/billing";
   await log.topic("invoices", { key: string(), value: json<{ total: number }>() });
   await log.topic("orders.dead");
   await using producer = log.producer();
+  // Run again, it goes on with other orders.
+  const begin = (await orders.describe()).partitions.reduce((sum, { highWatermark }) => sum + highWatermark, 0);
   const items = ["tea", "rice", "gold"];
   await producer.sendBatch(
     orders,
-    Array.from({ length: 60 }, (_, i) => ({ key: `o-${i}`, value: { item: items[i % 3]!, amount: 1 + (i % 5) } })),
+    Array.from({ length: 60 }, (_, i) => ({
+      key: `o-${begin + i}`,
+      value: { item: items[i % 3]!, amount: 1 + (i % 5) },
+    })),
   );
 }
 

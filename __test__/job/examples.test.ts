@@ -8,14 +8,18 @@ import { all } from "../support/expect.js";
 import { root, withFolder } from "./folder.js";
 import { outputOf, runNode } from "./program.js";
 
-/** Runs an example in a folder of its own, with the command of its header; `look` sees the folder before it goes. */
-function example(name: string, look = async (_folder: string): Promise<void> => {}): Promise<string> {
+/** Runs an example in a folder of its own, with the command of its header; `look` sees the folder before it goes, and may run it again. */
+function example(
+  name: string,
+  look = async (_folder: string, _again: () => Promise<string>): Promise<void> => {},
+): Promise<string> {
   const file = `examples/${name}.ts`;
   const command = `node --import tsx ${file}`;
   assert.ok(readFileSync(join(root, file), "utf8").includes(`// ${command} [folder]\n`));
   return withFolder(async (folder) => {
-    const output = await outputOf(runNode([...command.split(" ").slice(1), folder]));
-    await look(folder);
+    const runIt = () => outputOf(runNode([...command.split(" ").slice(1), folder]));
+    const output = await runIt();
+    await look(folder, runIt);
     return output;
   });
 }
@@ -65,14 +69,20 @@ test("billing invoices each order once, although it is stopped in the middle", a
   assert.equal(lines.slice(2), ["40 orders have an invoice, 0 more than one", "group billing is 0 behind"]);
 });
 
+test("billing that is run again goes on with other orders, and invoices each once", async () => {
+  let again: string[] = [];
+  await example("billing", async (_folder, runAgain) => {
+    again = (await runAgain()).trimEnd().split("\n");
+  });
+  assert.equal(again.slice(2), ["80 orders have an invoice, 0 more than one", "group billing is 0 behind"]);
+});
+
 test("shipping handles each order once, although a worker leaves in the middle", async () => {
   const lines = (await example("shipping")).trimEnd().split("\n");
   assert.ok(lines.includes("ben leaves"));
   assert.ok(lines.filter((line) => /^(ann|ben|eve) begins with 2 partitions$/.test(line)).length >= 1);
-  assert.equal(lines.slice(-2), [
-    "2 members, who own 3 and 3 partitions",
-    "196 of 200 orders are shipped, 4 are put aside",
-  ]);
+  assert.ok(lines.includes("2 members, who own 3 and 3 partitions"));
+  assert.is(lines.at(-1), "196 of 200 orders are shipped, 4 are put aside");
 });
 
 test("orders: each service gets every event, and one that comes late replays them without the others noticing", async () => {
@@ -84,6 +94,16 @@ test("orders: each service gets every event, and one that comes late replays the
     "meanwhile orders and shipping stayed where they were",
     "then one more event: orders 22, shipping 22, pricing 22",
   ]);
+});
+
+test("orders that are run again know what was before", async () => {
+  let again: string[] = [];
+  await example("orders/main", async (_folder, runAgain) => {
+    again = (await runAgain()).trimEnd().split("\n");
+  });
+  assert.is(again[0], "orders    43 events: 7 open, 12 packed, 6 cancelled");
+  assert.is(again[2], "pricing   43 events: 20 rice, 20 salt, 22 tea");
+  assert.is(again[4], "then one more event: orders 44, shipping 44, pricing 44");
 });
 
 test("opentelemetry: a trace goes from producer to consumer to producer, in the headers of records", async () => {

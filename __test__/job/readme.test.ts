@@ -19,27 +19,40 @@ test("the first program of the README runs and prints the event", async () => {
   });
 });
 
-test("its programs of exactly once run, on what the first one would have made", async () => {
-  const code = /```js\n\/\/ Reads orders([\s\S]*?)```/.exec(readme)?.[1];
-  assert.type(code, "string");
-  const before = `
-    import { json, open, string } from "tidelog";
-    const log = await open("./data");
-    const orders = await log.topic("orders", { partitions: 4, key: string(), value: json() });
-    const invoices = await log.topic("invoices", { key: string(), value: json() });
-    const accounts = await log.topic("accounts", { key: string(), value: json() });
-    const producer = log.producer();
-    await producer.send(orders, { key: "o-1", value: { item: "tea", amount: 3 } });
-  `;
-  const after = `
-    console.log((await invoices.get({ offset: 0 })).value.total, (await accounts.get({ offset: 2 })).value);
-    await log.close();
-  `;
+test("the programs of README and docs run in the order they stand in, and a second time on the same store", async () => {
   await withFolder(async (folder) => {
-    await writeFile(join(folder, "program.mjs"), `${before}//${code}${after}`);
-    assert.is(await outputOf(runNode(["program.mjs"], { cwd: folder })), "shipped o-1\n12 5\n");
+    const outputs: string[] = [];
+    for (const _ of ["first", "second"]) {
+      let output = "";
+      for (const file of ["README.md", "docs/groups.md", "docs/compaction.md", "docs/backup.md"]) {
+        for (const [i, program] of programsOf(readFileSync(join(root, file), "utf8")).entries()) {
+          await writeFile(join(folder, "program.mjs"), program);
+          const ended = runNode(["program.mjs"], { cwd: folder });
+          output += await outputOf(ended).catch((error: Error) => {
+            throw new Error(`program ${i + 1} of ${file}: ${error.message}`);
+          });
+        }
+      }
+      outputs.push(output);
+    }
+    // The second time there are more records, and so more lines, but no others.
+    const expected = ["o-1 tea 3", "shipped o-1", "packed tea", "monday: N bytes shared, N copied", "restored o-1"];
+    for (const output of outputs) {
+      const lines = output.trimEnd().replaceAll(/\b\d+(?= (bytes|copied))/g, "N");
+      assert.equal([...new Set(lines.split("\n"))], expected);
+    }
   });
 });
+
+/** The programs of a document: one begins with its imports, and code without any goes on with the one before. */
+function programsOf(text: string): string[] {
+  const programs: string[] = [];
+  for (const [, code = ""] of text.matchAll(/```js\n([\s\S]*?)```/g)) {
+    if (code.startsWith("import ")) programs.push(code);
+    else programs[programs.length - 1] += code;
+  }
+  return programs;
+}
 
 test("it has about ten lines of code", () => {
   const lines =

@@ -19,11 +19,13 @@ const running = [
 ];
 
 const items = ["tea", "rice", "salt"];
+// Run again, it goes on with other orders.
+const begin = (await topic.describe()).partitions.reduce((sum, { highWatermark }) => sum + highWatermark, 0);
 for (let i = 0; i < 12; i++) {
-  const send = (value: OrderEvent) => producer.send(topic, { key: `o-${i}`, value });
+  const send = (value: OrderEvent) => producer.send(topic, { key: `o-${begin + i}`, value });
   await send({ type: "placed", item: items[i % 3]!, amount: 1 + (i % 4) });
   if (i % 4 === 3) await send({ type: "cancelled" });
-  else if (i % 2 === 0) await send({ type: "packed", parcel: `p-${i}` });
+  else if (i % 2 === 0) await send({ type: "packed", parcel: `p-${begin + i}` });
 }
 for (const service of running) await service.caughtUp();
 console.log(`orders    ${book}`);
@@ -38,7 +40,7 @@ console.log(`pricing   ${pricing}`);
 const after = await offsetsOf(log, ["orders", "shipping"]);
 console.log(`meanwhile orders and shipping ${before === after ? "stayed where they were" : "were disturbed"}`);
 
-await producer.send(topic, { key: "o-12", value: { type: "placed", item: "tea", amount: 2 } });
+await producer.send(topic, { key: `o-${begin + 12}`, value: { type: "placed", item: "tea", amount: 2 } });
 for (const service of [...running, late]) await service.caughtUp();
 console.log(`then one more event: orders ${book.seen}, shipping ${shipping.seen}, pricing ${pricing.seen}`);
 for (const service of [...running, late]) await service.stop();

@@ -26,9 +26,17 @@ export class Service {
     this.#running = this.#run(handle);
   }
 
-  /** Starts it: behind the last event that its group has done, or with the first of all. */
+  /**
+   * Starts it. What services know is in memory only: they replay what their group has done before, to know it again, and go on
+   * behind that.
+   */
   static async start(log: Log, group: string, handle: (id: string, event: OrderEvent) => void): Promise<Service> {
-    return new Service(log.consumer({ group, topics: [await ordersTopic(log)], from: "earliest" }), handle);
+    const topic = await ordersTopic(log);
+    for (const { partition, offset } of (await log.group(group).describe()).offsets) {
+      const done = log.consumer({ assign: [{ topic, partition }], from: "earliest", until: { offset } });
+      for await (const { key, value } of done) handle(key!, value!);
+    }
+    return new Service(log.consumer({ group, topics: [topic], from: "earliest" }), handle);
   }
 
   /** Waits until it has seen all that there is, and has its place committed. */
