@@ -71,6 +71,8 @@ test("console.log shows what an object of the package is", async ({ open }) => {
   assert.is(shown(log.group("g")), "Group { name: 'g' }");
   assert.is(shown(log.raw.partition(topic, 2)), "RawPartition { topic: 'orders', partition: 2 }");
   assert.is(shown(log.consumer({ topics: [topic], group: "g" })), "Consumer { group: 'g', state: 'open' }");
+  const sent = await producer.sendBatch(topic, [{ partition: 1, value: null }]);
+  assert.match(shown(sent), /^BatchResult \{ count: 1, appended: 1, runs: \[ \{ partition: 1, baseOffset: 0, /);
   const transactional = await log.transactionalProducer("tx");
   assert.is(shown(transactional), "TransactionalProducer { id: 'tx', state: 'idle' }");
   const tx = transactional.begin();

@@ -1,6 +1,8 @@
 // Where records went. The engine answers a group of records with runs of consecutive offsets; which record has
 // which is worked out here, when somebody asks.
 
+import { showAs } from "../shown_as.js";
+
 /** Records of one partition with consecutive offsets. */
 export interface Run {
   readonly partition: number;
@@ -80,6 +82,7 @@ export class BatchResult {
 
   static {
     makeResult = (count, parts) => new BatchResult(count, parts);
+    showAs(BatchResult, ({ count, appended, runs }) => ({ count, appended, runs }));
   }
 
   /** Runs of consecutive offsets, in order for each partition: the compact form of the same answer. */
