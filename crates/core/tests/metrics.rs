@@ -130,13 +130,21 @@ fn the_journals_room_shrinks_and_a_checkpoint_gives_it_back() {
     let before = store.metrics().unwrap();
     let capacity = 256 << 20;
     assert_eq!(before.journal.capacity, capacity);
-    assert_eq!(before.journal.room, capacity - 4096, "the opening wrote one frame");
+    assert_eq!(
+        before.journal.room,
+        capacity - 4096,
+        "the opening wrote one frame"
+    );
     for n in 0..100 {
         partition.append(batch(&[value(n, 1000)])).unwrap();
     }
     let full = store.metrics().unwrap();
     let used = full.journal.capacity - full.journal.room;
-    assert_eq!(used, 101 * 4096, "a page a frame, one of them of the opening");
+    assert_eq!(
+        used,
+        101 * 4096,
+        "a page a frame, one of them of the opening"
+    );
     assert!(full.journal.bytes >= used && full.journal.bytes < capacity);
     partition.delete_records(1).unwrap();
     let freed = store.metrics().unwrap();

@@ -210,6 +210,15 @@ fn a_reader_behind_the_retention_is_told_where_to_go_on() {
     );
 }
 
+/// Lowers a flag that other threads run by, also when what it stands in fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_deleted_topic_has_nothing_to_do_with_the_files_of_its_successor() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,6 +262,7 @@ fn a_deleted_topic_has_nothing_to_do_with_the_files_of_its_successor() {
         }
     };
     std::thread::scope(|scope| {
+        let ends_the_others = Ends(&successors);
         let others = [
             scope.spawn(delete_records),
             scope.spawn(delete_records),
@@ -272,7 +282,7 @@ fn a_deleted_topic_has_nothing_to_do_with_the_files_of_its_successor() {
             assert_eq!(logs(&folder.path().join("t-0")), 1);
             store.delete_topic("t").unwrap();
         }
-        successors.store(false, Ordering::Relaxed);
+        drop(ends_the_others);
         for other in others {
             other.join().unwrap();
         }

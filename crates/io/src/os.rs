@@ -161,8 +161,11 @@ fn read_an_entry(folder: &File) -> io::Result<()> {
     // Room for one entry with the longest name.
     let mut space = [std::mem::MaybeUninit::uninit(); 1024];
     let mut entries = rustix::fs::RawDir::new(folder, &mut space);
-    let first = entries.next().transpose();
-    first.map(|_| ()).map_err(io::Error::from)
+    match entries.next().transpose() {
+        // The folder was removed while it was open: nothing in it is left to keep.
+        Ok(_) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -234,6 +234,16 @@ fn folders_are_made_listed_renamed_and_removed() {
 }
 
 #[test]
+fn a_folder_that_was_removed_while_it_was_open_is_no_failed_sync() {
+    let folder = folder();
+    let path = folder.path().join("d");
+    OsStorage.create_dir(&path).unwrap();
+    let open = OsStorage.open_dir(&path).unwrap();
+    OsStorage.remove_dir(&path).unwrap();
+    open.sync().unwrap();
+}
+
+#[test]
 fn a_map_shows_what_is_written_after_it_was_made() {
     let folder = folder();
     let file = create(&folder, "a");
