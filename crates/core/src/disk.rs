@@ -217,6 +217,10 @@ impl StorageFile for File {
         self.file.len()
     }
 
+    fn modified(&self) -> io::Result<Option<i64>> {
+        self.file.modified()
+    }
+
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(position, bytes)
     }

@@ -99,6 +99,10 @@ impl StorageFile for PanickingFile {
         self.0.len()
     }
 
+    fn modified(&self) -> io::Result<Option<i64>> {
+        self.0.modified()
+    }
+
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all_at(position, bytes)
     }

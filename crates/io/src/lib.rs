@@ -206,9 +206,7 @@ pub trait StorageFile: ReadAt + Debug {
     ///
     /// # Errors
     /// What the system says.
-    fn modified(&self) -> io::Result<Option<i64>> {
-        Ok(None)
-    }
+    fn modified(&self) -> io::Result<Option<i64>>;
 
     /// Writes all bytes at `position`; the file grows as needed, and a gap reads as zeros. They
     /// survive the process, but not a loss of power before the next sync.

@@ -157,6 +157,10 @@ impl StorageFile for SimulatedFile {
         Ok(disk.file(self.handle.node)?.bytes.len())
     }
 
+    fn modified(&self) -> io::Result<Option<i64>> {
+        Ok(None)
+    }
+
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
         end_of(position, bytes.len())?;
         if bytes.is_empty() {
