@@ -27,6 +27,7 @@ impl Log {
         }
         // Files first: who sees the new end must find the segments that hold it.
         self.relist(|old, found, active| old.follow_size(found.size(), active))?;
+        self.check_current()?;
         // They may move back: a writer that recovered may have lost what a `buffered` topic had.
         self.log_start.store(ends.log_start, Ordering::Release);
         self.log_end.store(ends.high_watermark, Ordering::Release);
