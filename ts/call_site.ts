@@ -1,8 +1,8 @@
 // Whose line an error's stack begins with: that of the program that called, not one of this package.
 
-/** Frames of this package are in files of this folder. */
-const HERE = new URL(".", import.meta.url).href;
-const FOLDER = decodeURIComponent(new URL(HERE).pathname);
+/** Frames of this package are in files of this folder: as an address and as a path. Bundled code does not know it. */
+const HERE = import.meta.url ? new URL(".", import.meta.url).href : undefined;
+const FOLDER = HERE && decodeURIComponent(new URL(HERE).pathname);
 /** What the package's own calls may take of the frames that are recorded. */
 const OWN_FRAMES = 20;
 
@@ -71,7 +71,7 @@ function beginOf(stack: string): number {
 }
 
 function isOwn(frame: string): boolean {
-  return frame.includes(HERE) || frame.includes(FOLDER);
+  return HERE !== undefined && FOLDER !== undefined && (frame.includes(HERE) || frame.includes(FOLDER));
 }
 
 /** Node's, or the engine's. */

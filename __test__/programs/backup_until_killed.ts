@@ -1,7 +1,7 @@
 // Writes transactions, copies one topic into another exactly once, and backs the store up all the while, into one folder
 // after the other, telling of each; somebody kills it.
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { json, open } from "../../ts/index.js";
 
@@ -35,9 +35,9 @@ async function backups(): Promise<never> {
   for (let number = 0; ; number++) {
     const copy = join(copies, `${number % 3}`);
     if (existsSync(join(copy, "meta.properties"))) {
-      // A store without this file is none.
-      await rm(join(copy, "meta.properties"));
-      await rm(copy, { recursive: true });
+      // Out of sight first: what a kill leaves of it here would be no backup.
+      await rm(`${copies}-gone`, { recursive: true, force: true });
+      await rename(copy, `${copies}-gone`);
     }
     process.stdout.write("begin\n");
     await log.backup(copy);

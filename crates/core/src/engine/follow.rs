@@ -119,7 +119,7 @@ impl Engine {
         let folder = catalog.partition_folder(&meta.name, number);
         let storage = &self.context.storage;
         let ends = match published::load(&**storage, &folder)? {
-            Some(ends) => (ends.log_start, ends.high_watermark),
+            Some(ends) => ends,
             None => {
                 if unpublished.get().is_none() {
                     let _ = unpublished.set(Unpublished::of(storage, catalog, stored)?);

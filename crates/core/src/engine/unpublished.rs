@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tidelog_format::checkpoint::Checkpoint;
 use tidelog_format::journal::PartitionId;
+use tidelog_format::published::Published;
 use tidelog_io::{OpenMode, Storage};
 
 use super::recovery::known_partitions;
@@ -38,21 +39,23 @@ impl Unpublished {
         Ok(Unpublished { last, known })
     }
 
-    /// Log start and end of a partition.
-    pub fn ends(&self, storage: &dyn Storage, id: &PartitionId) -> Result<(u64, u64)> {
+    /// What a partition's `published` file would say.
+    pub fn ends(&self, storage: &dyn Storage, id: &PartitionId) -> Result<Published> {
         let is_it = |mark: &&tidelog_format::checkpoint::PartitionMark| {
             (mark.topic_id, mark.partition) == (id.topic_id, id.partition)
         };
         let log_start = self.last.partitions.iter().find(is_it);
         let log_start = log_start.map_or(0, |mark| mark.log_start);
-        let Some(known) = self.known.get(id) else {
-            return Ok((log_start, log_start));
+        let end = match self.known.get(id) {
+            None => log_start,
+            Some(known) if self.last.clean || known.journaled => known.end.offset,
+            Some(known) => end_of_log(storage, known)?,
         };
-        let end = match self.last.clean || known.journaled {
-            true => known.end.offset,
-            false => end_of_log(storage, known)?,
-        };
-        Ok((log_start, end.max(log_start)))
+        Ok(Published {
+            log_start,
+            high_watermark: end.max(log_start),
+            incarnation: self.last.incarnation,
+        })
     }
 }
 

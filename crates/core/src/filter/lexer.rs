@@ -86,7 +86,11 @@ impl<'t> Lexer<'t> {
         let Some(first) = rest.chars().next() else {
             return Ok(Token::End);
         };
-        if rest.starts_with("--") || rest.starts_with("/*") {
+        // "--" before a space; before a value it is two signs.
+        let line = rest.strip_prefix("--");
+        if line.is_some_and(|text| text.trim_start() != text || text.is_empty())
+            || rest.starts_with("/*")
+        {
             return Err(self.flaw("comments are not taken; leave it out"));
         }
         if first == '\'' {

@@ -18,21 +18,26 @@ use crate::sync::lock;
 impl Log {
     /// Takes over how far the writer has come.
     pub fn follow(&self) -> Result<()> {
-        let _one_at_a_time = lock(&self.following);
-        let Some(ends) = published::load(&*self.context.storage, &self.folder)? else {
+        let mut life = lock(&self.following);
+        let Some(mut ends) = published::load(&*self.context.storage, &self.folder)? else {
             return Ok(());
         };
+        if ends.incarnation == *life {
+            // What checkpoint, journal and log told may be ahead of what is published.
+            ends.log_start = ends.log_start.max(self.log_start());
+            ends.high_watermark = ends.high_watermark.max(self.high_watermark());
+        }
         if (ends.log_start, ends.high_watermark) == (self.log_start(), self.high_watermark()) {
             return Ok(());
         }
         // Files first: who sees the new end must find the segments that hold it.
         self.relist(|old, found, active| old.follow_size(found.size(), active))?;
-        self.check_current()?;
         // They may move back: a writer that recovered may have lost what a `buffered` topic had.
         self.log_start.store(ends.log_start, Ordering::Release);
         self.log_end.store(ends.high_watermark, Ordering::Release);
         self.high_watermark
             .store(ends.high_watermark, Ordering::Release);
+        *life = ends.incarnation;
         self.waiters.wake_up_to(ends.high_watermark);
         Ok(())
     }
@@ -46,16 +51,25 @@ impl Log {
         Ok(!before.iter().map(of).eq(self.segments().iter().map(of)))
     }
 
-    /// Beside a writer, segments that are gone from the front tell of a log start that is about to be published.
-    pub(super) fn note_missing_start(&self, segments: &[Arc<Segment>]) -> Result<()> {
-        if !self.context.read_only {
-            return Ok(());
+    /// Why no segment holds an offset. The writer publishes where the log begins before files go, so beside it one that is
+    /// gone without that was taken away by somebody else.
+    pub(super) fn without_a_segment(&self, offset: u64) -> Error {
+        if self.context.read_only {
+            if let Err(error) = self.follow() {
+                return error;
+            }
+            if offset >= self.log_start() {
+                return Error::Corruption {
+                    topic: self.topic.name.clone(),
+                    partition: self.number(),
+                    file: self.folder.clone(),
+                    position: 0,
+                    offset,
+                    reason: "the segment that holds it is gone".to_owned(),
+                };
+            }
         }
-        self.follow()?;
-        if let Some(first) = segments.first() {
-            self.log_start.fetch_max(first.base(), Ordering::AcqRel);
-        }
-        Ok(())
+        self.out_of_range(offset)
     }
 
     /// The open files of a segment, which are this topic's.

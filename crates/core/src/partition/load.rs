@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidelog_format::file_name;
+use tidelog_format::published::Published;
 use tidelog_io::DirEntry;
 
 use super::follow::is_current;
@@ -221,7 +222,7 @@ impl Log {
         topic: Arc<TopicMeta>,
         number: u32,
         folder: PathBuf,
-        (log_start, end): (u64, u64),
+        ends: Published,
     ) -> Result<Log> {
         let capacity = Segment::capacity_for(topic.config().segment_bytes);
         let (segments, _) = match list(&context, &folder, capacity) {
@@ -229,16 +230,14 @@ impl Log {
             Err(error) => return Err(is_current(&context, &topic, &folder).err().unwrap_or(error)),
         };
         is_current(&context, &topic, &folder)?;
-        Ok(Log::assemble(
-            context,
-            topic,
-            number,
-            folder,
-            segments,
-            None,
-            log_start,
-            Tail { end, damage: None },
-        ))
+        let tail = Tail {
+            end: ends.high_watermark,
+            damage: None,
+        };
+        let start = ends.log_start;
+        let log = Log::assemble(context, topic, number, folder, segments, None, start, tail);
+        *lock(&log.following) = ends.incarnation;
+        Ok(log)
     }
 
     /// `active`: the last segment, if the log goes on in it.
@@ -269,7 +268,7 @@ impl Log {
             high_watermark: AtomicU64::new(tail.end),
             log_end: AtomicU64::new(tail.end),
             committed: Mutex::new(Committed { end, journaled }),
-            following: Mutex::new(()),
+            following: Mutex::new(0),
             recovery_point: AtomicU64::new(0),
             durable_start: AtomicU64::new(0),
             segments: RwLock::new(Arc::new(segments)),

@@ -118,8 +118,8 @@ pub(crate) struct Log {
     writer: Mutex<placement::Writer>,
     unsynced: Mutex<Unsynced>,
     sync: Mutex<()>,
-    /// Held while what the writer in another process has done is taken over.
-    following: Mutex<()>,
+    /// Held while what the writer in another process has done is taken over: the life of the store that it is of.
+    following: Mutex<u32>,
     /// Held while files come to the folder or leave it, or are written there, other than the writer's. Taken before the
     /// writer's lock. A deletion of the topic waits for it: the folder's path may be another topic's after that.
     files: Mutex<()>,

@@ -196,8 +196,7 @@ impl Log {
         while *next < end {
             let Some(segment) = index.checked_sub(1).and_then(|i| segments.get(i)) else {
                 // Retention took the segment between the check above and the snapshot.
-                self.note_missing_start(&segments)?;
-                return Err(self.out_of_range(*next));
+                return Err(self.without_a_segment(*next));
             };
             let found = self.files_of(segment).and_then(|files| {
                 let place = segment.locate(self.context(), &files, *next, interval)?;

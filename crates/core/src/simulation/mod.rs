@@ -214,7 +214,7 @@ fn every_rule_that_is_taken_away_is_missed() {
         ),
         (
             "compaction takes segments before what replaces them is durable",
-            44841,
+            115166,
             one(Rule::SwapInOrder),
         ),
         (

@@ -250,7 +250,7 @@ fn batch_limit() {
 }
 
 #[test]
-fn a_full_batch_that_compression_makes_larger_is_refused() {
+fn a_full_batch_that_compression_makes_larger_is_kept_as_it_is() {
     let mut state = 1u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -265,13 +265,12 @@ fn a_full_batch_that_compression_makes_larger_is_refused() {
     builder
         .append(0, None, Some(&noise), std::iter::empty())
         .unwrap();
-    assert!(matches!(
-        builder.finish(),
-        Err(FormatError::TooLarge {
-            what: "a compressed record batch",
-            ..
-        })
-    ));
+    let bytes = builder.finish().unwrap();
+    let batch = Batch::check(&bytes).unwrap();
+    assert_eq!(
+        batch.header().attributes.compression(),
+        Ok(Compression::None)
+    );
     assert!(builder.is_empty());
     builder
         .append(0, None, Some(&noise[..100]), std::iter::empty())

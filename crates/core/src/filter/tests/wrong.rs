@@ -40,7 +40,7 @@ fn every_error_points_at_its_character() {
         ("key = 'a' ^-- b", "comments are not taken"),
         ("key = ^/* b */ 'a'", "comments are not taken"),
         ("^-- b", "comments are not taken"),
-        ("offset = ^--5", "comments are not taken"),
+        ("offset = 5 ^--", "comments are not taken"),
         ("key ^!= 'a'", "write <>"),
         ("key = ^NULL", "IS NULL"),
         ("key IS ^'a'", "NULL is needed"),
