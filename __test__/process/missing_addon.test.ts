@@ -15,8 +15,8 @@ if (existsSync(new URL("../../prebuilds", import.meta.url))) {
     const child = start("idle", folder, "idle", { PREBUILDS_ONLY: "1" });
     const { code, err } = await within(15_000, "end", child.ended);
     assert.is(code, 1);
-    assert.match(err, "ERR_TIDELOG_INTERNAL");
-    assert.match(err, `no native part for ${process.platform}-${process.arch}`);
+    assert.match(err, "ERR_TIDELOG_NO_NATIVE");
+    assert.match(err, `the native part of tidelog can't be loaded (${process.platform}-${process.arch}`);
   });
 }
 
