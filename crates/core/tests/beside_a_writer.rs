@@ -326,3 +326,15 @@ fn topics_that_come_and_go_are_never_mixed_up() {
         }
     });
 }
+
+#[test]
+fn what_a_loss_of_power_left_of_the_ends_of_an_empty_partition_is_written_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = writer(folder.path());
+    store.create_topic("t", TopicConfig::default()).unwrap();
+    store.close().unwrap();
+    let published = folder.path().join("t-0/published");
+    std::fs::write(&published, [0; 13]).unwrap();
+    writer(folder.path()).close().unwrap();
+    assert_eq!(std::fs::metadata(&published).unwrap().len(), 28);
+}

@@ -276,8 +276,12 @@ pub(super) fn announce_if_stale(context: &Context, log: &Log) -> Result<()> {
     };
     let same = told
         .is_some_and(|t| (t.log_start, t.high_watermark) == (ends.log_start, ends.high_watermark));
-    let nothing_to_tell = told.is_none() && ends.high_watermark == 0;
-    if same || nothing_to_tell {
+    if same {
+        return Ok(());
+    }
+    let path = log.folder().join(published::FILE_NAME);
+    // What a loss of power left of the file is written anew, also where there is nothing to tell.
+    if ends.high_watermark == 0 && !context.storage.exists(&path).during("look for", &path)? {
         return Ok(());
     }
     published::store(&*context.storage, log.folder(), &ends)
