@@ -22,8 +22,9 @@ use std::time::{Duration, Instant};
 use support::*;
 use tidelog::format::batch::Batch;
 use tidelog::format::builder::BatchBuilder;
+use tidelog::format::published;
 use tidelog::inspect::verify_store;
-use tidelog::io::{CrashKind, FaultKind, SimulatedStorage, Storage};
+use tidelog::io::{CrashKind, FaultKind, OpenMode, SimulatedStorage, Storage};
 use tidelog::{
     CleanupPolicy, CompactionConfig, CompactionOptions, Compression, Durability, Error,
     OpenOptions, Partition, RecordBuffer, Store, TimestampType, Topic, TopicChange, TopicConfig,
@@ -487,6 +488,39 @@ fn a_topic_that_is_deleted_meanwhile_leaves_its_successor_alone() {
         store.delete_topic("t").unwrap();
     }
     store.close().unwrap();
+}
+
+#[test]
+fn a_reader_that_lags_reads_past_a_compacted_batch_that_reaches_beyond_the_end_it_knows() {
+    let disk = disk();
+    let (store, topic, _) = filled(&disk, 40);
+    topic.compact().unwrap();
+    store.close().unwrap();
+    let path = Path::new(ROOT).join("t-0/published");
+    let file = disk.open(&path, OpenMode::Write).unwrap();
+    let mut bytes = [0; published::LEN];
+    file.read_exact_at(0, &mut bytes).unwrap();
+    let ends = published::Published::decode(&bytes).unwrap();
+    let mut beyond = 0;
+    for high_watermark in 1..ends.high_watermark {
+        let told = published::Published {
+            high_watermark,
+            ..ends
+        };
+        file.write_all_at(0, &told.encode()).unwrap();
+        let options = OpenOptions {
+            storage: Arc::new(disk.process()),
+            read_only: true,
+            create: false,
+            ..OpenOptions::default()
+        };
+        let reader = Store::open(ROOT, options).unwrap();
+        let partition = reader.open_topic("t").unwrap().partition(0).unwrap();
+        records(&partition).unwrap();
+        beyond += u64::from(partition.high_watermark() > high_watermark);
+        reader.close().unwrap();
+    }
+    assert!(beyond > 0);
 }
 
 #[test]

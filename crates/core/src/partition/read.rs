@@ -14,6 +14,7 @@ use super::Log;
 use crate::error::{Error, IoContext, Result};
 use crate::record_buffer::RecordBuffer;
 use crate::segment::{OpenFiles, Place, Segment};
+use crate::sync::atomic::Ordering;
 
 /// Where a read ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +158,11 @@ impl Log {
         }
         let mut next = offset;
         self.beside_a_writer(|| self.walk_from(&mut next, end, &mut visit))?;
+        if next > end {
+            // Beside a writer a compacted batch may reach past the end that is known here. The writer's own is beyond it.
+            self.log_end.fetch_max(next, Ordering::AcqRel);
+            self.high_watermark.fetch_max(next, Ordering::AcqRel);
+        }
         Ok(next)
     }
 
