@@ -274,7 +274,7 @@ export class Reading {
 
   /** Limits the iteration to what stands below the high watermarks of one moment: no transaction is half in it. */
   narrow(): void {
-    const ends = this.#ends();
+    const ends = this.#ends(this.places);
     this.#narrow = true;
     for (const [i, place] of this.places.entries()) this.#fetcher!.limit(place, Math.min(place.until, ends[i]!));
     const { chunk } = this;
@@ -298,12 +298,12 @@ export class Reading {
   #endsOf(places: readonly Place[]): readonly number[] | Promise<number[]> {
     const { until } = this.#options;
     // Of one moment for all.
-    if (until === "end") return direct(() => this.#context.native.highWatermarks(places.map(({ native }) => native)));
+    if (until === "end") return this.#ends(places);
     return Promise.all(places.map((place) => place.endOf(until)));
   }
 
-  #ends(): number[] {
-    return direct(() => this.#context.native.highWatermarks(this.places.map(({ native }) => native)));
+  #ends(places: readonly Place[]): number[] {
+    return direct(() => this.#context.native.highWatermarks(places.map(({ native }) => native)));
   }
 
   /**

@@ -12,6 +12,7 @@ use tidelog_format::properties::Properties;
 use tidelog_format::topic_name;
 use tidelog_io::{OpenMode, Storage};
 
+use crate::checkpoint;
 use crate::config::{CleanupPolicy, CompactionConfig, Durability, TopicConfig};
 use crate::error::{Error, IoContext, Result};
 use crate::fan_out;
@@ -19,7 +20,7 @@ use crate::fan_out;
 pub(crate) const TOPICS: &str = "topics";
 const VERSION: u32 = 1;
 /// In the root and not under `topics/`, where any name may be a topic's.
-const NEW_FILE: &str = "topic.tmp";
+pub(crate) const NEW_FILE: &str = "topic.tmp";
 const PARTITION_METADATA: &str = "partition.metadata";
 const GONE: &str = ".deleted";
 const STAGING: &str = ".backup";
@@ -236,7 +237,7 @@ impl Catalog {
     /// Finishes what a crash cut short: deletions, and files that were being written.
     pub fn clean_up(&self) -> Result<()> {
         self.finish_removals()?;
-        for left in [NEW_FILE, "checkpoint.tmp"] {
+        for left in [NEW_FILE, checkpoint::NEW_FILE] {
             let path = self.root.join(left);
             if self.storage.exists(&path).during("look for", &path)? {
                 self.storage.remove_file(&path).during("remove", &path)?;

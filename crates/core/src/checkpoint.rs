@@ -14,7 +14,7 @@ use crate::knock_out::{self, Rule};
 
 pub(crate) const FILE_NAME: &str = "checkpoint";
 
-const NEW_FILE: &str = "checkpoint.tmp";
+pub(crate) const NEW_FILE: &str = "checkpoint.tmp";
 
 /// Slots start at this size and double when the partitions outgrow them.
 const SLOT_MIN: u64 = 64 << 10;

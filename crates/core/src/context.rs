@@ -46,8 +46,8 @@ pub(crate) struct Context {
     pub metrics: Counters,
     /// Bytes appended in this life.
     pub appended: AtomicU64,
-    /// Held by whoever takes files of partitions away or replaces them; alone, by a backup that gives them names of its own.
-    /// Taken before a partition's `files`.
+    /// Threads that remove or replace files of partitions share it; a backup that gives these files further names holds it
+    /// alone. Taken before a partition's `files`.
     pub files_stay: RwLock<()>,
     next_uid: AtomicU64,
 }

@@ -115,6 +115,7 @@ impl Copy {
             clean: true,
             journal_file: 0,
             journal_position: 0,
+            journal_files: Vec::new(),
             ..self.checkpoint.clone()
         };
         checkpoint::replace_file(&**storage, path, &closed)

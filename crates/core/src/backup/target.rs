@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tidelog_format::file_name;
 use tidelog_io::{DirEntry, Storage, WriterLock};
 
-use crate::catalog::{TOPICS, remove_folder, staging_name};
+use crate::catalog::{self, TOPICS, remove_folder, staging_name};
 use crate::engine::Engine;
 use crate::engine::folder::{LOCK, META, UNFINISHED, become_store, take_lock, write_meta};
 use crate::error::{Error, IoContext, Result};
@@ -80,7 +80,7 @@ impl Target {
                 self.staging = Some(staging);
                 Ok(())
             }
-            // No links at all: what a link would keep is copied at once.
+            // No links at all: what a link would keep is copied while the store is held still.
             Err(_) => storage.remove_dir(&staging).during("remove", &staging),
         }
     }
@@ -149,8 +149,14 @@ fn is_own(entry: &DirEntry) -> bool {
                 || file_name::parse_partition_folder(name).is_some()
         }
         false => {
-            let files = [UNFINISHED, PROBE, checkpoint::FILE_NAME, "topic.tmp"];
-            files.contains(&name) || name == "checkpoint.tmp"
+            let files = [
+                UNFINISHED,
+                PROBE,
+                checkpoint::FILE_NAME,
+                checkpoint::NEW_FILE,
+                catalog::NEW_FILE,
+            ];
+            files.contains(&name)
         }
     }
 }

@@ -4,12 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tidelog_format::checkpoint::{Checkpoint, PartitionMark};
+use tidelog_format::checkpoint::Checkpoint;
+use tidelog_format::journal::PartitionId;
 use tidelog_io::Storage;
 
 use crate::catalog::Catalog;
 use crate::checkpoint::CheckpointFile;
 use crate::engine::folder::{no_store, store_id};
+use crate::engine::recovery::by_partition;
 use crate::error::Result;
 use crate::inspect::{Problem, VerifyReport, verify_store};
 
@@ -48,12 +50,16 @@ fn check_marks(storage: &Arc<dyn Storage>, path: &Path, last: &Checkpoint) -> Re
         return Ok(problems);
     }
     let catalog = Catalog::new(Arc::clone(storage), path.to_owned());
+    let marks = by_partition(last);
     // Topics that can't be read are among what does not hold already.
     for topic in catalog.load().unwrap_or_default() {
         for number in 0..topic.config.partitions {
             let folder = catalog.partition_folder(&topic.name, number);
-            let of = |mark: &&PartitionMark| (mark.topic_id, mark.partition) == (topic.id, number);
-            match last.partitions.iter().find(of) {
+            let id = PartitionId {
+                topic_id: topic.id,
+                partition: number,
+            };
+            match marks.get(&id) {
                 None => problem(&folder, 0, "the checkpoint does not know it"),
                 Some(mark) if mark.damaged => {
                     let reason = "it was damaged when it was copied";

@@ -105,7 +105,7 @@ pub(crate) fn told_beyond(
     Ok(None)
 }
 
-fn by_partition(last: &Checkpoint) -> HashMap<PartitionId, &PartitionMark> {
+pub(crate) fn by_partition(last: &Checkpoint) -> HashMap<PartitionId, &PartitionMark> {
     let id = |mark: &PartitionMark| PartitionId {
         topic_id: mark.topic_id,
         partition: mark.partition,

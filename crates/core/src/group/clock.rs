@@ -7,7 +7,7 @@ use crate::sync::{Mutex, lock};
 
 /// How often the clock is looked at while groups have members.
 pub(super) const TICK: Duration = Duration::from_millis(200);
-/// Nobody having looked for so long tells of a stop.
+/// A longer pause between two looks tells of a stop.
 const STOP: Duration = Duration::from_millis(600);
 
 pub(crate) struct Clock(Mutex<Reading>);

@@ -1,6 +1,7 @@
 //! What a store is made of beside its logs: `meta.properties`, a file for each topic, a folder for each partition that says
 //! whose it is, and what readers are told. Beside a writer topics come and go under the look.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,7 +36,7 @@ fn look(storage: &Arc<dyn Storage>, store: &Path) -> Result<Vec<Problem>> {
     }
     let catalog = Catalog::new(Arc::clone(storage), store.to_owned());
     let topics = store.join(TOPICS);
-    let mut known: Vec<String> = Vec::new();
+    let mut known: HashSet<String> = HashSet::new();
     match storage.read_dir(&topics).during("list", &topics) {
         Ok(entries) => {
             for entry in entries.iter().filter(|entry| !entry.is_dir) {
@@ -53,7 +54,7 @@ fn look(storage: &Arc<dyn Storage>, store: &Path) -> Result<Vec<Problem>> {
                     }
                     Err(error) => problems.push(Problem::told_by(error)?),
                 }
-                known.push(entry.name.clone());
+                known.insert(entry.name.clone());
             }
             problems.extend(nobodys(&**storage, store, &known)?);
         }
@@ -119,7 +120,7 @@ fn look_at_published(storage: &dyn Storage, folder: &Path) -> Option<Problem> {
 }
 
 /// Topics whose file is gone although a folder with records is there.
-fn nobodys(storage: &dyn Storage, store: &Path, known: &[String]) -> Result<Vec<Problem>> {
+fn nobodys(storage: &dyn Storage, store: &Path, known: &HashSet<String>) -> Result<Vec<Problem>> {
     let entries = storage.read_dir(store).during("list", store)?;
     // A deletion that a crash cut short is finished by the next opening.
     let going: Vec<String> = entries
@@ -139,7 +140,7 @@ fn nobodys(storage: &dyn Storage, store: &Path, known: &[String]) -> Result<Vec<
         });
         let is_going =
             || matches!(topic_id_of(storage, &folder), Ok(Some(id)) if going.contains(&id));
-        if known.iter().any(|name| name.as_str() == topic) || !holds || is_going() {
+        if known.contains(topic) || !holds || is_going() {
             continue;
         }
         let reason = format!(

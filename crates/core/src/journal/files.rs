@@ -62,6 +62,7 @@ pub(crate) struct JournalFile {
 /// A file whose length is to become durable.
 pub(crate) struct Grown {
     pub number: u32,
+    pub path: PathBuf,
     pub len: u64,
     pub file: Arc<dyn StorageFile>,
     /// Whether it has grown since, or was made.
@@ -226,6 +227,7 @@ impl Files {
             };
             Grown {
                 number: file.number,
+                path: file.path.clone(),
                 len: ahead.max(frames).max(file.durable),
                 file: Arc::clone(&file.file),
                 changed: ahead > file.durable,

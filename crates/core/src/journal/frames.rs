@@ -22,6 +22,26 @@ pub(crate) struct FoundFrame {
 }
 
 impl FoundFrame {
+    /// The frame that a header stands at the beginning of, if all of it is in the file and holds.
+    fn whole(
+        files: &[JournalFile],
+        file: usize,
+        position: u64,
+        header: &FrameHeader,
+    ) -> Option<FoundFrame> {
+        let frame = FoundFrame {
+            file,
+            position,
+            len: header.len as usize,
+            incarnation: header.incarnation,
+            sequence: header.sequence,
+            entries: header.entries,
+        };
+        let fits = position + u64::from(header.len) <= files.get(file)?.written;
+        let holds = fits && frame.len >= HEADER_LEN && frame.read(files).is_some();
+        holds.then_some(frame)
+    }
+
     /// Whether it tells of a life that a checkpoint of `incarnation` knows nothing of. The frame that begins a life is
     /// written before the checkpoint that names it, and holds nothing.
     pub fn is_later(&self, incarnation: u32) -> bool {
@@ -60,16 +80,7 @@ pub(crate) fn valid_frames(files: &[JournalFile]) -> Result<Vec<FoundFrame>> {
                 let Some(header) = FrameHeader::parse(bytes).filter(|_| position >= skip_to) else {
                     continue;
                 };
-                let frame = FoundFrame {
-                    file: index,
-                    position,
-                    len: header.len as usize,
-                    incarnation: header.incarnation,
-                    sequence: header.sequence,
-                    entries: header.entries,
-                };
-                let whole = position + u64::from(header.len) <= file.written;
-                if whole && frame.len >= HEADER_LEN && frame.read(files).is_some() {
+                if let Some(frame) = FoundFrame::whole(files, index, position, &header) {
                     skip_to = position + padded(frame.len) as u64;
                     found.push(frame);
                 }
@@ -96,18 +107,9 @@ pub(crate) fn first_frames(files: &[JournalFile], incarnation: u32) -> Result<Ve
             let Some(header) = header.filter(|header| header.incarnation > incarnation) else {
                 break;
             };
-            let frame = FoundFrame {
-                file: index,
-                position,
-                len: header.len as usize,
-                incarnation: header.incarnation,
-                sequence: header.sequence,
-                entries: header.entries,
-            };
-            let whole = position + u64::from(header.len) <= file.written;
-            if !whole || frame.read(files).is_none() {
+            let Some(frame) = FoundFrame::whole(files, index, position, &header) else {
                 break;
-            }
+            };
             found.push(frame);
             if frame.is_later(incarnation) {
                 break;

@@ -22,7 +22,7 @@ use tidelog_format::journal::{
 };
 
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 use crate::knock_out::{self, Rule};
 use crate::partition::{Committed, Log, SyncPoint};
 use crate::sync::{Mutex, lock};
@@ -205,12 +205,7 @@ impl Journal {
         let behind = (synced.file, synced.position);
         let grown = self.queue.enter().files.grown(behind);
         for file in grown.iter().filter(|file| file.changed) {
-            context.health.check_disk()?;
-            file.file.sync_data().map_err(|error| {
-                context
-                    .health
-                    .poison(format!("sync of journal file {}: {error}", file.number))
-            })?;
+            file.file.sync_data().during("sync", &file.path)?;
         }
         if grown.iter().any(|file| file.changed)
             && let Some(folder) = self.queue.enter().files.folder()

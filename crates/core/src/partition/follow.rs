@@ -28,6 +28,7 @@ impl Log {
             ends.high_watermark = ends.high_watermark.max(self.high_watermark());
         }
         if (ends.log_start, ends.high_watermark) == (self.log_start(), self.high_watermark()) {
+            *life = ends.incarnation;
             return Ok(());
         }
         // Files first: who sees the new end must find the segments that hold it.
