@@ -244,8 +244,4 @@ impl StorageFile for File {
     fn drop_cache(&self, position: u64, len: u64) -> io::Result<()> {
         self.file.drop_cache(position, len)
     }
-
-    fn map(&self, capacity: u64) -> io::Result<Arc<dyn ReadAt>> {
-        self.file.map(capacity)
-    }
 }

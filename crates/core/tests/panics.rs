@@ -127,10 +127,6 @@ impl StorageFile for PanickingFile {
     fn drop_cache(&self, position: u64, len: u64) -> io::Result<()> {
         self.0.drop_cache(position, len)
     }
-
-    fn map(&self, capacity: u64) -> io::Result<Arc<dyn ReadAt>> {
-        self.0.map(capacity)
-    }
 }
 
 /// Sends and waits: the round is done on this thread.

@@ -343,7 +343,7 @@ fn two_durabilities_for_one_engine_contradict_each_other() {
 }
 
 #[test]
-fn a_segment_does_not_outgrow_its_map_when_segments_are_made_larger() {
+fn a_segment_keeps_its_largest_size_when_segments_are_made_larger() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder);
     let config = TopicConfig {

@@ -3,15 +3,11 @@
 //! itself, so that it runs the same on a real disk ([`OsStorage`]), on a simulated one that loses
 //! power and fails on command ([`SimulatedStorage`]), and on one that hands out a byte at a time
 //! ([`OneByteStorage`]). All calls block; all are safe to make from several threads at once.
-//!
-//! `unsafe` is allowed in one module only, `map`, which reads through a memory map.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
-mod extent;
 mod file_system;
 mod handles;
-mod map;
 mod one_byte;
 mod os;
 mod retry;
@@ -216,8 +212,7 @@ pub trait StorageFile: ReadAt + Debug {
     /// have grown; cut it back with [`StorageFile::set_len`] or write over it.
     fn write_all_at(&self, position: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Cuts the file or extends it with zeros. Waits for reads through maps that are under way.
-    /// Space allocated beyond the new end is given back.
+    /// Cuts the file or extends it with zeros. Space allocated beyond the new end is given back.
     ///
     /// # Errors
     /// What the system says.
@@ -246,27 +241,11 @@ pub trait StorageFile: ReadAt + Debug {
     fn sync_all(&self) -> io::Result<()>;
 
     /// Asks the system to forget its copy of these bytes (at least; more may be forgotten), so
-    /// that the next read comes from the disk. Bytes waiting to be written and mapped pages stay:
-    /// drop before mapping. Does nothing where the system has no such call.
+    /// that the next read comes from the disk. Bytes waiting to be written stay. Does nothing where the system has no such call.
     ///
     /// # Errors
     /// What the system says.
     fn drop_cache(&self, position: u64, len: u64) -> io::Result<()>;
-
-    /// A read-only map of the file's first `capacity` bytes, which may be more than it has yet:
-    /// what is written later within the capacity can be read through the same map. It works on
-    /// after the file is closed or removed. Reads beyond the end of the file or the capacity are
-    /// `UnexpectedEof`.
-    ///
-    /// The end is the one this process knows: the file's length when it was mapped, raised and
-    /// lowered by writes and [`StorageFile::set_len`] through any handle. **If another process
-    /// shortens the file, or the disk can not read a sector, a read through the map can end this
-    /// process with SIGBUS**; bytes that others may touch are to be read with
-    /// [`ReadAt::read_exact_at`] of the file itself.
-    ///
-    /// # Errors
-    /// `InvalidInput` if the address space can not hold it, and what the system says.
-    fn map(&self, capacity: u64) -> io::Result<Arc<dyn ReadAt>>;
 }
 
 /// Refuses positions that no file can have, before they overflow.

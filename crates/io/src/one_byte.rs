@@ -103,21 +103,6 @@ impl<T: ?Sized> Pieces<T> {
             false => Ok(()),
         }
     }
-
-    fn read_one(
-        &self,
-        source: &(impl ReadAt + ?Sized),
-        position: u64,
-        buf: &mut [u8],
-    ) -> io::Result<usize> {
-        self.interrupted()?;
-        let count = buf.len().min(1);
-        match source.read_exact_at(position, &mut buf[..count]) {
-            Ok(()) => Ok(count),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 struct OneByteFile(Pieces<dyn StorageFile>);
@@ -130,7 +115,13 @@ impl fmt::Debug for OneByteFile {
 
 impl ShortIo for Pieces<dyn StorageFile> {
     fn read_some_at(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.read_one(&*self.inner, position, buf)
+        self.interrupted()?;
+        let count = buf.len().min(1);
+        match self.inner.read_exact_at(position, &mut buf[..count]) {
+            Ok(()) => Ok(count),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
     fn write_some_at(&self, position: u64, bytes: &[u8]) -> io::Result<usize> {
@@ -178,30 +169,5 @@ impl StorageFile for OneByteFile {
 
     fn drop_cache(&self, position: u64, len: u64) -> io::Result<()> {
         self.0.inner.drop_cache(position, len)
-    }
-
-    fn map(&self, capacity: u64) -> io::Result<Arc<dyn ReadAt>> {
-        Ok(Arc::new(OneByteMap(Pieces::new(
-            self.0.inner.map(capacity)?,
-        ))))
-    }
-}
-
-struct OneByteMap(Pieces<dyn ReadAt>);
-
-impl ShortIo for Pieces<dyn ReadAt> {
-    fn read_some_at(&self, position: u64, buf: &mut [u8]) -> io::Result<usize> {
-        self.read_one(&*self.inner, position, buf)
-    }
-
-    fn write_some_at(&self, _position: u64, _bytes: &[u8]) -> io::Result<usize> {
-        // A map is only read.
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
-}
-
-impl ReadAt for OneByteMap {
-    fn read_exact_at(&self, position: u64, buf: &mut [u8]) -> io::Result<()> {
-        retry::read_exact_at(&self.0, position, buf)
     }
 }

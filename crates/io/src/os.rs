@@ -1,9 +1,7 @@
 //! The real disk: files by `pread` and `pwrite`, space by `fallocate`, folders synced by their own
 //! descriptors. It adds to the system calls what callers would otherwise each have to: retries,
-//! short transfers, safe open flags, and the extent that makes maps safe.
+//! short transfers and safe open flags.
 
-use crate::extent::Extent;
-use crate::map::FileMap;
 use crate::retry::{self, ShortIo, uninterrupted};
 use crate::{
     DirEntry, FileSystemKind, LockAttempt, OpenMode, ReadAt, Storage, StorageFile, StorageFolder,
@@ -69,9 +67,9 @@ pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
 
 impl Storage for OsStorage {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn StorageFile>> {
-        let file = open(path, mode)?;
-        let extent = Extent::of(&file.metadata()?);
-        Ok(Arc::new(OsFile { extent, file }))
+        Ok(Arc::new(OsFile {
+            file: open(path, mode)?,
+        }))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -175,8 +173,6 @@ fn read_an_entry(_folder: &File) -> io::Result<()> {
 
 #[derive(Debug)]
 struct OsFile {
-    // Before the file, so that it is given up while the file still holds its inode number.
-    extent: Arc<Extent>,
     file: File,
 }
 
@@ -213,16 +209,12 @@ impl StorageFile for OsFile {
         if bytes.is_empty() {
             return Ok(());
         }
-        let end = crate::end_of(position, bytes.len())?;
-        // Held over both steps: a cut in between would be undone by the raise.
-        let kept = self.extent.keep();
-        retry::write_all_at(&self.file, position, bytes)?;
-        kept.raise(end);
-        Ok(())
+        crate::end_of(position, bytes.len())?;
+        retry::write_all_at(&self.file, position, bytes)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.extent.set_len(&self.file, len)
+        self.file.set_len(len)
     }
 
     fn allocate(&self, position: u64, len: u64) -> io::Result<()> {
@@ -242,14 +234,6 @@ impl StorageFile for OsFile {
 
     fn drop_cache(&self, position: u64, len: u64) -> io::Result<()> {
         drop_cache(&self.file, position, len)
-    }
-
-    fn map(&self, capacity: u64) -> io::Result<Arc<dyn ReadAt>> {
-        Ok(Arc::new(FileMap::new(
-            &self.file,
-            capacity,
-            Arc::clone(&self.extent),
-        )?))
     }
 }
 

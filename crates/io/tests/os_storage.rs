@@ -1,4 +1,4 @@
-//! The real disk: what the trait promises of files, folders and maps.
+//! The real disk: what the trait promises of files and folders.
 
 #![allow(
     clippy::unwrap_used,
@@ -244,17 +244,19 @@ fn a_folder_that_was_removed_while_it_was_open_is_no_failed_sync() {
 }
 
 #[test]
-fn a_map_shows_what_is_written_after_it_was_made() {
+fn another_handle_shows_what_is_written_after_it_was_opened() {
     let folder = folder();
     let file = create(&folder, "a");
-    let map = file.map(1 << 20).unwrap();
-    assert_eq!(read(&*map, 0, 1), Err(ErrorKind::UnexpectedEof));
+    let shown = OsStorage
+        .open(&folder.path().join("a"), OpenMode::Read)
+        .unwrap();
+    assert_eq!(read(&*shown, 0, 1), Err(ErrorKind::UnexpectedEof));
     for step in 0..64_u64 {
         let bytes = vec![step as u8; 5000];
         file.write_all_at(step * 5000, &bytes).unwrap();
-        assert_eq!(read(&*map, step * 5000, 5000).unwrap(), bytes);
+        assert_eq!(read(&*shown, step * 5000, 5000).unwrap(), bytes);
         assert_eq!(
-            read(&*map, step * 5000, 5001),
+            read(&*shown, step * 5000, 5001),
             Err(ErrorKind::UnexpectedEof)
         );
     }
@@ -263,16 +265,15 @@ fn a_map_shows_what_is_written_after_it_was_made() {
         .open(&folder.path().join("a"), OpenMode::Write)
         .unwrap();
     other.write_all_at(320_000, b"more").unwrap();
-    assert_eq!(read(&*map, 320_000, 4).unwrap(), b"more");
+    assert_eq!(read(&*shown, 320_000, 4).unwrap(), b"more");
 }
 
 #[test]
-fn reading_a_map_beyond_the_end_is_an_error_and_no_signal() {
+fn reading_beyond_the_end_is_an_error() {
     let folder = folder();
     let file = create(&folder, "a");
     file.write_all_at(0, &[7; 100_000]).unwrap();
-    let map = file.map(1 << 20).unwrap();
-    assert_eq!(read(&*map, 99_999, 1).unwrap(), [7]);
+    assert_eq!(read(&*file, 99_999, 1).unwrap(), [7]);
     let beyond = [
         (99_999, 2),
         (100_000, 1),
@@ -283,74 +284,64 @@ fn reading_a_map_beyond_the_end_is_an_error_and_no_signal() {
     ];
     for (position, len) in beyond {
         assert_eq!(
-            read(&*map, position, len),
+            read(&*file, position, len),
             Err(ErrorKind::UnexpectedEof),
             "{position}"
         );
     }
-    assert_eq!(read(&*map, u64::MAX, 2), Err(ErrorKind::InvalidInput));
-    assert_eq!(read(&*map, u64::MAX >> 1, 0).unwrap(), b"");
+    assert_eq!(read(&*file, u64::MAX, 2), Err(ErrorKind::InvalidInput));
+    assert_eq!(read(&*file, u64::MAX >> 1, 0).unwrap(), b"");
 
     // Cut by this handle, by another one, and grown again.
     let other = OsStorage
         .open(&folder.path().join("a"), OpenMode::Write)
         .unwrap();
     file.set_len(50_000).unwrap();
-    assert_eq!(read(&*map, 60_000, 1), Err(ErrorKind::UnexpectedEof));
+    assert_eq!(read(&*file, 60_000, 1), Err(ErrorKind::UnexpectedEof));
     other.set_len(10).unwrap();
-    assert_eq!(read(&*map, 20_000, 1), Err(ErrorKind::UnexpectedEof));
-    assert_eq!(read(&*map, 0, 10).unwrap(), [7; 10]);
+    assert_eq!(read(&*file, 20_000, 1), Err(ErrorKind::UnexpectedEof));
+    assert_eq!(read(&*file, 0, 10).unwrap(), [7; 10]);
     file.set_len(30_000).unwrap();
-    assert_eq!(read(&*map, 20_000, 2).unwrap(), [0, 0]);
+    assert_eq!(read(&*file, 20_000, 2).unwrap(), [0, 0]);
 
     // A cut that is refused takes nothing away.
     let reader = OsStorage
         .open(&folder.path().join("a"), OpenMode::Read)
         .unwrap();
     reader.set_len(0).unwrap_err();
-    assert_eq!(read(&*map, 20_000, 2).unwrap(), [0, 0]);
-
-    // The capacity is an end too.
-    let short = file.map(10).unwrap();
-    assert_eq!(read(&*short, 0, 10).unwrap(), [7; 10]);
-    assert_eq!(read(&*short, 5, 6), Err(ErrorKind::UnexpectedEof));
-    assert_eq!(
-        read(&*file.map(0).unwrap(), 0, 1),
-        Err(ErrorKind::UnexpectedEof)
-    );
-    assert!(file.map(u64::MAX).is_err());
+    assert_eq!(read(&*file, 20_000, 2).unwrap(), [0, 0]);
 }
 
 #[test]
-fn a_map_outlives_the_handle_and_the_name() {
+fn a_handle_outlives_the_others_and_the_name() {
     let folder = folder();
     let file = create(&folder, "a");
     file.write_all_at(0, &[3; 9000]).unwrap();
-    let map = file.map(1 << 16).unwrap();
+    let kept = OsStorage
+        .open(&folder.path().join("a"), OpenMode::Read)
+        .unwrap();
     OsStorage.remove_file(&folder.path().join("a")).unwrap();
     file.write_all_at(9000, &[4]).unwrap();
     drop(file);
     // A new file under the old name, perhaps of the old inode number, is another file.
     create(&folder, "a").set_len(1).unwrap();
-    assert_eq!(read(&*map, 8999, 2).unwrap(), [3, 4]);
-    assert_eq!(read(&*map, 8999, 3), Err(ErrorKind::UnexpectedEof));
+    assert_eq!(read(&*kept, 8999, 2).unwrap(), [3, 4]);
+    assert_eq!(read(&*kept, 8999, 3), Err(ErrorKind::UnexpectedEof));
 }
 
 #[test]
-fn a_map_can_be_read_while_the_file_is_cut_and_written() {
+fn a_file_can_be_read_while_it_is_cut_and_written() {
     const LEN: u64 = 1 << 18;
     let folder = folder();
     let file = create(&folder, "a");
     file.write_all_at(0, &vec![1; LEN as usize]).unwrap();
-    let map = file.map(LEN).unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 let mut buf = vec![0; LEN as usize];
                 while !stop.load(Ordering::Relaxed) {
-                    // Dies of SIGBUS if the pages go while it copies.
-                    match map.read_exact_at(0, &mut buf) {
+                    match file.read_exact_at(0, &mut buf) {
                         Ok(()) => assert!(buf.iter().all(|byte| *byte <= 1)),
                         Err(error) => assert_eq!(error.kind(), ErrorKind::UnexpectedEof),
                     }

@@ -7,9 +7,7 @@ use proptest::prelude::*;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tidelog_io::{
-    OneByteStorage, OpenMode, OsStorage, ReadAt, SimulatedStorage, Storage, StorageFile,
-};
+use tidelog_io::{OneByteStorage, OpenMode, OsStorage, SimulatedStorage, Storage, StorageFile};
 
 const NAMES: [&str; 7] = ["a", "b", "d", "d/a", "d/e", "d/e/a", "no/a"];
 
@@ -25,8 +23,8 @@ enum Op {
     SyncDir(usize),
     Write { position: u64, len: usize, fill: u8 },
     Read { position: u64, len: usize },
-    ReadMap { position: u64, len: usize },
-    Map(u64),
+    ReadKept { position: u64, len: usize },
+    Keep,
     SetLen(u64),
     Allocate(u64, u64),
     Len,
@@ -53,8 +51,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => name().prop_map(Op::SyncDir),
         6 => (0..5000_u64, 0..900_usize, any::<u8>()).prop_map(|(position, len, fill)| Op::Write { position, len, fill }),
         3 => (0..6000_u64, 0..900_usize).prop_map(|(position, len)| Op::Read { position, len }),
-        3 => (0..6000_u64, 0..900_usize).prop_map(|(position, len)| Op::ReadMap { position, len }),
-        1 => (1..6000_u64).prop_map(Op::Map),
+        3 => (0..6000_u64, 0..900_usize).prop_map(|(position, len)| Op::ReadKept { position, len }),
+        1 => Just(Op::Keep),
         1 => (0..6000_u64).prop_map(Op::SetLen),
         1 => (0..6000_u64, 0..6000_u64).prop_map(|(position, len)| Op::Allocate(position, len)),
         1 => Just(Op::Len),
@@ -65,14 +63,14 @@ fn op() -> impl Strategy<Value = Op> {
 
 type Outcome = Result<Vec<u8>, ErrorKind>;
 
-/// Runs the script below `root`, on the file and the map opened last, and then reads everything.
+/// Runs the script below `root`, on the file opened last and one that is kept open, and then reads everything.
 fn run(storage: &dyn Storage, root: &Path, ops: &[Op]) -> Vec<Outcome> {
     let mut file: Option<Arc<dyn StorageFile>> = None;
-    let mut map: Option<Arc<dyn ReadAt>> = None;
+    let mut kept: Option<Arc<dyn StorageFile>> = None;
     let mut outcomes = Vec::new();
     for op in ops {
         outcomes
-            .push(perform(storage, root, op, &mut file, &mut map).map_err(|error| error.kind()));
+            .push(perform(storage, root, op, &mut file, &mut kept).map_err(|error| error.kind()));
     }
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -106,10 +104,10 @@ fn perform(
     root: &Path,
     op: &Op,
     file: &mut Option<Arc<dyn StorageFile>>,
-    map: &mut Option<Arc<dyn ReadAt>>,
+    kept: &mut Option<Arc<dyn StorageFile>>,
 ) -> io::Result<Vec<u8>> {
     let path = |name: &usize| -> PathBuf { root.join(NAMES[*name]) };
-    let read = |source: &dyn ReadAt, position: u64, len: usize| {
+    let read = |source: &dyn StorageFile, position: u64, len: usize| {
         let mut bytes = vec![0; len];
         source.read_exact_at(position, &mut bytes).map(|()| bytes)
     };
@@ -138,10 +136,10 @@ fn perform(
         Op::SyncDir(name) => return storage.sync_dir(&path(name)).map(nothing),
         _ => {}
     }
-    if let Op::ReadMap { position, len } = op {
-        return map
+    if let Op::ReadKept { position, len } = op {
+        return kept
             .as_deref()
-            .map_or(Ok(Vec::new()), |map| read(map, *position, *len));
+            .map_or(Ok(Vec::new()), |kept| read(kept, *position, *len));
     }
     let Some(file) = file else {
         return Ok(Vec::new());
@@ -156,8 +154,8 @@ fn perform(
             file.write_all_at(*position, &bytes).map(nothing)
         }
         Op::Read { position, len } => read(&**file, *position, *len),
-        Op::Map(capacity) => {
-            *map = Some(file.map(*capacity)?);
+        Op::Keep => {
+            *kept = Some(Arc::clone(file));
             Ok(Vec::new())
         }
         Op::SetLen(len) => file.set_len(*len).map(nothing),

@@ -179,12 +179,11 @@ fn as_many_files_are_open_as_the_limit_says() {
 fn a_planned_crash_stops_the_machine_at_its_call() {
     let story = |storage: &SimulatedStorage| -> io::Result<()> {
         let file = storage.open(Path::new("/f"), OpenMode::Create)?;
-        let map = file.map(100)?;
         for _ in 0..3 {
             file.write_all_at(file.len()?, b"abc")?;
             file.sync_data()?;
         }
-        map.read_exact_at(0, &mut [0; 9])?;
+        file.read_exact_at(0, &mut [0; 9])?;
         storage.sync_dir(Path::new("/"))
     };
     let storage = SimulatedStorage::new();
@@ -221,19 +220,19 @@ fn a_planned_crash_stops_the_machine_at_its_call() {
 #[test]
 fn what_was_open_before_a_crash_is_dead() {
     let (storage, file) = disk();
-    let (process, map) = (storage.process(), file.map(8192).unwrap());
+    let (process, other) = (storage.process(), open(&storage, "/f"));
     process.read_dir(Path::new("/")).unwrap();
     storage.crash(CrashKind::Kill, 0);
     assert!(
         file.write_all_at(0, b"x").is_err() && file.sync_data().is_err() && file.len().is_err()
     );
-    assert!(map.read_exact_at(0, &mut [0]).is_err() && map.read_exact_at(0, &mut []).is_err());
+    assert!(other.read_exact_at(0, &mut [0]).is_err() && other.read_exact_at(0, &mut []).is_err());
     assert!(
         process.open(Path::new("/f"), OpenMode::Read).is_err()
             && process.lock(Path::new("/l")).is_err()
     );
     assert_eq!(contents(&*open(&storage, "/f")), [1; 8192]);
-    drop((file, map));
+    drop((file, other));
     assert_eq!(contents(&*open(&storage.process(), "/f")), [1; 8192]);
 }
 
@@ -264,12 +263,12 @@ fn a_full_disk_takes_what_fits_and_goes_on_when_there_is_room() {
     other.write_all_at(0, &[4; 8192]).unwrap();
 
     // A removed file keeps its space while it is open.
+    let kept = open(&storage, "/g");
     storage.remove_file(Path::new("/g")).unwrap();
-    let map = other.map(8192).unwrap();
     drop(other);
     assert_eq!(storage.used(), 4 * 4096);
-    map.read_exact_at(8191, &mut [0]).unwrap();
-    drop(map);
+    kept.read_exact_at(8191, &mut [0]).unwrap();
+    drop(kept);
     assert_eq!(storage.used(), 2 * 4096);
     file.write_all_at(8192, b"x").unwrap();
 }
@@ -282,13 +281,12 @@ fn threads_share_the_disk() {
             let storage = storage.clone();
             scope.spawn(move || {
                 let file = open(&storage, &format!("/{thread}"));
-                let map = file.map(1 << 20).unwrap();
                 for step in 0..200 {
                     file.write_all_at(step * 100, &[thread; 100]).unwrap();
                     file.sync_data().unwrap();
                     storage.sync_dir(Path::new("/")).unwrap();
                     let mut bytes = [0; 100];
-                    map.read_exact_at(step * 100, &mut bytes).unwrap();
+                    file.read_exact_at(step * 100, &mut bytes).unwrap();
                     assert_eq!(bytes, [thread; 100]);
                 }
             });

@@ -16,7 +16,7 @@ const MAX_FILE: u64 = 8 << 30;
 #[derive(Clone, Debug, Default)]
 pub(super) struct FileNode {
     pub(super) bytes: FileBytes,
-    /// Open files and maps of this life. Space is given back when there is neither name nor handle.
+    /// Open files of this life. Space is given back when there is neither name nor handle.
     pub(super) handles: usize,
     pub(super) locked: bool,
 }

@@ -23,8 +23,7 @@ pub enum FaultKind {
     LateEio,
 }
 
-/// How many calls a disk has had since it was made. Calls that failed count too; reads through
-/// maps do not, being no calls.
+/// How many calls a disk has had since it was made. Calls that failed count too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// All calls.

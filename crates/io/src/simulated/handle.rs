@@ -1,4 +1,4 @@
-//! Open files, maps and locks of the simulated disk. Each belongs to the life of the machine in
+//! Open files and locks of the simulated disk. Each belongs to the life of the machine in
 //! which it was made, and fails in any later one.
 
 use super::bytes::Edit;
@@ -124,29 +124,20 @@ impl fmt::Debug for SimulatedFile {
     }
 }
 
-fn copy_out(live: &[u8], limit: u64, position: u64, buf: &mut [u8]) -> io::Result<()> {
-    let readable = limit.min(live.len() as u64);
-    let end = end_of(position, buf.len())?;
-    if buf.is_empty() {
-        return Ok(());
-    }
-    if end > readable {
-        return Err(unexpected_eof(position, buf.len(), readable));
-    }
-    buf.copy_from_slice(&live[position as usize..end as usize]);
-    Ok(())
-}
-
 impl ReadAt for SimulatedFile {
     fn read_exact_at(&self, position: u64, buf: &mut [u8]) -> io::Result<()> {
         let mut disk = lock_disk(&self.handle.disk);
         disk.begin(self.handle.life, CallKind::Look)?;
-        copy_out(
-            disk.file(self.handle.node)?.bytes.live(),
-            u64::MAX,
-            position,
-            buf,
-        )
+        let live = disk.file(self.handle.node)?.bytes.live();
+        let (end, len) = (end_of(position, buf.len())?, live.len() as u64);
+        if buf.is_empty() {
+            return Ok(());
+        }
+        if end > len {
+            return Err(unexpected_eof(position, buf.len(), len));
+        }
+        buf.copy_from_slice(&live[position as usize..end as usize]);
+        Ok(())
     }
 }
 
@@ -209,31 +200,6 @@ impl StorageFile for SimulatedFile {
             disk.file(self.handle.node)?.bytes.drop_cache(position, len);
         }
         Ok(())
-    }
-
-    fn map(&self, capacity: u64) -> io::Result<Arc<dyn ReadAt>> {
-        let mut disk = lock_disk(&self.handle.disk);
-        disk.begin(self.handle.life, CallKind::Look)?;
-        let handle = Handle::new(&self.handle.disk, &mut disk, self.handle.node)?;
-        Ok(Arc::new(SimulatedMap { handle, capacity }))
-    }
-}
-
-struct SimulatedMap {
-    handle: Handle,
-    capacity: u64,
-}
-
-impl ReadAt for SimulatedMap {
-    fn read_exact_at(&self, position: u64, buf: &mut [u8]) -> io::Result<()> {
-        let mut disk = lock_disk(&self.handle.disk);
-        disk.check_life(self.handle.life)?;
-        copy_out(
-            disk.file(self.handle.node)?.bytes.live(),
-            self.capacity,
-            position,
-            buf,
-        )
     }
 }
 

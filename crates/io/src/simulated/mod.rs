@@ -61,7 +61,7 @@ impl Default for Device {
 /// A handle of a simulated disk; clones are handles of the same one, and may be used by any
 /// threads. There is one empty folder, the root, in which relative paths start as well.
 ///
-/// After [`SimulatedStorage::crash`] all files, maps and locks opened before fail, and this handle
+/// After [`SimulatedStorage::crash`] all files and locks opened before fail, and this handle
 /// goes on with what the crash left. Threads of the program that "died" may still hold one: give
 /// them [`SimulatedStorage::process`].
 #[derive(Clone)]
