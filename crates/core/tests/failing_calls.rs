@@ -337,19 +337,22 @@ fn every_call_fails_with(kind: FaultKind) {
         AtomicU64::new(u64::MAX),
         AtomicU64::new(0),
     );
+    let work = || {
+        loop {
+            let call = next.fetch_add(1, Ordering::Relaxed);
+            if call > last.load(Ordering::Relaxed) {
+                return;
+            }
+            if !one(call, kind, &poisonings) {
+                last.fetch_min(call, Ordering::Relaxed);
+            }
+        }
+    };
     std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let call = next.fetch_add(1, Ordering::Relaxed);
-                    if call > last.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    if !one(call, kind, &poisonings) {
-                        last.fetch_min(call, Ordering::Relaxed);
-                    }
-                }
-            });
+        let threads = [scope.spawn(work), scope.spawn(work)];
+        // Joined, since a scope alone does not wait until they have freed what is their own.
+        for thread in threads {
+            thread.join().unwrap();
         }
     });
     let (last, poisonings) = (last.into_inner(), poisonings.into_inner());
